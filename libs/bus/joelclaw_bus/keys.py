@@ -1,0 +1,206 @@
+"""Where everything lies in the store: the only place that spells a key.
+
+A *slot* is one event name and all that belongs to it, in one cluster slot:
+
+| key                      | type   | what                                              | who clears it             |
+|--------------------------|--------|---------------------------------------------------|---------------------------|
+| `NAME`                   | stream | the events                                        | trim, behind every group  |
+| `{NAME}:ready:FN`        | stream | retries and wake-ups of one function              | finish and park, at once  |
+| `{NAME}:run:RUN`         | hash   | one run: state, fence, journal                    | expires after its end     |
+| `{NAME}:open`            | zset   | runs that are not ended, by when they last moved  | finish                    |
+| `{NAME}:ended`           | zset   | runs that ended, by when                          | housekeeping              |
+| `{NAME}:due`             | zset   | what waits: `r:RUN` or `e:ID`, by server time, ms | promote                   |
+| `{NAME}:due:items`       | hash   | bodies of the delayed events                      | promote                   |
+| `{NAME}:outbox`          | zset   | what must cross to another slot, by next try      | delivery                  |
+| `{NAME}:outbox:items`    | hash   | its bodies                                        | delivery                  |
+| `{NAME}:dead`            | stream | dead letters                                      | operators, a length limit |
+| `{NAME}:buried:ENTRY`    | string | this entry was buried already                     | expires                   |
+| `{NAME}:ids`             | zset   | generations of the dedupe index, by their start   | publish                   |
+| `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
+| `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
+| `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
+| `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
+| `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
+| `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
+
+NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
+Names can hold no braces, so the tag of a plain stream key is its whole name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from joelclaw_bus.errors import NameInvalid
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
+_PREFIX = re.compile(r"([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")
+NAME_BYTES = 200
+ID_BYTES = 128
+
+
+def check_name(name: str, what: str = "event name") -> str:
+    """The name itself, or NameInvalid: letters, digits and `. _ / -`, starting with a letter or digit, up to 200 bytes."""
+    if len(name.encode()) > NAME_BYTES:
+        raise NameInvalid(what, name[:40] + "…", f"has {len(name.encode())} bytes; {NAME_BYTES} are allowed")
+    if not _NAME.match(name):
+        raise NameInvalid(what, name, "may hold letters, digits and . _ / - only, and starts with a letter or digit")
+    return name
+
+
+def check_prefix(prefix: str) -> str:
+    """A deployment prefix: like a name, and `:` too; empty is none."""
+    if len(prefix.encode()) > NAME_BYTES or not _PREFIX.match(prefix):
+        raise NameInvalid("prefix", prefix, "may hold letters, digits and . _ / : - only")
+    return prefix
+
+
+def normal_id(event_id: str) -> str:
+    """An event id as the store keys it: itself up to 128 bytes of plain text, else a hash of it."""
+    plain = event_id.isprintable() and not any(c in "{}" for c in event_id)
+    if plain and len(event_id.encode()) <= ID_BYTES:
+        return event_id
+    return "sha256-" + hashlib.sha256(event_id.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def run_id(function: str, event_id: str) -> str:
+    """A run is (function, event id); a function id holds no colon, so the first one parts the two."""
+    return f"{function}:{event_id}"
+
+
+def parts_of_run(run: str) -> tuple[str, str]:
+    """(function, event id) of a run id; NameInvalid when it has no colon."""
+    function, colon, event_id = run.partition(":")
+    if not colon or not event_id:
+        raise NameInvalid("run id", run, "is not FUNCTION:EVENT-ID")
+    return check_name(function, "function id"), event_id
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """The addresses of one event name (or of one function's permits)."""
+
+    name: str
+    prefix: str = ""
+
+    @property
+    def stream(self) -> str:
+        return self.prefix + self.name
+
+    def key(self, *parts: str) -> str:
+        """`{NAME}:a:b`: any further key of this slot. Other rooms (incidents) take theirs from here."""
+        return "{" + self.prefix + self.name + "}:" + ":".join(parts)
+
+    def ready(self, function: str) -> str:
+        return self.key("ready", function)
+
+    def run(self, run: str) -> str:
+        return self.key("run", run)
+
+    @property
+    def open(self) -> str:
+        return self.key("open")
+
+    @property
+    def ended(self) -> str:
+        return self.key("ended")
+
+    @property
+    def due(self) -> str:
+        return self.key("due")
+
+    @property
+    def due_items(self) -> str:
+        return self.key("due", "items")
+
+    @property
+    def outbox(self) -> str:
+        return self.key("outbox")
+
+    @property
+    def outbox_items(self) -> str:
+        return self.key("outbox", "items")
+
+    @property
+    def dead(self) -> str:
+        return self.key("dead")
+
+    def buried(self, entry: str) -> str:
+        return self.key("buried", entry)
+
+    @property
+    def ids(self) -> str:
+        return self.key("ids")
+
+    @property
+    def marks(self) -> str:
+        return self.key("marks")
+
+    def claimer(self, function: str) -> str:
+        return self.key("claimer", function)
+
+    @property
+    def cron(self) -> str:
+        return self.key("cron")
+
+    def permits(self, key: str) -> str:
+        return self.key("permits", _short(key))
+
+    def waiters(self, key: str) -> str:
+        return self.key("waiters", _short(key))
+
+
+def _short(key: str) -> str:
+    """A permit key is data (a target's name): hashed, so that it can hold anything."""
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All slots of a deployment, and the few keys of the bus itself."""
+
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        check_prefix(self.prefix)
+
+    def slot(self, name: str) -> Slot:
+        return Slot(check_name(name), self.prefix)
+
+    def slot_of_key(self, stream: str) -> Slot:
+        """The slot whose stream has this key."""
+        return self.slot(stream.removeprefix(self.prefix))
+
+    def cron_slot(self, function: str) -> Slot:
+        """Where a function's ticks are events: a stream of its own."""
+        return self.slot(f"cron/{check_name(function, 'function id')}")
+
+    def function_slot(self, function: str) -> Slot:
+        """Where a function's permits lie."""
+        return self.slot(f"fn/{check_name(function, 'function id')}")
+
+    @property
+    def bus(self) -> Slot:
+        return Slot("bus", self.prefix)
+
+    @property
+    def slots(self) -> str:
+        """Hash: slot name -> when it was registered, ms."""
+        return self.bus.key("slots")
+
+    @property
+    def functions(self) -> str:
+        """Hash: function id -> its registration, JSON."""
+        return self.bus.key("functions")
+
+    @property
+    def workers(self) -> str:
+        """Hash: worker id -> its heartbeat, JSON; written only after a successful read cycle."""
+        return self.bus.key("workers")
+
+    @property
+    def nudges(self) -> str:
+        """Pub/sub channel on which a new earliest due time is announced: `SLOT MS`."""
+        return self.prefix + "bus/nudges"

@@ -1,0 +1,45 @@
+"""What crosses from one slot to another, as it lies in an outbox.
+
+| kind    | does, at the target                               | idempotent by                                   |
+|---------|---------------------------------------------------|-------------------------------------------------|
+| event   | publishes (now, or at a time) the event           | its id, within the target's dedupe window       |
+| release | gives a permit back; the next waiter gets it      | the run id: a permit is given back once         |
+| wake    | makes a held run ready                            | the run's state: only a held run wakes          |
+
+The id of an item is deterministic (run + step, incident + transition): a repeated decision writes it once.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """One item. `target` is an event name (event, wake) or a function id (release).
+
+    For `event`: `event_id`, `data` (JSON text), `at_ms` (0: now), `source`, `traceparent`.
+    For `release` and `wake`: `run`; `permit` is the permit's key.
+    """
+
+    id: str
+    kind: Literal["event", "release", "wake"]
+    target: str
+    event_id: str = ""
+    data: str = ""
+    at_ms: int = 0
+    source: str = ""
+    traceparent: str = ""
+    run: str = ""
+    permit: str = ""
+    created_ms: int = 0
+
+    def encode(self) -> bytes:
+        """Compact JSON without the empty fields: outboxes are many and small."""
+        return json.dumps({k: v for k, v in asdict(self).items() if v}, separators=(",", ":")).encode()
+
+    @classmethod
+    def decode(cls, raw: bytes) -> OutboxItem:
+        return cls(**json.loads(raw))

@@ -42,7 +42,7 @@ ID_BYTES = 128
 
 
 def check_name(name: str, what: str = "event name") -> str:
-    """The name itself, or NameInvalid: letters, digits and `. _ / -`, starting with a letter or digit, up to 200 bytes."""
+    """The name itself, or NameInvalid: letters, digits and `. _ / -`, at most 200 bytes."""
     if len(name.encode()) > NAME_BYTES:
         raise NameInvalid(what, name[:40] + "…", f"has {len(name.encode())} bytes; {NAME_BYTES} are allowed")
     if not _NAME.match(name):

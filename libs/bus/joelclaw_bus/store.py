@@ -90,7 +90,7 @@ class Store:
             raise _translate(error, self.where) from error
 
     async def calls(self, commands: Iterable[Command]) -> list[Any]:
-        """Several commands in one round trip (no transaction): raw replies; a refusal stands as an error in its place."""
+        """Several commands in one round trip (no transaction): raw replies; a refusal is an error in its place."""
         pipe = self._client.pipeline(transaction=False)
         for command in commands:
             pipe.execute_command(*command)

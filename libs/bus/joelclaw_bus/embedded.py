@@ -97,6 +97,16 @@ class EmbeddedStore:
             self._process.wait()
         self._process = None
 
+    def end_orphan(self) -> bool:
+        """End a server that an earlier suite left here; whether there was one. StoreNotStarted if it stays."""
+        if not self.directory.is_dir():
+            return False
+        alone = self._lock.take()
+        if not alone:
+            self._end_orphan()
+        self._lock.leave()
+        return not alone
+
     def _choose_port(self) -> int:
         if self.settings.port:
             if not is_free(self.settings.port):

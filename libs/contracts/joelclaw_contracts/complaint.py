@@ -44,15 +44,15 @@ def _problem(kind: str, message: str, given: Any, expected: str | None) -> str:
             wrong = "is empty"
         case "string_unicode":
             wrong = "holds half a surrogate pair"
-        case "instant" | "json" | "conflict":  # our own validators, whose messages are whole
+        case "instant" | "json" | "conflict" | "config" | "range":  # our own validators, whose messages are whole
             return message
-        case "too_long":
+        case "too_long" | "too_short":
             wrong = f"has {len(given)} items"
         case "string_too_long":
             wrong = f"has {len(given)} characters"
         case _:
             wrong = f"is {_shown(given)}"
-    return f"{wrong}; expected {expected or message}"
+    return f"{wrong}; expected {expected}" if expected else f"{wrong}; {message}"
 
 
 def _shown(value: Any) -> str:
@@ -90,9 +90,12 @@ def _resolve(schema: Schema | None, root: Schema) -> Schema:
 
 def _step(schema: Schema, step: int | str, root: Schema) -> Schema | None:
     for option in map(lambda one: _resolve(one, root), schema.get("anyOf", [schema])):
-        found = option.get("items") if isinstance(step, int) else option.get("properties", {}).get(step)
-        if found:
-            return dict(found)
+        if isinstance(step, int):
+            found = option.get("items")
+        else:
+            found = option.get("properties", {}).get(step) or option.get("additionalProperties")
+        if isinstance(found, dict):
+            return found
     return None
 
 
@@ -105,23 +108,31 @@ def _words(schema: Schema, root: Schema) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     if "const" in schema:
         return json.dumps(schema["const"])
-    low, high = schema.get("minimum"), schema.get("maximum")
     match schema.get("type"):
         case "integer" | "number" as kind:
-            noun = "an integer" if kind == "integer" else "a number"
-            if low is None or high is None or high > 10**15:
-                return noun if low is None else f"{noun} of at least {low}"
-            return f"{noun} from {low} to {high}"
+            return ("an integer" if kind == "integer" else "a number") + _range(schema)
         case "string" if schema.get("format") == "date-time":
             return "an ISO 8601 time with offset"
         case "string":
             noun = "a non-empty string" if "pattern" in schema else "a string"
             return f"{noun} of at most {schema['maxLength']} characters" if "maxLength" in schema else noun
         case "array":
-            most = f" of at most {schema['maxItems']} items" if "maxItems" in schema else ""
-            return f"a list{most}"
+            least, most = schema.get("minItems", 0), schema.get("maxItems")
+            return "a list" if most is None else f"a list of {least} to {most} items"
         case "object":
             return "an object"
         case "boolean":
             return "true or false"
     return "something else"
+
+
+def _range(schema: Schema) -> str:
+    bounds = (schema.get(name) for name in ("minimum", "exclusiveMinimum", "maximum"))
+    low, above, high = (int(bound) if bound is not None and bound == int(bound) else bound for bound in bounds)
+    if high is not None and high > 10**15:  # the end of safe integers interests nobody
+        high = None
+    if low is not None:
+        return f" from {low} to {high}" if high is not None else f" of at least {low}"
+    if above is not None:
+        return f" above {above}" + (f" and up to {high}" if high is not None else "")
+    return ""

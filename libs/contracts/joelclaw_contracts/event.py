@@ -85,9 +85,9 @@ class EventModel(WireModel):
         Lists add no index (`evidence.sevrity`), so that a metric by path stays small. Free objects and
         fields that the suite is known to carry along are not unknown.
         """
-        known = {name: value for name, value in wire.items() if name not in cls.carried}
+        own = {info.alias for info in cls.model_fields.values()}
         found: dict[str, None] = {}
-        _collect_unknown(cls, known, "", found)
+        _collect_unknown(cls, {k: v for k, v in wire.items() if k in own or k not in cls.carried}, "", found)
         return list(found)
 
 

@@ -82,14 +82,9 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
 def _check(kind: str, name: str, extra: str, *, first: str = "") -> str:
     if not name:
         raise NameInvalid(kind, name, "is empty")
-    allowed = re.escape(extra)
-    if wrong := re.search(rf"[^A-Za-z0-9{allowed}]", name):
-        shown = " ".join(extra)
-        raise NameInvalid(
-            kind,
-            name,
-            f"holds {wrong.group()!a} at character {wrong.start() + 1}; letters A-Z a-z, digits and {shown} may stand in it",
-        )
+    if wrong := re.search(rf"[^A-Za-z0-9{re.escape(extra)}]", name):
+        at = f"{wrong.group()!a} at character {wrong.start() + 1}"
+        raise NameInvalid(kind, name, f"holds {at}; only A-Z a-z 0-9 {' '.join(extra)} may stand in it")
     if not re.match(rf"[A-Za-z0-9{re.escape(first)}]", name):
         raise NameInvalid(kind, name, f"starts with {name[0]!a}; it must start with a letter or a digit")
     if len(name) > MAX_NAME_BYTES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +49,8 @@ async def list_dead(store: Store, *, pattern: str = "*", limit: int = 50) -> lis
 
 async def find_dead(store: Store, letter: str, *, pattern: str = "*") -> list[DeadLetter]:
     """The letters with this id: one, or none; two only if two streams buried in the same millisecond."""
+    if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", letter):
+        return []
     names = await event_names(store, pattern)
     replies = await store.calls(("XRANGE", store.keys.slot(n).dead, letter, letter) for n in names)
     return [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]

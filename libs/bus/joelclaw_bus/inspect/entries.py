@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.inspect.replies import ms_of, number, pairs, parsed, sound, text
 from joelclaw_bus.store import Store
@@ -65,7 +67,10 @@ async def follow(
         while True:
             for name in await event_names(store, pattern):
                 after.setdefault(name, "0-0")
-            names = list(after)
+            if not (names := list(after)):
+                await anyio.sleep(block)
+                yield ()
+                continue
             streams = [store.keys.slot(name).stream for name in names]
             reply = await reader.call(
                 "XREAD", "COUNT", PAGE, "BLOCK", int(block * 1000), "STREAMS", *streams, *after.values()

@@ -60,7 +60,8 @@ def print_failure(failure: Failure) -> None:
     colour = sys.stderr.isatty()
     head = "\033[1;31merror\033[0m" if colour else "error"
     fix = f" Fix: {failure.fix}" if failure.fix else ""
-    print(f"{head}: {failure.message.rstrip('.')}.{fix}", file=sys.stderr)
+    message = failure.message if failure.message.endswith((".", "?")) else failure.message + "."
+    print(f"{head}: {message}{fix}", file=sys.stderr)
 
 
 def _next(actions: Iterable[Next]) -> list[dict[str, str]]:

@@ -40,13 +40,19 @@ def console() -> Console:
     return Console(highlight=False)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str = "", empty: str) -> RenderableType:
-    """A plain table; `empty` is the sentence that stands where there is nothing. `>name` aligns right."""
-    drawn = Table(title=title or None, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> RenderableType:
+    """A plain table; `empty` is the sentence that stands where there is nothing. `>name` aligns right.
+
+    Names and ids are shown whole, so that they can be copied; the last column gives way on a narrow screen.
+    """
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        drawn.add_column(column.removeprefix(">"), justify="right" if column.startswith(">") else "left")
+        right = column.startswith(">")
+        drawn.add_column(column.removeprefix(">"), justify="right" if right else "left", no_wrap=column != columns[-1])
     for row in rows:
-        drawn.add_row(*(cell if isinstance(cell, Text) else escape(str(cell)) for cell in row))
+        *front, last = (cell if isinstance(cell, Text) else Text(str(cell)) for cell in row)
+        last.no_wrap, last.overflow = True, "ellipsis"
+        drawn.add_row(*front, last)
     return drawn if drawn.row_count else Text(empty, style="dim")
 
 
@@ -57,7 +63,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> RenderableType:
     drawn.add_column(overflow="fold")
     for name, value in pairs:
         if value not in (None, "", [], {}):
-            drawn.add_row(escape(name), value if isinstance(value, Text) else escape(str(value)))
+            drawn.add_row(name, value if isinstance(value, Text) else escape(str(value)))
     return drawn
 
 
@@ -75,10 +81,11 @@ def good(sentence: str) -> Text:
 
 
 def clock(ms: int | None) -> str:
-    """A moment in the operator's own time zone; seconds are enough for people."""
+    """A moment in the operator's own time zone, its date only when it is not today's."""
     if not ms:
         return ""
-    return datetime.fromtimestamp(ms / 1000, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    moment, today = datetime.fromtimestamp(ms / 1000, UTC).astimezone(), datetime.now(UTC).astimezone().date()
+    return moment.strftime("%H:%M:%S" if moment.date() == today else "%Y-%m-%d %H:%M:%S")
 
 
 def span(ms: int | float) -> str:

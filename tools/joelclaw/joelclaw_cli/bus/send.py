@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ def send(
 
     async def publish(store: Store) -> dict[str, object]:
         at = at_ms or (await store.time_ms() + in_ms if in_ms else 0)
-        done = await Publisher(store, source="joelclaw").send_raw(name, payload, id=event_id, at_ms=at)
-        return {"event": name, "id": event_id or done.entry, "entry": done.entry, "duplicate": done.duplicate} | (
+        own = event_id or (uuid.uuid4().hex if at else None)  # what waits needs a name, so that it can be found
+        done = await Publisher(store, source="joelclaw").send_raw(name, payload, id=own, at_ms=at)
+        return {"event": name, "id": own or done.entry, "entry": done.entry, "duplicate": done.duplicate} | (
             {"due": at} if at else {}
         )
 

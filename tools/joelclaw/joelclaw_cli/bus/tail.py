@@ -57,7 +57,12 @@ def tail(place: Place, pattern: str, since: int | None, limit: int, follow: bool
                 _print([entry for entry in batch if _wanted(entry, pattern)])
         return found
 
-    entries = place.run(look)
+    try:
+        entries = place.run(look)
+    except KeyboardInterrupt:
+        if follow:
+            return None  # that is how one stops following
+        raise
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import table

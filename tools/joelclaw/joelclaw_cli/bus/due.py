@@ -43,19 +43,15 @@ def due(place: Place, pattern: str, limit: int) -> Answer:
     found, now = place.run(look)
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, relative, shortened, table
+        from joelclaw_cli.render import clock, relative, table
 
-        rows = (
-            (
-                clock(d.due_ms),
-                relative(d.due_ms, now),
-                d.kind,
-                d.event,
-                d.id,
-                shortened(json.dumps(d.data), 80) if d.data else "",
-            )
-            for d in found
-        )
-        yield table(("due", "", "kind", "event", "id", "data"), rows, empty="nothing waits for its time")
+        rows = ((f"{relative(d.due_ms, now)}, {clock(d.due_ms)}", d.event, d.id, _what(d)) for d in found)
+        yield table(("due", "event", "id", "what"), rows, empty="nothing waits for its time")
 
     return Answer({"due": [asdict(d) for d in found], "now": now}, view, (("joelclaw bus runs", "runs, by state"),))
+
+
+def _what(due: Due) -> str:
+    from joelclaw_cli.render import shortened
+
+    return "a run goes on" if due.kind == "run" else shortened(json.dumps(due.data, ensure_ascii=False), 200)

@@ -31,6 +31,7 @@ def streams(place: Place, pattern: str) -> Answer:
     """Length, readers, lag, what waits, what died.
 
     lag: events that a function has not read yet. pending: read, and not finished. ready: retries and wake-ups to read.
+    The number behind a function is its workers.
     """
     from joelclaw_bus.inspect.streams import stream_facts
     from joelclaw_contracts import check_pattern
@@ -41,7 +42,7 @@ def streams(place: Place, pattern: str) -> Answer:
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import table
 
-        columns = ("event", ">length", ">open", ">due", ">dead", "read by", ">workers", ">lag", ">pending", ">ready")
+        columns = ("event", ">events", ">open", ">due", ">dead", ">lag", ">pending", ">ready", "read by")
         yield table(columns, _rows(facts), empty="no stream yet: send an event, or start the suite")
 
     actions: list[Next] = [("joelclaw bus runs", "what runs, waits, or has failed")]
@@ -57,7 +58,7 @@ def _rows(facts: Iterable[StreamFacts]) -> Iterable[tuple[object, ...]]:
         dead: object = Text(str(f.dead), style="red") if f.dead else "0"
         head: tuple[object, ...] = (f.name, f.length, f.open, f.due, dead)
         for g in f.groups:
-            yield (*head, g.function, g.consumers, "?" if g.lag is None else g.lag, g.pending, g.ready)
+            yield (*head, "?" if g.lag is None else g.lag, g.pending, g.ready, f"{g.function} ({g.consumers})")
             head = ("", "", "", "", "")
         if not f.groups:
-            yield (*head, Text("nobody", style="dim"), "", "", "", "")
+            yield (*head, "", "", "", Text("nobody", style="dim"))

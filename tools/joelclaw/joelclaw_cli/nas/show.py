@@ -16,6 +16,8 @@ from joelclaw_cli.command import command
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from joelclaw_contracts import Provenance
+
 
 @command(
     "show",
@@ -51,13 +53,21 @@ def show(effective: bool) -> Answer:
 
         yield fields([("file", f"{path}{'' if path.exists() else '  (does not exist)'}"), ("hash", loaded.hash)])
         yield ""
-        drawn = ((p.key, Text(_word(p.value), style="bold"), p.where) for p in rows)
-        yield table(("key", "value", "from"), drawn, empty="nothing is set: all values are defaults")
+        drawn = ((p.key, _origin(p), Text(_word(p.value), style="bold")) for p in rows)
+        yield table(("key", "from", "value"), drawn, empty="nothing is set: all values are defaults")
 
     actions: list[Next] = [] if effective else [("joelclaw nas config show --effective", "defaults too")]
     if not path.exists():
         actions.append(("joelclaw nas config init", "write a file to start from"))
     return Answer(result, view, tuple(actions))
+
+
+def _origin(row: Provenance) -> str:
+    """`default`, the variable, or `file` with the key that won, where it is another one."""
+    if row.origin != "file":
+        return row.where
+    key = row.where.rpartition(": ")[2]
+    return "file" if key == row.key else f"file: {key}"
 
 
 def _word(value: Any) -> str:

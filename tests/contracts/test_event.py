@@ -34,6 +34,16 @@ def complaint(model, wire):
     return error.field, error.problem
 
 
+def read_or_refused(read, given):
+    """The event; None if it was refused, which must take one line."""
+    try:
+        return read(given)
+    except PayloadInvalid as error:
+        message = str(error)
+    assert "\n" not in message
+    return None
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "problem"),
     [
@@ -118,10 +128,7 @@ def test_nul_and_cut_emoji_are_read_and_written(golden):
 @pytest.mark.parametrize("model", CATALOGUE.values(), ids=list(CATALOGUE))
 @given(raw=st.binary(max_size=200) | st.text(st.characters(), max_size=200))
 def test_arbitrary_bytes_raise_payload_invalid_only(model, raw):
-    try:
-        model.from_json(raw)
-    except PayloadInvalid as error:
-        assert "\n" not in str(error)
+    read_or_refused(model.from_json, raw)
 
 
 JSON = st.recursive(
@@ -136,10 +143,8 @@ JSON = st.recursive(
 def test_any_mixture_of_values_is_refused_in_one_line_or_survives_the_round_trip(model, data):
     names = [str(info.alias) for info in model.model_fields.values()]
     wire = data.draw(st.dictionaries(st.sampled_from(names), JSON))
-    try:
-        event = model.from_wire(wire)
-    except PayloadInvalid as error:
-        assert "\n" not in str(error)
+    event = read_or_refused(model.from_wire, wire)
+    if event is None:
         return
     again = model.from_json(event.to_json())
     assert again == event
@@ -154,9 +159,7 @@ def test_unknown_fields_are_ignored_but_listed_with_their_path(golden):
         evidence=[{"type": "log", "detail": "x", "when": 1}, {"type": "log", "detail": "y", "when": 2}, "plain"],
         context={"anything": 1},
     )
-    assert HealingRequested.unknown_fields(wire) == ["playbook.steps", "evidence.when", "colour"] or set(
-        HealingRequested.unknown_fields(wire)
-    ) == {"colour", "playbook.steps", "evidence.when"}
+    assert sorted(HealingRequested.unknown_fields(wire)) == ["colour", "evidence.when", "playbook.steps"]
     assert "colour" not in HealingRequested.from_wire(wire).to_wire()
 
 
@@ -183,9 +186,7 @@ def test_python_names_work_in_constructors_but_not_on_the_wire(golden):
 
 
 def test_an_optional_null_says_nothing(golden):
-    wire = golden(
-        REQUEST, owner=None, domain=None, dryRun=None, playbook={"links": None}, retryPolicy={"maxRetries": None}
-    )
+    wire = golden(REQUEST, owner=None, domain=None, dryRun=None, playbook={"links": None})
     event = HealingRequested.from_wire(wire)
     assert (event.owner, event.domain, event.dry_run, event.playbook.links) == (None, "all", False, ())
     assert event.to_wire() == golden(REQUEST)

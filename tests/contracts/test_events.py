@@ -157,7 +157,8 @@ def test_a_failure_outside_the_closed_values_is_refused(golden, field, value):
 @pytest.mark.parametrize("confidence", [-0.01, 1.01, "1", True])
 def test_confidence_is_a_number_from_0_to_1(golden, confidence):
     decision = {"action": "retry", "delayMs": 1, "reason": "x", "confidence": confidence}
-    refused(
+    wire = golden(RETRY, decision=decision)
+    refused(BackupRetryRequested, wire, "decision.confidence", "expected a number from 0 to 1")
         BackupRetryRequested, golden(RETRY, decision=decision), "decision.confidence", "expected a number from 0 to 1"
     )
 
@@ -199,7 +200,10 @@ def test_a_run_context_travels_in_the_context(golden):
     assert RunContext.read(context) == RUN
     assert context["host"] == "three-body"
     assert HealingRequested.from_wire(golden(REQUEST, context=context)).to_wire()["context"] == context
+STRANGERS = [None, {}, {"runContext": None}, {"runContext": "x"}, {"runContext": {"attempt": 1}}]
 
+
+@pytest.mark.parametrize("context", STRANGERS)
 
 @pytest.mark.parametrize(
     "context", [None, {}, {"runContext": None}, {"runContext": "x"}, {"runContext": {"attempt": 1}}]

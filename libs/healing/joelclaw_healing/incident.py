@@ -55,9 +55,10 @@ class Act:
 class Incident:
     """One incident as the store has it. `seq` counts its moves: a move is made only on the `seq` that was judged.
 
-    attempt: acts handed over and holds served; decisions, requests, reopened, alerts: how many of each so far;
-    act: what waits now; last_act: `retry`, `pause` or empty; barred: the rule that refused the last request;
-    request: the request that the present decision answers, JSON text (kept to judge again when a hold ends).
+    attempt: acts handed over and holds served; holds: those among them that were holds; decisions, requests, reopened,
+    alerts: how many of each so far; act: what waits now; last_act: `retry`, `pause` or empty; barred: the rule that
+    refused the last request; request: the request that the present decision answers, JSON text (kept to judge again
+    when a hold ends).
     """
 
     id: str
@@ -68,6 +69,7 @@ class Incident:
     opened_ms: int
     moved_ms: int
     attempt: int = 0
+    holds: int = 0
     decisions: int = 0
     requests: int = 0
     reopened: int = 0

@@ -2,19 +2,19 @@
 
 Keys, all under `{healing/incidents}:` (a deployment prefix inside the braces):
 
-| key                 | type   | what                                              | who clears it                       |
-|---------------------|--------|---------------------------------------------------|-------------------------------------|
-| `incident:ID`       | hash   | one incident                                      | expires 30 days after closing       |
-| `audit:ID`          | list   | its moves, JSON, oldest first, the last 500       | expires 30 days after closing       |
-| `current:TARGET`    | string | the incident of a (domain, target), hashed        | expires 1 h after closing           |
-| `moves:open`        | zset   | incidents that are not closed, by opening         | the move that closes                |
-| `moves:closed`      | zset   | closed ones, by closing                           | later closings, after 30 days       |
-| `moves:queue`       | zset   | the manual queue: escalated ones, by escalation   | the move that closes or reopens     |
-| `done:MOVE`         | string | a move that was made, and its outcome             | expires after 48 h                  |
-| `budget:NAME:OF`    | zset   | what was spent in a rolling window                | expires with its window             |
-| `switch`            | hash   | the kill switch; its being there is its being on  | `start`                             |
-| `switch:log`        | list   | who turned it, JSON, the last 200                 | a length limit                      |
-| `outbox`, `…:items` |        | letters on their way (the bus delivers them)      | delivery                            |
+| key                 | type   | what                                             | who clears it                   |
+|---------------------|--------|--------------------------------------------------|---------------------------------|
+| `incident:ID`       | hash   | one incident                                     | expires 30 days after closing   |
+| `audit:ID`          | list   | its moves, JSON, oldest first, the last 500      | expires 30 days after closing   |
+| `current:TARGET`    | string | the incident of a (domain, target), hashed       | expires 1 h after closing       |
+| `moves:open`        | zset   | incidents that are not closed, by opening        | the move that closes            |
+| `moves:closed`      | zset   | closed ones, by closing                          | later closings, after 30 days   |
+| `moves:queue`       | zset   | the manual queue: escalated ones, by escalation  | the move that closes or reopens |
+| `done:MOVE`         | string | a move that was made, and its outcome            | expires after 48 h              |
+| `budget:NAME:OF`    | zset   | what was spent in a rolling window               | expires with its window         |
+| `switch`            | hash   | the kill switch; its being there is its being on | `start`                         |
+| `switch:log`        | list   | who turned it, JSON, the last 200                | a length limit                  |
+| `outbox`, `…:items` |        | letters on their way (the bus delivers them)     | delivery                        |
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from joelclaw_healing.errors import IncidentUnknown
 from joelclaw_healing.incident import Incident, target_key
 from joelclaw_healing.lifecycle import REOPEN_WITHIN_MS, moved
 from joelclaw_healing.move import DAY_MS, Answer, Charge, Full, Letter, Made, Move, Moved, Stopped, dumps
-from joelclaw_healing.switch import KillSwitch
+from joelclaw_healing.switch import KillSwitch, read_switch, switch_log, turn_switch
 
 SLOT_NAME = "healing/incidents"
 KEEP_DONE_MS = 2 * DAY_MS  # twice the bus's dedupe window: a redelivery that the bus lets through finds its outcome
@@ -139,6 +139,22 @@ class Ledger:
         if found is None:
             raise IncidentUnknown(incident)
         return found, [json.loads(line) for line in _sound(lines)]
+
+    async def switch(self) -> KillSwitch | None:
+        """The kill switch, None if it is off."""
+        return await read_switch(self.store, self.slot.key("switch"))
+
+    async def stop(self, *, actor: str, reason: str) -> bool:
+        """Stops all acting. False if it was stopped already: the first owner and reason stay."""
+        return await turn_switch(self.store, self.slot.key("switch"), "stop", actor=actor, reason=reason)
+
+    async def start(self, *, actor: str, reason: str) -> bool:
+        """Lets it act again; what came due meanwhile is judged afresh. False if nothing was stopped."""
+        return await turn_switch(self.store, self.slot.key("switch"), "start", actor=actor, reason=reason)
+
+    async def switch_log(self) -> list[dict[str, Any]]:
+        """Who turned the switch, oldest first: {at, verb, actor, reason}."""
+        return await switch_log(self.store, self.slot.key("switch"))
 
     async def _look(self, incident: str, move: str, charges: Sequence[Charge]) -> Look:
         now = await self.store.time_ms()

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from joelclaw_healing.incident import Act, End, Incident, State, new_incident_id
+from joelclaw_healing.incident import Act, End, Incident, Kind, State, new_incident_id
 
 REOPEN_WITHIN_MS = 3_600_000
 """A failure within an hour of closing is the same incident."""
@@ -78,7 +78,14 @@ def barred(incident: Incident, rule: str) -> Incident:
 def served(incident: Incident) -> Incident:
     """Its act's time came: the route event is handed over, or the hold is over. Either counts as an attempt."""
     assert incident.act is not None
-    return replace(incident, attempt=incident.attempt + 1, last_act=incident.act.kind.value, act=None)
+    held = incident.act.kind is Kind.PAUSE
+    return replace(
+        incident,
+        attempt=incident.attempt + 1,
+        holds=incident.holds + held,
+        last_act=incident.act.kind.value,
+        act=None,
+    )
 
 
 def escalated(incident: Incident, *, alerts: int) -> Incident:

@@ -143,16 +143,13 @@ async def test_a_letter_lies_in_the_outbox_as_the_bus_reads_it(ledger: Ledger) -
 
 
 async def test_the_worker_is_asked_to_deliver_what_a_move_wrote(ledger: Ledger) -> None:
-    kicked: list[Slot] = []
-
-    async def kick(slot: Slot) -> None:
-        kicked.append(slot)
-
+    posted: list[tuple[Slot, str]] = []
     await opened(ledger)
-    kicking = replace(ledger, kick=kick)
-    look = await kicking.look("webhooks", "github")
-    await kicking.make(look, schedule(look, "m:1"))
-    assert kicked == [ledger.slot]
+    posting = replace(ledger, post=lambda slot, item: posted.append((slot, item.id)))
+    look = await posting.look("webhooks", "github")
+    for _ in range(2):
+        await posting.make(look, schedule(look, "m:1"))
+    assert posted == [(ledger.slot, "answer:m:1")]
 
 
 async def test_a_full_budget_is_named_and_nothing_is_written(ledger: Ledger) -> None:

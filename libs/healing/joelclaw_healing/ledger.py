@@ -21,18 +21,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.keys import Slot
+from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Store
 from joelclaw_healing.errors import IncidentUnknown
 from joelclaw_healing.incident import Incident, target_key
 from joelclaw_healing.lifecycle import REOPEN_WITHIN_MS, moved
-from joelclaw_healing.move import DAY_MS, Answer, Charge, Full, Letter, Made, Move, Moved, Stopped, dumps
+from joelclaw_healing.move import DAY_MS, Answer, Charge, Full, Made, Move, Moved, Stopped, dumps
 from joelclaw_healing.switch import KillSwitch, read_switch, switch_log, turn_switch
 
 SLOT_NAME = "healing/incidents"
@@ -40,13 +41,13 @@ KEEP_DONE_MS = 2 * DAY_MS  # twice the bus's dedupe window: a redelivery that th
 KEEP_INCIDENT_MS = 30 * DAY_MS
 KEEP_AUDIT = 500
 
-Kick = Callable[[Slot], Awaitable[None]]
-"""Asks the worker to deliver a slot's outbox now; without one the next sweep does."""
+Post = Callable[[Slot, OutboxItem], None]
+"""Hands an item that a move stored to the worker's outbox, for delivery at once (`Outbox.post`)."""
 
 
-async def no_kick(slot: Slot) -> None:
-    """For those that run no worker (the CLI): the sweep delivers."""
-    del slot
+def no_post(slot: Slot, item: OutboxItem) -> None:
+    """For those that run no worker (the CLI): the next sweep of somebody's worker delivers."""
+    del slot, item
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Ledger:
     """The one typed door to the incidents in `store`."""
 
     store: Store
-    kick: Kick = no_kick
+    post: Post = no_post
 
     @property
     def slot(self) -> Slot:
@@ -89,6 +90,7 @@ class Ledger:
         """Makes the move if all is still as `look` saw it. Idempotent by the move's id."""
         after = moved(move.before, move.after, look.now) if move.after else None
         same = move.before is not None and after is not None and move.before.id == after.id
+        items = [letter.item(traceparent=move.traceparent, created_ms=look.now) for letter in move.letters]
         body = {
             "id": move.id,
             "incident": after.id if after else "",
@@ -98,7 +100,7 @@ class Ledger:
             "fields": after.to_fields() if after else {},
             "acts": move.acts,
             "charges": [{"limit": c.limit, "window": c.window_ms} for c in move.charges],
-            "letters": [_letter(letter, look.now, move) for letter in move.letters],
+            "letters": [{"id": item.id, "item": item.encode().decode()} for item in items],
             "audit": dumps({"at": look.now, "move": move.id, "seq": after.seq if after else 0, **move.audit}),
             "outcome": dumps(move.outcome),
             "keep": {
@@ -111,8 +113,9 @@ class Ledger:
         keys = [self._done(move.id), *self._keys_of(after), *(self._budget(c) for c in move.charges)]
         reply = await self.store.run(load_script("joelclaw_healing", "move"), keys, [dumps(body)])
         answer = _answer(reply, move.charges)
-        if isinstance(answer, Made) and move.letters:
-            await self.kick(self.slot)
+        if isinstance(answer, Made) and not answer.earlier:
+            for item in items:
+                self.post(self.slot, item)
         return answer
 
     async def list_incidents(self, *, closed: bool = False, limit: int = 200) -> list[Incident]:
@@ -214,11 +217,6 @@ def _answer(reply: Any, charges: Sequence[Charge]) -> Answer:
     if word == "full":
         return Full(charges[int(reply[1])].name)
     return Made(json.loads(reply[1]), earlier=word == "earlier")
-
-
-def _letter(letter: Letter, now: int, move: Move) -> dict[str, str]:
-    item = letter.item(traceparent=move.traceparent, created_ms=now)
-    return {"id": item.id, "item": item.encode().decode()}
 
 
 def _text(raw: Any) -> str:

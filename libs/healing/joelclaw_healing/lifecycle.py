@@ -71,8 +71,8 @@ def scheduled(incident: Incident, act: Act, request: str) -> Incident:
     return replace(incident, decisions=incident.decisions + 1, act=act, barred="", request=request)
 
 
-def barred(incident: Incident, rule: str) -> Incident:
-    return replace(incident, decisions=incident.decisions + 1, act=None, barred=rule)
+def barred(incident: Incident, rule: str, *, alerts: int = 0) -> Incident:
+    return replace(incident, decisions=incident.decisions + 1, alerts=incident.alerts + alerts, act=None, barred=rule)
 
 
 def served(incident: Incident) -> Incident:

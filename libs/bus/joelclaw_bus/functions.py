@@ -14,13 +14,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from joelclaw_contracts import EventModel
-
 from joelclaw_bus import cron as cron_expressions
 from joelclaw_bus.backoff import Backoff
 from joelclaw_bus.errors import NameInvalid, RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
 from joelclaw_bus.keys import check_name
+from joelclaw_contracts import EventModel
 
 if TYPE_CHECKING:
     from joelclaw_bus.step import Step

@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from joelclaw_contracts import ContractError, Envelope, EventModel, normal_id
-
 from joelclaw_bus.event import Event, Tick
 from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.store import Arg
+from joelclaw_contracts import ContractError, Envelope, EventModel, normal_id
 
 
 @dataclass(frozen=True, slots=True)

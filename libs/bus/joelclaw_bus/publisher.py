@@ -6,13 +6,12 @@ import time
 import uuid
 from dataclasses import dataclass
 
-from joelclaw_contracts import Envelope, EventModel
-
 from joelclaw_bus.errors import EventInvalid
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.slot_calls import Published, SlotCalls
 from joelclaw_bus.store import Store
+from joelclaw_contracts import Envelope, EventModel
 
 EVIDENCE = "otel/event"
 EVIDENCE_LONGEST = 100_000

@@ -151,7 +151,16 @@ class SlotCalls:
         return int(code), start.decode()
 
     async def takeover(
-        self, slot: Slot, stream: str, function: str, consumer: str, *, lease_ms: int, cursor: str, count: int, at_ms: int
+        self,
+        slot: Slot,
+        stream: str,
+        function: str,
+        consumer: str,
+        *,
+        lease_ms: int,
+        cursor: str,
+        count: int,
+        at_ms: int,
     ) -> Page | NotClaimer | Jumped:
         """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it."""
         answer = await self.store.run(
@@ -170,7 +179,7 @@ class SlotCalls:
 
     async def hand_back(self, stream: str, function: str, consumer: str, lease_ms: int) -> int:
         """Let go of all that a stopping consumer still holds; how many entries that were."""
-        args = [function, consumer, lease_ms, 1000]
+        args: list[Arg] = [function, consumer, lease_ms, 1000]
         return int(await self.store.run(_script("hand_back"), [stream], args))
 
     async def retire(self, stream: str, function: str, consumer: str, silent_ms: int) -> int:

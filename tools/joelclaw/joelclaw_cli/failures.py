@@ -89,6 +89,8 @@ _CODES = {
     "NameInvalid": ("name_invalid", "", USAGE),
     "EventInvalid": ("payload_invalid", "", USAGE),
     "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "IncidentUnknown": ("not_found", "", NOT_FOUND),
+    "HealingError": ("incident_refused", "", FAULT),
     "PayloadInvalid": ("payload_invalid", "docs/events.md describes every field", USAGE),
 }
 

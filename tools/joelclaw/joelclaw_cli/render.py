@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from rich.console import Console, Group, RenderableType
-from rich.markup import escape
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -67,10 +66,6 @@ def fields(pairs: Iterable[tuple[str, object]]) -> RenderableType:
     return drawn
 
 
-def together(*parts: RenderableType) -> RenderableType:
-    return Group(*parts)
-
-
 def state(word: str) -> Text:
     """A state, in its colour."""
     return Text(word, style=_STATES.get(word, ""))
@@ -78,6 +73,10 @@ def state(word: str) -> Text:
 
 def good(sentence: str) -> Text:
     return Text("✓ ", style="green").append(sentence, style="default")
+
+
+def warning(sentence: str) -> Text:
+    return Text(sentence, style="bold yellow")
 
 
 def clock(ms: int | None) -> str:

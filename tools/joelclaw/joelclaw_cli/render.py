@@ -62,7 +62,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> RenderableType:
     drawn.add_column(overflow="fold")
     for name, value in pairs:
         if value not in (None, "", [], {}):
-            drawn.add_row(name, value if isinstance(value, Text) else escape(str(value)))
+            drawn.add_row(name, value if isinstance(value, Text) else Text(str(value)))
     return drawn
 
 

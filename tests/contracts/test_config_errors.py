@@ -183,6 +183,11 @@ def test_min_above_max_names_both_and_their_places(load):
     assert "sleepMinMs 2000 (backupFailureRouter.sleepMinMs) is above sleepMaxMs 1000" in problem.message
 
 
+def test_a_section_with_a_wrong_value_is_not_judged_as_a_whole(load):
+    problem = refusal(load, SELF_HEALING_ROUTER_SLEEP_MIN_MS="soon", SELF_HEALING_ROUTER_SLEEP_MAX_MS="1000")
+    assert problem.where == "SELF_HEALING_ROUTER_SLEEP_MIN_MS"
+
+
 def test_the_transports_base_above_its_ceiling_is_refused(load):
     problem = refusal(load, {"backupTransport": {"nasRetryBaseMs": 5, "nasRetryMaxMs": 4}})
     assert problem.message.startswith("retryBaseMs 5 (backupTransport.nasRetryBaseMs) is above retryMaxMs 4")

@@ -14,7 +14,7 @@ from tests.support.server import Server
 from tests.support.workers import working
 
 from joelclaw_bus import Backoff, Event, Functions, Reject, Step, Store, StoreSettings, event, open_store
-from joelclaw_bus.observer import EventBuried, RunEnded, RunParked
+from joelclaw_bus.observer import EventBuried, Promoted, RunEnded, RunParked
 from joelclaw_contracts import EventModel
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "healing-request.json"
@@ -71,12 +71,13 @@ def test_an_event_with_an_id_is_sent_once(cli: Cli, one_server: Server) -> None:
 def test_what_is_wrong_is_told_before_it_is_sent(
     cli: Cli, one_server: Server, words: tuple[str, str], code: str, says: str
 ) -> None:
-    said = cli("bus", "send", words[0], "--data", words[1])
+    with one_server.client() as client:
+        before = client.dbsize()
+        said = cli("bus", "send", words[0], "--data", words[1])
+        assert client.dbsize() == before
     assert (said.code, said.error) == (2, code)
     assert says in said.err
     assert said.err.count("\n") == 1
-    with one_server.client() as client:
-        assert client.dbsize() == 0
 
 
 def test_force_sends_what_the_suite_does_not_know(cli: Cli, one_server: Server) -> None:
@@ -87,10 +88,22 @@ def test_force_sends_what_the_suite_does_not_know(cli: Cli, one_server: Server) 
 def test_what_is_sent_for_later_waits_where_it_can_be_seen(cli: Cli, one_server: Server) -> None:
     sent = cli("bus", "send", CHECK, "--data", '{"mode": "core"}', "--in", "10m").result
     assert entries(one_server, CHECK) == []
-    # Nobody has registered the event and its stream is empty: it must be listed all the same.
+    # Nobody has registered the event and its stream is empty: it must be listed, and promoted, all the same.
     (due,) = cli("bus", "due").result["due"]
     assert (due["kind"], due["event"], due["id"], due["data"]) == ("event", CHECK, sent["id"], {"mode": "core"})
     assert due["due_ms"] == sent["due"]
+
+
+async def test_what_is_sent_for_later_comes_though_no_function_takes_it(cli: Cli, one_server: Server) -> None:
+    functions = Functions()
+
+    @functions.function("test/greet", on=[event(Greeted)], retries=1)
+    async def greet(e: Event[Greeted], step: Step) -> None: ...
+
+    async with open_store(StoreSettings(one_server.url)) as store, working(store, functions) as seen:
+        await later(lambda: cli("bus", "send", CHECK, "--data", "{}", "--in", "200ms"))
+        await seen.wait(Promoted)
+    assert len(entries(one_server, CHECK)) == 1
 
 
 def test_tail_shows_the_newest_in_order_and_only_since(cli: Cli, one_server: Server) -> None:

@@ -19,7 +19,7 @@ async def broken(server: Server) -> str:
         look = await ledger.look("gateway-bridge", "gateway")
         report = Report("event-1", "gateway-bridge", "gateway", look.now, owner="ops", problem="no acks for 10 minutes")
         incident = reported(None, report, look.now)
-        move = Move("test", None, incident, outcome={}, audit={"what": "opened"})
+        move = Move("test", outcome={}, audit={"what": "opened"}, after=incident)
         assert isinstance(await ledger.make(look, move), Made)
         return incident.id
 

@@ -14,7 +14,7 @@ bus = Group(
         "runs": (f"{__name__}.runs:runs", "Runs of functions, the latest first."),
         "run": (f"{__name__}.runs:run", "One run in full: steps, attempts, error."),
         "due": (f"{__name__}.due:due", "What waits for its time."),
-        "dead": (f"{__name__}.dead:dead", "Dead letters: look, replay, drop."),
+        "dead": (f"{__name__}.dead:dead", "Dead letters: what could not be read, and what no attempt could mend."),
     },
     examples=[
         ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),

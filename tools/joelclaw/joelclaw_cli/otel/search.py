@@ -34,7 +34,7 @@ def search(
     success: bool | None,
     limit: int,
 ) -> Answer:
-    """Evidence that holds QUERY in its action, component, source, error or metadata; the newest first."""
+    """Evidence that holds a text: QUERY, in its action, component, source, error or metadata; the newest first."""
     return _answer(place, Wanted(query, hours, level, source, component, success), limit)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
@@ -235,3 +239,21 @@ async def test_reading_changes_nothing(cli: Cli, one_server: Server) -> None:
 
 async def dump(store: Store) -> dict[bytes, Any]:
     return {key: await store.call("DUMP", key) for key in await store.call("KEYS", "*")}
+
+
+def test_following_prints_a_line_an_event_and_ctrl_c_ends_it_well(one_server: Server) -> None:
+    env = {**os.environ, "REDIS_URL": one_server.url}
+    words = [sys.executable, "-m", "joelclaw_cli", "bus", "tail", "--follow", "a/*"]
+    tail = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert tail.stdout is not None
+        with one_server.client() as client:
+            for n in range(3):
+                client.xadd("a/b", {"data": f'{{"n": {n}}}'})
+                assert json.loads(tail.stdout.readline())["data"] == {"n": n}
+        tail.send_signal(signal.SIGINT)
+        _, err = tail.communicate(timeout=10)
+    finally:
+        tail.kill()
+        tail.communicate()
+    assert (tail.returncode, err) == (0, "")

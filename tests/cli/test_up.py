@@ -243,3 +243,10 @@ def test_a_redis_url_that_does_not_answer_is_one_line_and_a_failure(tmp_path: Pa
 )
 def test_restarts_slow_down_and_five_deaths_in_a_minute_are_a_crash_loop(deaths: list[float], plan: Restart) -> None:
     assert next_restart(deaths, now=100.0) == plan
+
+
+def test_a_ready_file_that_could_not_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = joelclaw("up", "--state-dir", str(tmp_path / "state"), "--ready-file", str(tmp_path / "none" / "ready"))
+    assert done.returncode == 2
+    assert "there is no directory" in done.stderr
+    assert not (tmp_path / "state").exists()

@@ -91,6 +91,8 @@ _CODES = {
     "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
     "IncidentUnknown": ("not_found", "", NOT_FOUND),
     "HealingError": ("incident_refused", "", FAULT),
+    "BusError": ("failed", "", FAULT),
+    "ContractError": ("invalid", "", USAGE),
     "PayloadInvalid": ("payload_invalid", "docs/events.md describes every field", USAGE),
 }
 

@@ -56,7 +56,7 @@ def send(
         own = event_id or (uuid.uuid4().hex if at else None)  # what waits needs a name, so that it can be found
         done = await Publisher(store, source="joelclaw").send_raw(name, payload, id=own, at_ms=at)
         return {"event": name, "id": own or done.entry, "entry": done.entry, "duplicate": done.duplicate} | (
-            {"due": at} if at else {}
+            {"due": at} if done.entry is None else {}
         )
 
     sent = place.run(publish)

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from joelclaw_bus.inspect.entries import Entry
     from joelclaw_bus.store import Store
 
+EVIDENCE = "otel/event"
+
 
 @command(
     "tail",
@@ -41,20 +43,22 @@ def tail(place: Place, pattern: str, since: int | None, limit: int, follow: bool
 
     PATTERN is an event name in which * stands for anything. Evidence (otel/event) is left out unless it is named.
     """
-    from joelclaw_bus.inspect.entries import ends, latest
+    from joelclaw_bus.inspect.entries import ends, is_past, latest
     from joelclaw_bus.inspect.entries import follow as as_they_come
     from joelclaw_contracts import check_pattern
 
     check_pattern(pattern)
 
+    without = () if pattern.startswith("otel") else (EVIDENCE,)
+
     async def look(store: Store) -> list[Entry]:
         start = await store.time_ms() - since if since else 0
-        after = await ends(store, pattern) if follow else {}
-        found = [e for e in await latest(store, pattern, since_ms=start, limit=limit) if _wanted(e, pattern)]
+        after = await ends(store, pattern, without=without) if follow else {}
+        found = await latest(store, pattern, since_ms=start, limit=limit, without=without)
         if follow:
-            _print(found)
-            async for batch in as_they_come(store, pattern, after=after):
-                _print([entry for entry in batch if _wanted(entry, pattern)])
+            _print([entry for entry in found if is_past(entry, after)])  # what came meanwhile, following brings
+            async for batch in as_they_come(store, pattern, after=after, without=without):
+                _print(batch)
         return found
 
     try:
@@ -74,10 +78,6 @@ def tail(place: Place, pattern: str, since: int | None, limit: int, follow: bool
         view,
         ((f"joelclaw bus tail '{pattern}' --follow", "watch what comes"),),
     )
-
-
-def _wanted(entry: Entry, pattern: str) -> bool:
-    return entry.name != "otel/event" or pattern.startswith("otel")
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from joelclaw_cli.command import DEFAULT_STATE, command, wants_json
+from joelclaw_cli.failures import usage
 
 
 @command(
@@ -54,6 +55,8 @@ def up(
     from joelclaw_cli.up.suite import Plan, Suite
 
     if ready_file:
+        if not ready_file.absolute().parent.is_dir():
+            raise usage(f"--ready-file: there is no directory {ready_file.absolute().parent}", fix="make it first")
         ready_file.unlink(missing_ok=True)
     plan = Plan(
         state_dir=state_dir,

@@ -85,9 +85,10 @@ def _drawn(line: str) -> tuple[str, str]:
         return "info", line
     level = str(record.get("level", "info")).lower()
     text = next((str(record[k]) for k in _TEXT if record.get(k)), "")
-    known = {*_TIME, *_TEXT, "level", "service", "logger"}
+    known = {*_TIME, *_TEXT, "level", "service", "logger", "exc"}
     rest = " ".join(f"{k}={_word(v)}" for k, v in record.items() if k not in known and v not in (None, "", {}, []))
-    return level, f"{level:<5} {text}  {rest}".rstrip()
+    trace = f"\n{record['exc']}" if record.get("exc") else ""
+    return level, f"{level:<5} {text}  {rest}".rstrip() + trace
 
 
 def _word(value: object) -> str:

@@ -33,8 +33,10 @@ def environment(
     base: Mapping[str, str], *, redis_url: str, prefix: str, state_dir: Path, ready_file: Path, http_host: str
 ) -> dict[str, str]:
     """The operator's own environment, and what a service needs to know. A free HTTP port each: see its ready file."""
+    # JOELCLAW_DEBUG is the command's own; a service refuses a setting that it does not know.
+    own = {k: v for k, v in base.items() if k != "JOELCLAW_DEBUG"}
     return {
-        **base,
+        **own,
         "REDIS_URL": redis_url,
         "JOELCLAW_PREFIX": prefix,
         "JOELCLAW_STATE_DIR": str(state_dir),

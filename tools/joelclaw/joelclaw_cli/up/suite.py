@@ -31,7 +31,8 @@ CONFIGURATION_ERROR = 2  # a service's exit code that says: starting me again ca
 class Plan:
     """What `joelclaw up` was asked to run.
 
-    `redis_url` None: the embedded store, on `port`. `grace`: seconds a service gets to settle what it holds.
+    `redis_url` None: the embedded store, on `port`. `grace`: seconds a service gets to settle what it holds;
+    more than the pod's own 10, so that the pod ends first.
     """
 
     state_dir: Path
@@ -42,7 +43,7 @@ class Plan:
     http_host: str = "127.0.0.1"
     environ: Mapping[str, str] = field(default_factory=dict)
     services: Sequence[Service] = SERVICES
-    grace: float = 10.0
+    grace: float = 15.0
 
 
 class Suite:
@@ -138,7 +139,12 @@ class Suite:
                 ready_file=child.ready_file,
                 http_host=self._plan.http_host,
             )
-            await child.start(service.command(), env)
+            try:
+                await child.start(service.command(), env)
+            except OSError as error:
+                self._failure = Failure("service_not_started", f"{service.name} can't be started: {error}")
+                self._stopping.set()
+                return
             if self._stopping.is_set():
                 child.ask_to_stop()
             code = await child.attend(lambda line: self._feed.line(service.name, line))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +42,31 @@ class Place:
         return StoreSettings(str(suite["redis_url"]), str(suite.get("prefix", "")) if not self.prefix else self.prefix)
 
     def run(self, ask: Callable[[Store], Awaitable[T]]) -> T:
-        """Open the store, ask it, close it."""
+        """Open the store, ask it, close it. KeyboardInterrupt after Ctrl-C."""
         settings = self.settings()
 
         async def session() -> T:
             async with open_store(settings) as store:
                 return await ask(store)
 
-        return anyio.run(session)
+        if threading.current_thread() is not threading.main_thread():
+            return anyio.run(session)  # only the main thread hears signals
+        return anyio.run(_heeding_ctrl_c, session)
+
+
+async def _heeding_ctrl_c(work: Callable[[], Awaitable[T]]) -> T:
+    """Until the work has ended: asyncio's own way cancels once, and a cancellation can get lost in a library."""
+    done: list[T] = []
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async with anyio.create_task_group() as tasks:
+
+            async def interrupt() -> None:
+                async for _ in signals:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(interrupt)
+            done.append(await work())
+            tasks.cancel_scope.cancel()
+    if not done:
+        raise KeyboardInterrupt
+    return done[0]

@@ -19,6 +19,7 @@ import json
 import logging
 import os
 import secrets
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -61,6 +62,7 @@ class Evidence:
     _bytes: int = field(default=0, init=False)
     _dropped: int = field(default=0, init=False)
     _wake: Wake = field(default_factory=Wake, init=False)
+    _threads: threading.RLock = field(default_factory=threading.RLock, init=False)
     _writing: anyio.Lock = field(default_factory=anyio.Lock, init=False)
 
     def emit(
@@ -77,8 +79,9 @@ class Evidence:
         """Note one record. Never blocks, never raises; any thread may call it."""
         if error is not None or level in ("error", "fatal"):
             fingerprint = (component, action, error_class(error or ""))
-            if not self.limit.allows(fingerprint, self.clock()):
-                return
+            with self._threads:
+                if not self.limit.allows(fingerprint, self.clock()):
+                    return
         self._queue(self._record(level, component, action, success, duration_ms, error, metadata or {}))
 
     async def run(self) -> None:
@@ -120,8 +123,9 @@ class Evidence:
         for (_, data), reply in zip(batch, replies, strict=True):
             if isinstance(reply, BusError):
                 raise reply
-            self._waiting.popleft()
-            self._bytes -= len(data)
+            with self._threads:
+                self._waiting.popleft()
+                self._bytes -= len(data)
 
     def _command(self, timestamp: int, data: bytes) -> Command:
         key = self.store.keys.slot(STREAM).stream
@@ -129,12 +133,13 @@ class Evidence:
 
     def _queue(self, record: Mapping[str, object]) -> None:
         data = _encode(record)
-        if len(self._waiting) >= self.spool or self._bytes + len(data) > self.spool_bytes:
-            self._dropped += 1
-            self.on_drop(1)
-            return
-        self._waiting.append((int(str(record["timestamp"])), data))
-        self._bytes += len(data)
+        with self._threads:
+            if len(self._waiting) >= self.spool or self._bytes + len(data) > self.spool_bytes:
+                self._dropped += 1
+                self.on_drop(1)
+                return
+            self._waiting.append((int(str(record["timestamp"])), data))
+            self._bytes += len(data)
         self._wake.set()
 
     def _tell_of_drops(self) -> None:
@@ -144,7 +149,9 @@ class Evidence:
             self._queue(self._record("warn", "evidence", "evidence.dropped", True, None, text, {"dropped": count}))
 
     def _summarise(self, *, all_of_them: bool) -> None:
-        for summary in self.limit.summaries(self.clock(), all_of_them=all_of_them):
+        with self._threads:
+            summaries = self.limit.summaries(self.clock(), all_of_them=all_of_them)
+        for summary in summaries:
             component, action, kind = summary.fingerprint
             metadata = {"repeated": summary.count, "seconds": round(summary.until - summary.since, 3), "of": kind}
             text = f"{kind}: {summary.count} more of these were held back"

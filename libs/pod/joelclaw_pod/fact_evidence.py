@@ -64,11 +64,18 @@ class FactEvidence:
             case _:
                 pass  # counted by the metrics; a record of each would drown the rest
 
-    def _lost(self, component: str, action: str, error: str, **metadata: object) -> None:
+    def _lost(self, component: str, action: str, error: str, /, **metadata: object) -> None:
         self._evidence.emit("error", component, action, False, error=error, metadata=metadata)
 
     def _note(
-        self, level: Level, component: str, action: str, error: str | None, seconds: float | None = None, **more: object
+        self,
+        level: Level,
+        component: str,
+        action: str,
+        error: str | None,
+        seconds: float | None = None,
+        /,
+        **more: object,
     ) -> None:
         duration = None if seconds is None else round(seconds * 1000, 3)
         self._evidence.emit(level, component, action, True, duration_ms=duration, error=error, metadata=more)

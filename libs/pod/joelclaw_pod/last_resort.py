@@ -1,7 +1,7 @@
 """The alert that needs no store: the store's own loss, told where a person or a supervisor looks anyway.
 
 A line on stderr, `ALERT opened CONDITION service=NAME: text` (`joelclaw up` shows such lines), and the same line with
-its time in `alerts.log` of the state directory if there is one. Once per spell; `resolved` only where `opened` was told.
+its time in `alerts.log` of the state directory if there is one. Once per spell; `resolved` only if `opened` was told.
 """
 
 from __future__ import annotations

@@ -53,4 +53,11 @@ def redact(value: object, depth: int = _DEPTH) -> object:
         return {str(k): HIDDEN if v and is_secret(str(k)) else redact(v, depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [redact(v, depth - 1) for v in value]
-    return redact_text(str(value))
+    return redact_text(_text(value))
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:  # anybody's __str__; a line about it must still go out
+        return f"<a {type(value).__name__} that can't be shown>"

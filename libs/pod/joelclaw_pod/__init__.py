@@ -4,16 +4,16 @@
     def main() -> None:
         raise SystemExit(run_service("router", build))
 
-| file                                     | duty                                                                       |
-|------------------------------------------|----------------------------------------------------------------------------|
-| serve, shell, store_wait, ready_file     | from the environment to the exit code                                      |
-| settings, errors                         | what a service is told, and what is wrong with it                          |
-| worker_like                              | what the shell asks of the worker it carries                               |
-| answers (pure), probes                   | /live, /ready, /metrics                                                    |
-| metrics, tracing                         | the facts as numbers and as spans; one file per foreign library            |
-| evidence, fact_evidence, error_limit     | the facts as records on `otel/event`                                       |
-| last_resort                              | the alert that needs no store                                              |
-| logs, redact, tee, wake                  | lines, secrets, several observers as one, a wake-up call                   |
+| file                                     | duty                                                              |
+|------------------------------------------|-------------------------------------------------------------------|
+| serve, shell, store_wait, ready_file     | from the environment to the exit code                             |
+| settings, errors                         | what a service is told, and what is wrong with it                 |
+| worker_like                              | what the shell asks of the worker it carries                      |
+| answers (pure), probes                   | /live, /ready, /metrics                                           |
+| metrics, tracing                         | the facts as numbers and as spans; one file per foreign library   |
+| evidence, fact_evidence, error_limit     | the facts as records on `otel/event`                              |
+| last_resort                              | the alert that needs no store                                     |
+| logs, redact, tee, wake                  | lines, secrets, several observers as one, a wake-up call          |
 """
 
 from joelclaw_pod.errors import CannotListen, PodError, SettingsError, StopOverdue, WorkerEnded

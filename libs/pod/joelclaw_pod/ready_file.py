@@ -8,6 +8,7 @@ from pathlib import Path
 
 import anyio
 
+from joelclaw_pod.errors import SettingsError
 from joelclaw_pod.shell import Gate
 
 LOOK = 0.05  # seconds between looks until the worker is ready
@@ -20,12 +21,17 @@ def remove_ready_file(path: Path | None) -> None:
 
 
 async def write_ready_file(path: Path | None, gate: Gate, service: str, http: str) -> None:
-    """Once the service is ready: {"service", "pid", "http"}, whole or not at all. OSError."""
+    """Once the service is ready: {"service", "pid", "http"}, whole or not at all. SettingsError."""
     while path is not None:
         if gate.health().ready:
             whole = json.dumps({"service": service, "pid": os.getpid(), "http": http})
             draft = path.with_name(f"{path.name}.{os.getpid()}.partial")
-            draft.write_text(whole, "utf-8")
-            draft.replace(path)
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                draft.write_text(whole, "utf-8")
+                draft.replace(path)
+            except OSError as error:
+                problem, remedy = f"can't be written ({error.strerror})", "name a file where this user may write"
+                raise SettingsError("JOELCLAW_READY_FILE", problem, remedy) from error
             return
         await anyio.sleep(LOOK)

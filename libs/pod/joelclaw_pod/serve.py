@@ -64,8 +64,11 @@ def run_service(
     except REFUSALS as error:
         return _refuse(name, error)
     setup_logs(name, settings.log_level)
+    hard_end = _HardEnd()
     try:
-        anyio.run(_serve, settings, build, backend="asyncio")
+        anyio.run(_serve, settings, build, hard_end, backend="asyncio")
+    except KeyboardInterrupt:  # Ctrl-C in the moment before signals are heard
+        return 128 + signal.SIGINT
     except (Exception, BaseExceptionGroup) as error:  # the last frame: whatever it is becomes one line and a code
         cause = _only_cause(error)
         if isinstance(cause, (*REFUSALS, *refusals)):
@@ -73,11 +76,13 @@ def run_service(
         known = isinstance(cause, PodError | BusError)
         log.critical("%s ends: %s", name, cause if known else repr(cause), exc_info=None if known else cause)
         return FAULT
+    finally:
+        hard_end.disarm()
     log.info("%s has stopped", name)
     return OK
 
 
-async def _serve(settings: ServiceSettings, build: Build) -> None:
+async def _serve(settings: ServiceSettings, build: Build, hard_end: _HardEnd) -> None:
     remove_ready_file(settings.ready_file)
     metrics, gate, stop = Metrics(), Gate(), anyio.Event()
     tracing = Tracing(settings.service, system_id=settings.system_id, endpoint=settings.otlp_endpoint)
@@ -92,7 +97,7 @@ async def _serve(settings: ServiceSettings, build: Build) -> None:
         try:
             async with anyio.create_task_group() as group:
                 work = anyio.CancelScope()
-                group.start_soon(_hear_signals, settings, gate, stop, work)
+                group.start_soon(_hear_signals, settings, gate, stop, work, hard_end)
                 http = await group.start(probes.serve)
                 log.info("%s listens for probes", settings.service, extra={"http": http})
                 group.start_soon(watch.run)
@@ -101,11 +106,14 @@ async def _serve(settings: ServiceSettings, build: Build) -> None:
                     await wait_for_store(store, gate, observer)
                     gate.opened(worker)
                     group.start_soon(write_ready_file, settings.ready_file, gate, settings.service, http)
+                    about: dict[str, object] = {"pid": os.getpid(), "http": http}
+                    evidence.emit("info", "service", "service.started", True, metadata=about)
                     await worker.run(stop=stop, grace=settings.grace)
                 if not stop.is_set():
                     raise WorkerEnded(settings.service)
-                if gate.worker is not None and work.cancelled_caught:
+                if work.cancelled_caught and anyio.current_time() >= work.deadline:
                     raise StopOverdue(settings.service, settings.grace + MARGIN)
+                evidence.emit("info", "service", "service.stopped", True, metadata={"pid": os.getpid()})
                 await evidence.flush(FLUSH)
                 group.cancel_scope.cancel()
         finally:
@@ -113,7 +121,9 @@ async def _serve(settings: ServiceSettings, build: Build) -> None:
             tracing.close()
 
 
-async def _hear_signals(settings: ServiceSettings, gate: Gate, stop: anyio.Event, work: anyio.CancelScope) -> None:
+async def _hear_signals(
+    settings: ServiceSettings, gate: Gate, stop: anyio.Event, work: anyio.CancelScope, hard_end: _HardEnd
+) -> None:
     """The first signal stops the service within its grace; the second ends the process where it stands."""
     with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async for number in signals:
@@ -127,19 +137,28 @@ async def _hear_signals(settings: ServiceSettings, gate: Gate, stop: anyio.Event
             if gate.worker is None:  # nothing runs yet, so nothing has to be ended with care
                 work.cancel()
             work.deadline = anyio.current_time() + settings.grace + MARGIN
-            _end_after(settings.grace + MARGIN + FLUSH + MARGIN)
+            hard_end.arm(settings.grace + MARGIN + FLUSH + MARGIN)
 
 
-def _end_after(seconds: float) -> None:
-    """End the process from a thread, for what even a cancellation can't end: a shielded call, a thread that hangs."""
+class _HardEnd:
+    """Ends the process from a thread, for what even a cancellation can't end: a shielded call that hangs."""
 
-    def end() -> None:
-        faulthandler.dump_traceback(all_threads=True)
+    def __init__(self) -> None:
+        self._timer: threading.Timer | None = None
+
+    def arm(self, seconds: float) -> None:
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    @staticmethod
+    def _end() -> None:
+        faulthandler.dump_traceback(all_threads=True)  # which call it was that hung
         os._exit(FAULT)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
 
 
 def _only_cause(error: BaseException) -> BaseException:

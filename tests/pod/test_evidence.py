@@ -9,9 +9,9 @@ from typing import Any
 
 import anyio
 import pytest
-from tests.pod.conftest import Server
+from tests.pod.conftest import Server, eventually
 
-from joelclaw_bus.errors import StoreRefused
+from joelclaw_bus.errors import BusError, StoreRefused
 from joelclaw_bus.store import Store, StoreSettings, open_store
 from joelclaw_pod.error_limit import ErrorLimit
 from joelclaw_pod.evidence import RECORD_BYTES, Evidence
@@ -21,6 +21,13 @@ from joelclaw_pod.evidence import RECORD_BYTES, Evidence
 async def sink(server: Server, prefix: str = "", **more: Any) -> AsyncIterator[tuple[Evidence, Store]]:
     async with open_store(StoreSettings(server.url, prefix, deadline=2)) as store:
         yield Evidence(store, "router", "here", **more), store
+
+
+async def has(store: Store, count: int) -> bool:
+    try:
+        return bool(await store.call("XLEN", "otel/event") >= count)
+    except BusError:  # the server is on its way up
+        return False
 
 
 async def records(store: Store, key: str = "otel/event") -> list[dict[str, Any]]:
@@ -64,9 +71,7 @@ async def test_it_is_written_in_the_background_in_order(server: Server) -> None:
         for n in range(250):
             evidence.emit("info", "c", f"a{n}", True)
         threading.Thread(target=evidence.emit, args=("info", "c", "from a thread", True)).start()
-        with anyio.fail_after(10):
-            while await store.call("XLEN", "otel/event") < 251:
-                await anyio.sleep(0.01)
+        await eventually(lambda: has(store, 251))
         assert [r["action"] for r in await records(store)][:250] == [f"a{n}" for n in range(250)]
         group.cancel_scope.cancel()
 
@@ -114,9 +119,7 @@ async def test_an_outage_is_spooled_and_what_did_not_fit_is_said_once(absent_ser
                 evidence.emit("info", "c", f"a{n}", True)
             await anyio.sleep(0.3)
             absent_server.start()
-            with anyio.fail_after(15):
-                while await store.call("XLEN", "otel/event") < 11:
-                    await anyio.sleep(0.02)
+            await eventually(lambda: has(store, 11))
             await anyio.sleep(0.1)
             group.cancel_scope.cancel()
         found = await records(store)

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import anyio
+from tests.pod.conftest import eventually
 
 from joelclaw_bus.observer import StoreBack, StoreTrouble
 from joelclaw_pod.last_resort import FILE, FILE_BYTES, LastResort, StoreWatch
@@ -92,11 +93,13 @@ def test_a_missing_directory_ends_nothing(tmp_path: Path) -> None:
 async def test_the_loop_tells_soon_after_the_threshold() -> None:
     out = io.StringIO()
     watcher = StoreWatch(LastResort("router", stream=out), threshold=0.1)
+
+    async def said() -> bool:
+        return bool(out.getvalue())
+
     async with anyio.create_task_group() as group:
         group.start_soon(watcher.run)
         await anyio.sleep(0.05)
         watcher.saw(TROUBLE)
-        with anyio.fail_after(3):
-            while not out.getvalue():
-                await anyio.sleep(0.01)
+        await eventually(said, 3)
         group.cancel_scope.cancel()

@@ -34,7 +34,7 @@ from joelclaw_pod.last_resort import LastResort, StoreWatch
 from joelclaw_pod.logs import setup_logs
 from joelclaw_pod.metrics import Metrics
 from joelclaw_pod.probes import Probes
-from joelclaw_pod.ready_file import remove_ready_file, write_ready_file
+from joelclaw_pod.ready_file import prepare_ready_file, remove_ready_file, write_ready_file
 from joelclaw_pod.redact import redact_text
 from joelclaw_pod.settings import ServiceSettings, read_settings
 from joelclaw_pod.shell import Build, Gate, Pod
@@ -83,7 +83,7 @@ def run_service(
 
 
 async def _serve(settings: ServiceSettings, build: Build, hard_end: _HardEnd) -> None:
-    remove_ready_file(settings.ready_file)
+    prepare_ready_file(settings.ready_file)
     metrics, gate, stop = Metrics(), Gate(), anyio.Event()
     tracing = Tracing(settings.service, system_id=settings.system_id, endpoint=settings.otlp_endpoint)
     watch = StoreWatch(LastResort(settings.service, settings.state_dir))

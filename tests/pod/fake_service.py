@@ -1,0 +1,55 @@
+"""A tiny service for the process tests: its worker is ready at once, and does what MODE says.
+
+work: until stopped · slow-stop: drains as long as it may · stuck: ignores stop · ends: by itself · breaks: raises ·
+misbuilt: its configuration is wrong
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+import anyio
+
+from joelclaw_bus.observer import RunEnded, RunStarted
+from joelclaw_pod import Condition, Health, Pod, WorkerLike, run_service
+
+
+class ConfigError(Exception):
+    """Stands for the loader's."""
+
+
+@dataclass
+class FakeWorker:
+    pod: Pod
+    mode: str
+    running: bool = False
+
+    async def run(self, *, stop: anyio.Event, grace: float) -> None:
+        self.running = True
+        self.pod.observer.saw(RunStarted("fake", "fake:1", "a/b", 1, 0, ""))
+        self.pod.observer.saw(RunEnded("fake", "fake:1", "a/b", "failed", 0.1, "Boom: on purpose"))
+        match self.mode:
+            case "ends":
+                return
+            case "breaks":
+                raise RuntimeError("a bug, with redis://u:hunter2@h")
+            case "stuck":
+                await anyio.sleep_forever()
+        await stop.wait()
+        if self.mode == "slow-stop":
+            await anyio.sleep(grace)
+
+    def health(self) -> Health:
+        return Condition(ready=self.running, in_flight=1)
+
+
+def build(pod: Pod) -> WorkerLike:
+    if mode == "misbuilt":
+        raise ConfigError("selfHealing.router.maxRetry is unknown;\n did you mean maxRetries?")
+    return FakeWorker(pod, mode)
+
+
+if __name__ == "__main__":
+    mode = sys.argv[1] if len(sys.argv) > 1 else "work"
+    raise SystemExit(run_service("fake", build, refusals=(ConfigError,)))

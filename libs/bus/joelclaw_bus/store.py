@@ -61,7 +61,7 @@ def _translate(error: Exception, where: str) -> BusError:
         return StoreRefused(where, "LOADING", "it is still loading its data")
     if isinstance(error, _NO_ANSWER):
         return StoreUnavailable(where, text or type(error).__name__)
-    if "NOGROUP" in text:
+    if "NOGROUP" in text or "UNBLOCKED" in text:  # a blocked read whose stream vanished is told the latter
         return GroupMissing(where, "NOGROUP", text)
     if isinstance(error, redis.exceptions.ReadOnlyError):
         kind = "READONLY"

@@ -1,0 +1,265 @@
+"""One delivery, from entry to outcome: read it, fence it, find its permit, run the handler, settle."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+from joelclaw_contracts import EventModel, PayloadInvalid
+
+from joelclaw_bus import intake
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.errors import Reject, RetryAfter
+from joelclaw_bus.event import Event, Tick
+from joelclaw_bus.functions import Function, Functions
+from joelclaw_bus.keys import Slot, parts_of_run, run_id
+from joelclaw_bus.leases import Held, Leases
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.observer import (
+    DuplicateDropped,
+    EventBuried,
+    LeaseLost,
+    Observer,
+    RunStarted,
+    UnknownFields,
+    WriteRefused,
+)
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.permits import Claimed, Permits
+from joelclaw_bus.publisher import item_of
+from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.settle import Completed, Failed, NoPermit, Outcome, Rest, Retry, Settler, Skipped
+from joelclaw_bus.step import LeaseGone, Park, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An entry as it was read: from the event stream or (`ready`) the ready stream; `again`: delivered before."""
+
+    slot: Slot
+    entry: str
+    fields: Mapping[bytes, bytes]
+    ready: bool
+    again: bool
+
+
+@dataclass
+class Executor:
+    """Runs deliveries of one worker."""
+
+    functions: Functions
+    calls: RunCalls
+    permits: Permits
+    settler: Settler
+    outbox: Outbox
+    leases: Leases
+    clock: ServerClock
+    observer: Observer
+    limits: Limits
+    consumer: str
+    fallback_ms: int
+    dice: Callable[[], float] = field(default=random.random)
+
+    def take(self, fn: Function, incoming: Incoming) -> Held | None:
+        """Hold an entry from the moment it is ours; None when it is in our hands already."""
+        run = ""
+        if incoming.ready:
+            run = incoming.fields.get(b"run", b"").decode("utf-8", "replace")
+        return self.leases.take(
+            Delivery(
+                slot=incoming.slot,
+                function=fn.id,
+                consumer=self.consumer,
+                entry=incoming.entry,
+                run=run,
+                claim=secrets.token_hex(8),
+                ready=incoming.ready,
+            )
+        )
+
+    async def serve(self, fn: Function, incoming: Incoming, held: Held) -> None:
+        """Bring one held delivery to its outcome, and let go of it."""
+        try:
+            with held.scope:
+                await self._serve(fn, incoming, held)
+            if held.lost:
+                self.observer.saw(LeaseLost(fn.id, held.delivery.run))
+        finally:
+            self.leases.drop(held)
+
+    async def _serve(self, fn: Function, incoming: Incoming, held: Held) -> None:
+        if incoming.ready:
+            await self._run(fn, incoming, held, None, "")
+            return
+        reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
+        if isinstance(reading, intake.Unreadable):
+            await self._bury(fn, held, reading)
+            return
+        event, explicit_id = reading
+        _name(held, run_id(fn.id, event.id))
+        trigger = fn.trigger_of(event.name)
+        if trigger and trigger.when and not trigger.when(event):
+            await self.calls.finish(held.delivery, status="skipped")
+            return
+        unknown = type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))
+        if unknown:
+            self.observer.saw(UnknownFields(event.name, tuple(unknown)))
+        await self._run(fn, incoming, held, event, explicit_id)
+
+    async def _run(
+        self, fn: Function, incoming: Incoming, held: Held, event: Event[EventModel] | None, explicit_id: str
+    ) -> None:
+        d = held.delivery
+        begun = Begun(self.clock.now_ms(), 0, {})
+        poisoned = 0
+        if event is None or incoming.again or explicit_id or fn.limit:
+            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=fn.limit is not None)
+            match answer:
+                case Refused(why):
+                    self.observer.saw(WriteRefused(fn.id, d.run, "begin", why))
+                    return
+                case Dropped():
+                    self.observer.saw(DuplicateDropped(fn.id, d.run))
+                    return
+                case Poisoned(begins):
+                    poisoned = begins
+                case Begun():
+                    begun = answer
+        keep = bool(begun.record) or fn.limit is not None or poisoned > 0
+        attempt = int(begun.record.get(b"attempt", b"0"))
+        if event is None:
+            event = _event_of_record(fn, incoming.slot, begun.record)
+        permit: Claimed | None = None
+        began = time.monotonic()
+        outcome: Outcome
+        if poisoned:
+            outcome = Failed(f"poisoned: {poisoned - 1} begins without an end; its handler kills its worker", None)
+        elif isinstance(event, str):
+            outcome = Failed(event, None)
+            event = Event(incoming.slot.name, parts_of_run(d.run)[1], incoming.entry, 0, "", "", Tick.model_construct())
+        else:
+            if fn.limit:
+                permit = await self.permits.claim(fn, event, incoming.slot, d.run, d.claim)
+                held.permit = permit.held if permit and not permit.until_the_end else None
+            if fn.limit and permit is None:
+                outcome = self._without_permit(fn, incoming.slot)
+            else:
+                self.observer.saw(RunStarted(fn.id, d.run, event.name, attempt, begun.begins, event.traceparent))
+                step = self._step(d, begun, attempt, event.traceparent)
+                finished = await self._handle(fn, event, step, attempt)
+                if finished is None:
+                    return
+                outcome = finished
+        await self.settler.settle(
+            held,
+            fn,
+            outcome,
+            event=event,
+            attempt=attempt,
+            permit=permit,
+            keep=keep,
+            seconds=time.monotonic() - began,
+        )
+
+    def _step(self, d: Delivery, begun: Begun, attempt: int, traceparent: str) -> Step:
+        journal = {k[2:].decode(): v for k, v in begun.record.items() if k.startswith(b"s:")}
+        return Step(
+            run_id=d.run,
+            attempt=attempt,
+            now_ms=begun.now_ms,
+            _delivery=d,
+            _calls=self.calls,
+            _observer=self.observer,
+            _posted=lambda item: self.outbox.post(d.slot, item),
+            _journal=journal,
+            _traceparent=traceparent,
+        )
+
+    async def _handle(self, fn: Function, event: Event[Any], step: Step, attempt: int) -> Outcome | None:
+        """The handler's outcome; None when this delivery is no longer ours."""
+        try:
+            with anyio.fail_after(fn.timeout):
+                return Completed(await fn.handler(event, step))
+        except BaseExceptionGroup as group:
+            # A handler may use task groups of its own: what leaves the journal in one of them counts.
+            inner = group.subgroup((Park, LeaseGone))
+            return self._outcome_of(fn, _first(inner or group), attempt)
+        except (Park, LeaseGone, Exception) as error:  # whatever a handler raises becomes its run's outcome
+            return self._outcome_of(fn, error, attempt)
+
+    def _outcome_of(self, fn: Function, error: BaseException, attempt: int) -> Outcome | None:
+        match error:
+            case LeaseGone():
+                self.observer.saw(WriteRefused(fn.id, str(error), error.operation, error.why))
+                return None
+            case Park():
+                return Rest(error.step, error.delay_ms, error.at_ms)
+            case Reject():
+                return Failed(str(error) or "rejected", error.__cause__ or error)
+            case Exception():
+                text = _text(error) if not isinstance(error, RetryAfter) else str(error)
+                if attempt >= fn.retries:
+                    return Failed(text, error)
+                wanted = round(error.seconds * 1000) if isinstance(error, RetryAfter) else 0
+                return Retry(max(wanted, fn.backoff.delay_ms(attempt, self.dice())), text)
+            case _:
+                raise error
+
+    def _without_permit(self, fn: Function, slot: Slot) -> Outcome:
+        ticks = [t for t in fn.cron_triggers if t.overlap == "skip"]
+        if ticks and slot == self.calls.store.keys.cron_slot(fn.id):
+            return Skipped("an earlier run is still open")
+        return NoPermit(self.fallback_ms)
+
+    async def _bury(self, fn: Function, held: Held, reading: intake.Unreadable) -> None:
+        d = held.delivery
+        letter = [*reading.letter, "function", fn.id]
+        items = self._answers(d, reading)
+        first = await self.calls.bury(d, letter, items)
+        if isinstance(first, Refused):
+            self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
+            return
+        self.observer.saw(EventBuried(fn.id, d.slot.name, d.entry, reading.error, first))
+        if first:
+            for item in items:
+                self.outbox.post(d.slot, item)
+
+    def _answers(self, d: Delivery, reading: intake.Unreadable) -> list[OutboxItem]:
+        answer = self.functions.on_invalid.get(d.slot.name)
+        if answer is None:
+            return []
+        error = PayloadInvalid(d.slot.name, None, reading.error)
+        events = answer(reading.data, error, reading.event_id)
+        return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function) for n, e in enumerate(events)]
+
+
+def _name(held: Held, run: str) -> None:
+    """The run's name is known only once the entry was read."""
+    object.__setattr__(held.delivery, "run", run)
+
+
+def _event_of_record(fn: Function, slot: Slot, record: Mapping[bytes, bytes]) -> Event[EventModel] | str:
+    """The event that a resting run carries along, or why it can't be read any more."""
+    fields = {k[2:]: v for k, v in record.items() if k.startswith(b"e:")}
+    entry = fields.pop(b"entry", b"0-0").decode()
+    reading = intake.read(fn, slot, entry, fields, Limits(event_bytes=2**31))
+    return reading.error if isinstance(reading, intake.Unreadable) else reading[0]
+
+
+def _first(group: BaseException) -> BaseException:
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group
+
+
+def _text(error: BaseException) -> str:
+    """One line, bounded: an error message is kept, shown and sent."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:2000]
+

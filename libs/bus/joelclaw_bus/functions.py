@@ -1,0 +1,195 @@
+"""Declaring functions: what triggers them, how many at once, how often again, and what a final failure sends.
+
+    functions = Functions()
+
+    @functions.function("shop/charge", on=[event(OrderPlaced)], retries=3)
+    async def charge(event: Event[OrderPlaced], step: Step) -> str: ...
+
+A declaration that can't hold is refused here, at import, and not at three in the morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from joelclaw_contracts import EventModel
+
+from joelclaw_bus import cron as cron_expressions
+from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.errors import NameInvalid, RegistrationInvalid
+from joelclaw_bus.event import Event, Failure, Tick
+from joelclaw_bus.keys import check_name
+
+if TYPE_CHECKING:
+    from joelclaw_bus.step import Step
+
+Handler = Callable[[Event[Any], "Step"], Awaitable[Any]]
+OnFailure = Callable[[Failure], Sequence[EventModel]]
+OnInvalid = Callable[[bytes, Exception, str], Sequence[EventModel]]
+Misfire = Literal["latest", "all", "none"]
+Overlap = Literal["skip", "queue"]
+
+
+@dataclass(frozen=True, slots=True)
+class EventTrigger:
+    """Runs on each event of `model`'s name for which `when` holds. `when` sees the event only: it must be pure."""
+
+    model: type[EventModel]
+    when: Callable[[Event[Any]], bool] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.model.event_name
+
+
+@dataclass(frozen=True, slots=True)
+class CronTrigger:
+    """Runs at the instants of `expression`.
+
+    misfire: what was missed while nobody was there: `latest` one, `all`, `none`.
+    overlap: a tick that finds no permit: `skip` it, or `queue` it like any run.
+    """
+
+    expression: cron_expressions.Expression
+    misfire: Misfire = "latest"
+    overlap: Overlap = "skip"
+
+
+def event(model: type[EventModel], when: Callable[[Event[Any]], bool] | None = None) -> EventTrigger:
+    return EventTrigger(model, when)
+
+
+def cron(expression: str, *, misfire: Misfire = "latest", overlap: Overlap = "skip") -> CronTrigger:
+    return CronTrigger(cron_expressions.parse(expression), misfire, overlap)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """At most `most` runs at once, per `key` of the event where one is given."""
+
+    most: int
+    key: Callable[[Event[Any]], str] | None = None
+
+    def key_of(self, e: Event[Any]) -> str:
+        return self.key(e) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A registered function. `exclusive` counts open runs, `concurrency` executing ones; a function has one of them."""
+
+    id: str
+    handler: Handler
+    on: tuple[EventTrigger | CronTrigger, ...]
+    retries: int
+    backoff: Backoff
+    concurrency: Limit | None
+    exclusive: Limit | None
+    on_failure: OnFailure | None
+    timeout: float | None
+
+    @property
+    def limit(self) -> Limit | None:
+        return self.exclusive or self.concurrency
+
+    @property
+    def event_triggers(self) -> list[EventTrigger]:
+        return [t for t in self.on if isinstance(t, EventTrigger)]
+
+    @property
+    def cron_triggers(self) -> list[CronTrigger]:
+        return [t for t in self.on if isinstance(t, CronTrigger)]
+
+    def trigger_of(self, event_name: str) -> EventTrigger | None:
+        return next((t for t in self.event_triggers if t.name == event_name), None)
+
+
+@dataclass
+class Functions:
+    """The functions of one service. `on_invalid` answers an unreadable event: raw data, error, event id -> events."""
+
+    on_invalid: dict[str, OnInvalid] = field(default_factory=dict)
+    _all: dict[str, Function] = field(default_factory=dict)
+
+    def __iter__(self) -> Any:
+        return iter(self._all.values())
+
+    def __getitem__(self, function: str) -> Function:
+        return self._all[function]
+
+    def __contains__(self, function: str) -> bool:
+        return function in self._all
+
+    def function(
+        self,
+        id: str,
+        *,
+        on: Sequence[EventTrigger | CronTrigger],
+        retries: int,
+        backoff: Backoff = Backoff(),
+        concurrency: Limit | int | None = None,
+        exclusive: Limit | int | None = None,
+        on_failure: OnFailure | None = None,
+        timeout: float | None = None,
+        no_retries_because: str = "",
+    ) -> Callable[[Handler], Handler]:
+        """Registers a handler.
+
+        retries: attempts after the first; 0 needs `no_retries_because`, the path of a decision record.
+        timeout: seconds one begin may run before it counts as failed.
+        RegistrationInvalid says what is wrong with the declaration.
+        """
+        problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
+        if problem or id in self._all:
+            raise RegistrationInvalid(id, problem or "is registered already")
+
+        def register(handler: Handler) -> Handler:
+            self._all[id] = Function(
+                id,
+                handler,
+                tuple(on),
+                retries,
+                backoff,
+                _limit(concurrency),
+                _limit(exclusive),
+                on_failure,
+                timeout,
+            )
+            return handler
+
+        return register
+
+
+def _limit(limit: Limit | int | None) -> Limit | None:
+    return Limit(limit) if isinstance(limit, int) else limit
+
+
+def _problem(
+    id: str,
+    on: Sequence[EventTrigger | CronTrigger],
+    retries: int,
+    because: str,
+    concurrency: Limit | int | None,
+    exclusive: Limit | int | None,
+) -> str:
+    try:
+        check_name(id, "function id")
+    except NameInvalid as error:
+        return str(error)
+    names = [t.name for t in on if isinstance(t, EventTrigger)]
+    if not on:
+        return "has no trigger; give on=[event(Model)] or on=[cron(…)]"
+    if len(set(names)) < len(names):
+        return "has two triggers on one event; join their conditions in one when=…"
+    if Tick.event_name in names:
+        return "can't wait for cron/tick; give on=[cron(…)]"
+    if retries < 0 or (retries == 0 and not because.endswith(".md")):
+        return "retries must be 1 or more, or 0 with no_retries_because='docs/decisions/….md'"
+    if concurrency is not None and exclusive is not None:
+        return "has both concurrency and exclusive; exclusive counts executing runs too"
+    for limit in (_limit(concurrency), _limit(exclusive)):
+        if limit and limit.most < 1:
+            return f"has a limit of {limit.most}; it must be at least 1"
+    return ""

@@ -1,0 +1,134 @@
+"""What this worker holds, and the thread that keeps it.
+
+Renewal runs in a thread of its own, because a handler that blocks the event loop must not lose its lease at once. It
+goes on for four leases of silence; then it stops, and the watchdog (which needs no GIL) ends the process.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+
+from joelclaw_bus.errors import BusError
+from joelclaw_bus.run_calls import Delivery
+from joelclaw_bus.script import load_script
+from joelclaw_bus.store import BlockingStore
+
+SILENT_LEASES = 4
+PERMIT_LEASES = 3
+_script = partial(load_script, "joelclaw_bus")
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPermit:
+    """A permit that expires unless renewed: where it lies and how to ask for it again."""
+
+    permits: str
+    waiters: str
+    member: str
+    most: int
+
+
+@dataclass(eq=False)
+class Held:
+    """One delivery in our hands. `scope` is the handler's; it is cancelled when the lease is lost."""
+
+    delivery: Delivery
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    permit: HeldPermit | None = None
+    lost: bool = False
+
+
+@dataclass(eq=False)
+class Leases:
+    """All that is held. `call_soon` hands a callable to the event loop from the renewal thread."""
+
+    lease_ms: int
+    consumer: str
+    store: BlockingStore
+    call_soon: Callable[[Callable[[], None]], object]
+    on_trouble: Callable[[BusError], None]
+    watchdog: bool = False
+    _held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _beat: float = field(default_factory=time.monotonic)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def take(self, delivery: Delivery) -> Held | None:
+        """Hold a delivery; None when it is in our hands already: an entry never runs twice at once here."""
+        key = (delivery.source, delivery.entry)
+        with self._lock:
+            if key in self._held:
+                return None
+            held = self._held[key] = Held(delivery)
+        return held
+
+    def drop(self, held: Held) -> None:
+        with self._lock:
+            self._held.pop((held.delivery.source, held.delivery.entry), None)
+
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def beat(self) -> None:
+        """The event loop is alive. Called by it several times a lease."""
+        self._beat = time.monotonic()
+        if self.watchdog:
+            faulthandler.dump_traceback_later(SILENT_LEASES * self.lease_ms / 1000, exit=True)
+
+    def start(self) -> None:
+        self.beat()
+        self._thread = threading.Thread(target=self._renew_for_ever, name="lease-renewal", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        if self._thread:
+            self._thread.join(timeout=self.lease_ms / 1000)
+        if self.watchdog:
+            faulthandler.cancel_dump_traceback_later()
+        self.store.close()
+
+    def _renew_for_ever(self) -> None:
+        wait = self.lease_ms / 3000
+        while not self._stop.wait(wait):
+            if time.monotonic() - self._beat > SILENT_LEASES * self.lease_ms / 1000:
+                continue
+            try:
+                self.renew()
+                wait = self.lease_ms / 3000
+            except BusError as error:
+                # Try soon again: after an outage owners must be quicker than those who would take over.
+                self.on_trouble(error)
+                wait = min(self.lease_ms / 30_000, 0.2)
+
+    def renew(self) -> None:
+        """One round over everything held. BusError when the store did not answer."""
+        by_source: dict[tuple[str, str], list[Held]] = {}
+        with self._lock:
+            for held in self._held.values():
+                by_source.setdefault((held.delivery.source, held.delivery.function), []).append(held)
+        for (source, function), all_held in by_source.items():
+            entries = [h.delivery.entry for h in all_held]
+            answer = self.store.run(_script("renew"), [source], [function, self.consumer, *entries])
+            gone = {entry.decode() for entry in answer}
+            for held in all_held:
+                if held.delivery.entry in gone:
+                    self.call_soon(partial(self._lose, held))
+                elif held.permit:
+                    p = held.permit
+                    ttl = PERMIT_LEASES * self.lease_ms
+                    self.store.run(_script("acquire"), [p.permits, p.waiters], [p.member, p.most, ttl])
+
+    def _lose(self, held: Held) -> None:
+        # It may have been settled while the renewal was on its way: then nothing is lost.
+        if self._held.get((held.delivery.source, held.delivery.entry)) is held:
+            held.lost = True
+            held.scope.cancel()

@@ -1,0 +1,26 @@
+#!lua flags=allow-oom
+-- Makes a function's groups on its event stream and its ready stream where they are missing, at the mark it had reached.
+-- KEYS: 1 stream, 2 ready, 3 marks
+-- ARGV: 1 function, 2 how far back a first registration reads, ms (0: everything)
+-- Answers: {0, ''} there already; {1, start} first registration; {2, mark} it was lost and goes on at its mark
+-- uses: clock
+local function has(stream)
+  local rows = redis.pcall('XINFO', 'GROUPS', stream)
+  if rows.err then return false end
+  for _, row in ipairs(rows) do
+    for i = 1, #row, 2 do if row[i] == 'name' and row[i + 1] == ARGV[1] then return true end end
+  end
+  return false
+end
+if not has(KEYS[2]) then redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM') end
+if has(KEYS[1]) then return { 0, '' } end
+local mark = redis.call('HGET', KEYS[3], ARGV[1])
+local start = mark
+if not start then
+  start = '0-0'
+  if ARGV[2] ~= '0' then start = string.format('%.0f-0', math.max(0, now_ms() - tonumber(ARGV[2]))) end
+  redis.call('HSETNX', KEYS[3], 'start:' .. ARGV[1], start)
+end
+redis.call('XGROUP', 'CREATE', KEYS[1], ARGV[1], start, 'MKSTREAM')
+redis.call('HSET', KEYS[3], ARGV[1], start)
+return { mark and 2 or 1, start }

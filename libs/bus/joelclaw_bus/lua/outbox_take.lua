@@ -1,0 +1,22 @@
+#!lua flags=allow-oom
+-- Takes what an outbox has to deliver now; what isn't reported done comes again after the hold.
+-- KEYS: 1 outbox, 2 outbox items
+-- ARGV: 1 how many at most, 2 hold, ms
+-- Answers: {now, earliest left (-1 none), item id, item, tries before, …}
+-- uses: clock
+local now = now_ms()
+local out = { now, -1 }
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[1])) do
+  local item = redis.call('HGET', KEYS[2], id)
+  if item then
+    out[#out + 1] = id
+    out[#out + 1] = item
+    out[#out + 1] = redis.call('HINCRBY', KEYS[2], '#' .. id, 1) - 1
+    redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]), id)
+  else
+    redis.call('ZREM', KEYS[1], id)
+  end
+end
+local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+if head[2] then out[2] = tonumber(head[2]) end
+return out

@@ -1,0 +1,37 @@
+#!lua flags=allow-oom
+-- Puts a running run to rest until a time (a sleep, a retry) or a permit: acknowledges its entry in the same step.
+-- KEYS: 1 source stream, 2 home stream, 3 run, 4 open, 5 due, 6 outbox, 7 outbox items
+-- ARGV: 1 function, 2 consumer, 3 entry, 4 claim, 5 run id, 6 's'|'r' source mark, 7 state (due|held), 8 delay, ms,
+--       9 at, ms (0: now + delay), 10 step to journal ('' none), 11 attempts to add, 12 error ('' none),
+--       13 nudge channel, 14 slot name, 15 outbox item id ('' none), 16 outbox item
+-- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written
+-- uses: clock, lease, record, due, outbox
+local now = now_ms()
+local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'due', 'attempt')
+local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
+if not count then
+  if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
+  return { 0, why }
+end
+if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
+if redis.call('HEXISTS', KEYS[3], 'e:data') == 0 and not redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])[1] then
+  return { 0, 'event deleted' }
+end
+if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now) end
+record_body(KEYS[3], KEYS[2], ARGV[3])
+local at = tonumber(ARGV[9])
+if at == 0 then at = now + tonumber(ARGV[8]) end
+if ARGV[10] ~= '' then
+  redis.call('HSETNX', KEYS[3], 's:' .. ARGV[10], string.format('{"until":%.0f}', at))
+end
+if ARGV[11] ~= '0' then
+  local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', ARGV[11])
+  redis.call('HSET', KEYS[3], 'x:' .. attempt, ARGV[12], 'error', ARGV[12])
+end
+redis.call('HSET', KEYS[3], 'state', ARGV[7], 'due', at, 'by', ARGV[4])
+redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins')
+redis.call('ZADD', KEYS[4], now, ARGV[5])
+if ARGV[15] ~= '' then outbox_put(KEYS[6], KEYS[7], ARGV[15], ARGV[16], now) end
+ack(KEYS[1], KEYS[2], ARGV[1], ARGV[3])
+due_put(KEYS[5], ARGV[13], ARGV[14], 'r:' .. ARGV[5], at)
+return { 1, at, now }

@@ -1,0 +1,19 @@
+#!lua flags=allow-oom
+-- Gives a run's permit back and hands it to the longest waiter, which is woken by an outbox item.
+-- KEYS: 1 permits, 2 waiters, 3 outbox, 4 outbox items
+-- ARGV: 1 member (slot|run), 2 time to live of the next holder's permit, ms (0: until it is given back), 3 permit key,
+--       4 function
+-- Answers: {1, item id, item} handed on; {1} nobody waits; {0} it held none
+-- uses: clock, outbox
+redis.call('ZREM', KEYS[2], ARGV[1])
+if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then return { 0 } end
+local next = redis.call('ZPOPMIN', KEYS[2])[1]
+if not next then return { 1 } end
+local now = now_ms()
+redis.call('ZADD', KEYS[1], ARGV[2] == '0' and '+inf' or string.format('%.0f', now + tonumber(ARGV[2])), next)
+local bar = next:find('|', 1, true)
+local id = 'wake:' .. next .. ':' .. string.format('%.0f', now)
+local item = cjson.encode({ id = id, kind = 'wake', target = next:sub(1, bar - 1), run = next:sub(bar + 1),
+  permit = ARGV[3], ttl_ms = tonumber(ARGV[2]), call = ARGV[4], created_ms = now })
+outbox_put(KEYS[3], KEYS[4], id, item, now)
+return { 1, id, item }

@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Deletes consumers that are gone: nothing pending, and silent for long. Theirs would only be lost work otherwise.
+-- KEYS: 1 stream
+-- ARGV: 1 group, 2 consumer that asks, 3 silent for at least, ms
+-- Answers: how many were deleted
+local n = 0
+for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+  local c = {}
+  for i = 1, #row, 2 do c[row[i]] = row[i + 1] end
+  if c.pending == 0 and c.idle > tonumber(ARGV[3]) and c.name ~= ARGV[2] then
+    redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], c.name)
+    n = n + 1
+  end
+end
+return n

@@ -1,0 +1,113 @@
+"""Delivering what crosses slots: at once by whoever wrote it, later by anyone, until it is done.
+
+Delivery comes before deletion, and is idempotent at the target; so a crash between the two repeats it harmlessly.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import anyio
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from joelclaw_bus.errors import EventInvalid, NameInvalid, StoreRefused, StoreUnavailable
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.slot_calls import SlotCalls
+
+HOLD_MS = 5_000
+Post = tuple[Slot, OutboxItem]
+
+
+@dataclass
+class Outbox:
+    """`post` is for the writer of an item, after the script that stored it; `sweep` finds what others left."""
+
+    calls: SlotCalls
+    publisher: Publisher
+    observer: Observer
+
+    def __post_init__(self) -> None:
+        send, receive = anyio.create_memory_object_stream[Post](math.inf)
+        self._send: MemoryObjectSendStream[Post] = send
+        self._receive: MemoryObjectReceiveStream[Post] = receive
+
+    def post(self, slot: Slot, item: OutboxItem) -> None:
+        """Deliver this soon; losing it is harmless, since it is stored."""
+        self._send.send_nowait((slot, item))
+
+    async def run(self) -> None:
+        """Deliver what is posted, in order. What fails stays in the store for the sweep."""
+        async for slot, item in self._receive:
+            try:
+                await self.deliver(slot, item)
+            except (StoreUnavailable, StoreRefused):
+                continue
+
+    async def drain(self) -> None:
+        """Deliver what is posted so far: for a worker that stops."""
+        while True:
+            try:
+                slot, item = self._receive.receive_nowait()
+            except (anyio.WouldBlock, anyio.EndOfStream):
+                return
+            await self.deliver(slot, item)
+
+    def close(self) -> None:
+        self._send.close()
+        self._receive.close()
+
+    async def sweep(self, slot: Slot) -> int | None:
+        """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms."""
+        taken = await self.calls.outbox_take(slot, HOLD_MS)
+        for item, tries in taken.items:
+            age = taken.now_ms - item.created_ms
+            if tries and item.created_ms and age > self.calls.limits.dedupe_ms:
+                # Whether an earlier try arrived can't be told any more: a second one could double it.
+                await self._give_up(slot, item, f"tried {tries} times, and older than the dedupe window")
+            else:
+                await self.deliver(slot, item)
+        return taken.head_ms
+
+    async def flush(self, slot: Slot, items: list[OutboxItem]) -> None:
+        """Deliver these now, for a writer outside a run."""
+        for item in items:
+            await self.deliver(slot, item)
+
+    async def deliver(self, slot: Slot, item: OutboxItem) -> None:
+        """Carry one item to its target, then delete it."""
+        try:
+            match item.kind:
+                case "event":
+                    await self.publisher.send_item(item)
+                case "release":
+                    await self._release(item)
+                case "wake":
+                    await self._wake(item)
+        except (EventInvalid, NameInvalid) as error:
+            await self._give_up(slot, item, str(error))
+            return
+        await self.calls.outbox_done(slot, [item.id])
+        self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
+
+    async def _release(self, item: OutboxItem) -> None:
+        next_holder = await self.calls.release(item.target, item.permit, item.run, item.ttl_ms)
+        if next_holder:
+            await self.deliver(self.calls.keys.function_slot(item.target), next_holder)
+
+    async def _wake(self, item: OutboxItem) -> None:
+        slot = self.calls.keys.slot(item.target)
+        if await self.calls.wake(slot, item.call, item.run) == 0:
+            member = f"{item.target}|{item.run}"
+            next_holder = await self.calls.release(item.call, item.permit, member, item.ttl_ms)
+            if next_holder:
+                self.post(self.calls.keys.function_slot(item.call), next_holder)
+
+    async def _give_up(self, slot: Slot, item: OutboxItem, reason: str) -> None:
+        await self.calls.outbox_done(slot, [item.id])
+        self.observer.saw(OutboxUndeliverable(slot.name, item.id, reason))
+
+

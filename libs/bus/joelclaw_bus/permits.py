@@ -1,0 +1,69 @@
+"""Limits across processes: who may run now, and how a lost hand-over heals.
+
+An `exclusive` permit lasts until it is given back: a refused run looks whether the holders' runs are still open, and
+frees the permits of those that aren't. A `concurrency` permit expires after three leases unless its holder renews it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from joelclaw_bus.event import Event
+from joelclaw_bus.functions import Function
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.leases import PERMIT_LEASES, HeldPermit
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import release_item
+from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.slot_calls import SlotCalls
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The permit of one run: enough to renew it and to give it back."""
+
+    function: str
+    key: str
+    claim: str
+    ttl_ms: int
+    held: HeldPermit
+
+    @property
+    def until_the_end(self) -> bool:
+        """Kept while the run rests (exclusive), rather than only while it executes."""
+        return self.ttl_ms == 0
+
+    def release(self) -> OutboxItem:
+        return release_item(self.held.member, self.function, self.key, self.claim, self.ttl_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Permits:
+    calls: SlotCalls
+    runs: RunCalls
+    lease_ms: int
+
+    async def claim(self, fn: Function, event: Event[Any], slot: Slot, run: str, claim: str) -> Claimed | None:
+        """A permit for this run, or None: all are taken and it is lined up."""
+        limit = fn.limit
+        assert limit is not None
+        key = limit.key_of(event)
+        member = f"{slot.name}|{run}"
+        ttl = 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms
+        permit = await self.calls.acquire(fn.id, key, member, limit.most, ttl)
+        if not permit.held and fn.exclusive:
+            for holder in permit.holders:
+                if await self._is_over(holder):
+                    await self.calls.release(fn.id, key, holder, ttl)
+            permit = await self.calls.acquire(fn.id, key, member, limit.most, ttl)
+        if not permit.held:
+            return None
+        own = self.calls.keys.function_slot(fn.id)
+        held = HeldPermit(own.permits(key), own.waiters(key), member, limit.most)
+        return Claimed(fn.id, key, claim, ttl, held)
+
+    async def _is_over(self, member: str) -> bool:
+        """Whether the holder's run has ended, so that its permit was lost on the way back."""
+        name, _, run = member.partition("|")
+        return await self.runs.state_of(self.calls.keys.slot(name), run) in (None, "ended")

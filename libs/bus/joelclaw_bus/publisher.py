@@ -1,0 +1,106 @@
+"""Sending events: validated by their model, appended once per id."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from dataclasses import dataclass
+
+from joelclaw_contracts import Envelope, EventModel
+
+from joelclaw_bus.errors import EventInvalid
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.slot_calls import Published, SlotCalls
+from joelclaw_bus.store import Store
+
+EVIDENCE = "otel/event"
+EVIDENCE_LONGEST = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """Publishes events. `source` names the producer in their envelopes."""
+
+    store: Store
+    source: str = ""
+    limits: Limits = Limits()
+
+    @property
+    def _calls(self) -> SlotCalls:
+        return SlotCalls(self.store, self.limits)
+
+    async def send(
+        self, event: EventModel, *, id: str | None = None, at_ms: int = 0, traceparent: str | None = None
+    ) -> Published:
+        """Append an event, now or at `at_ms` of the server's clock. EventInvalid when it is too large.
+
+        With an `id` it is appended at most once per dedupe window: the answer says whether it was a duplicate.
+        """
+        return await self.send_raw(event.event_name, event.to_json(), id=id, at_ms=at_ms, traceparent=traceparent)
+
+    async def send_raw(
+        self,
+        name: str,
+        data: bytes,
+        *,
+        id: str | None = None,
+        at_ms: int = 0,
+        traceparent: str | None = None,
+        source: str | None = None,
+    ) -> Published:
+        """The same with a payload that the caller answers for."""
+        if len(data) > self.limits.event_bytes:
+            limit = self.limits.event_bytes
+            raise EventInvalid(name, f"has {len(data)} bytes; {limit} are allowed: send a reference instead")
+        slot = self.store.keys.slot(name)
+        # What waits needs a name of its own, so that it can be found, and promoted once.
+        envelope = Envelope(
+            data=data,
+            id=id if id is not None else (uuid.uuid4().hex if at_ms else None),
+            ts=int(time.time() * 1000),
+            source=source or self.source or None,
+            traceparent=traceparent or None,
+        )
+        return await self._calls.publish(
+            slot,
+            envelope.to_fields(),
+            event_id=envelope.id or "",
+            at_ms=at_ms,
+            longest=EVIDENCE_LONGEST if name == EVIDENCE else 0,
+        )
+
+    async def send_item(self, item: OutboxItem) -> Published:
+        """Deliver an outbox item of kind `event`."""
+        return await self.send_raw(
+            item.target,
+            item.data.encode(),
+            id=item.event_id,
+            at_ms=item.at_ms,
+            traceparent=item.traceparent or None,
+            source=item.source or None,
+        )
+
+
+def item_of(
+    event: EventModel, *, id: str, source: str = "", at_ms: int = 0, traceparent: str = "", now_ms: int = 0
+) -> OutboxItem:
+    """The outbox item that sends an event once: `id` must be the same however often the sender decides it."""
+    return OutboxItem(
+        id=f"event:{id}",
+        kind="event",
+        target=event.event_name,
+        event_id=id,
+        data=event.to_json().decode(),
+        at_ms=at_ms,
+        source=source,
+        traceparent=traceparent,
+        created_ms=now_ms,
+    )
+
+
+def release_item(member: str, function: str, key: str, claim: str, ttl_ms: int) -> OutboxItem:
+    """The item that gives a permit back. Its id carries the claim: each park or end releases once."""
+    return OutboxItem(
+        id=f"release:{member}:{claim}", kind="release", target=function, run=member, permit=key, ttl_ms=ttl_ms
+    )

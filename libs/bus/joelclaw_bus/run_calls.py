@@ -1,0 +1,190 @@
+"""The life of one run in the store: begin, step, park, finish, bury. One typed method a script, and nothing else.
+
+Every method names its delivery: the source stream, the entry and the claim that fences it. `Refused` says that the
+delivery is no longer this worker's; nothing was written then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.script import load_script
+from joelclaw_bus.store import Arg, Store
+
+_script = partial(load_script, "joelclaw_bus")
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream."""
+
+    slot: Slot
+    function: str
+    consumer: str
+    entry: str
+    run: str
+    claim: str
+    ready: bool
+
+    @property
+    def source(self) -> str:
+        return self.slot.ready(self.function) if self.ready else self.slot.stream
+
+    @property
+    def mark(self) -> str:
+        return "r" if self.ready else "s"
+
+    @property
+    def head(self) -> tuple[str, str, str, str, str]:
+        return self.function, self.consumer, self.entry, self.claim, self.run
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """`gone`: nobody holds the entry; `lease`: somebody else does; `claim`: another begin; `newer`: a newer record."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    now_ms: int
+    begins: int
+    record: dict[bytes, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Acknowledged without running: the run is `open` elsewhere, `ended`, a `duplicate`, or has `no record`."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Poisoned:
+    begins: int
+
+
+@dataclass(frozen=True, slots=True)
+class LimitReached:
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunCalls:
+    store: Store
+    limits: Limits
+
+    async def begin(
+        self, d: Delivery, *, explicit_id: str, record_wanted: bool
+    ) -> Begun | Dropped | Poisoned | Refused:
+        """Fence this delivery, or learn why it must not run."""
+        s = d.slot
+        answer = await self.store.run(
+            _script("begin"),
+            [d.source, s.stream, s.run(d.run), s.ids, s.marks, s.open],
+            [
+                *(d.function, d.consumer, d.entry, d.run, d.claim),
+                *(explicit_id, int(record_wanted), self.limits.begins, self.limits.dedupe_ms),
+            ],
+        )
+        match answer[0]:
+            case 1:
+                flat = answer[3]
+                return Begun(answer[1], answer[2], dict(zip(flat[::2], flat[1::2], strict=True)))
+            case 2:
+                return Dropped(answer[1].decode())
+            case 3:
+                return Poisoned(answer[1])
+            case _:
+                return Refused(answer[1].decode())
+
+    async def step(
+        self, d: Delivery, step: str, result: bytes, item: OutboxItem | None = None
+    ) -> bytes | LimitReached | Refused:
+        """Journal a step: the result that counts, which is the first one recorded."""
+        s = d.slot
+        answer = await self.store.run(
+            _script("step"),
+            [d.source, s.run(d.run), s.open, s.outbox, s.outbox_items],
+            [*d.head, d.mark, step, result, self.limits.steps, self.limits.run_bytes, *_one(item)],
+        )
+        if answer[0] == 1:
+            return bytes(answer[1])
+        return LimitReached(answer[1].decode()) if answer[0] == 2 else Refused(answer[1].decode())
+
+    async def park(
+        self,
+        d: Delivery,
+        *,
+        state: str,
+        channel: str,
+        delay_ms: int = 0,
+        at_ms: int = 0,
+        step: str = "",
+        attempts: int = 0,
+        error: str = "",
+        item: OutboxItem | None = None,
+    ) -> int | Refused:
+        """Put the run to rest; when it is due, ms of the server's clock."""
+        s = d.slot
+        answer = await self.store.run(
+            _script("park"),
+            [d.source, s.stream, s.run(d.run), s.open, s.due, s.outbox, s.outbox_items],
+            [*d.head, d.mark, state, delay_ms, at_ms, step, attempts, error, channel, s.name, *_one(item)],
+        )
+        return int(answer[1]) if answer[0] == 1 else Refused(answer[1].decode())
+
+    async def finish(
+        self,
+        d: Delivery,
+        *,
+        status: str,
+        result: bytes = b"null",
+        error: str = "",
+        keep: bool = False,
+        items: Iterable[OutboxItem] = (),
+    ) -> int | Refused:
+        """End the run; when it ended, ms."""
+        s = d.slot
+        answer = await self.store.run(
+            _script("finish"),
+            [d.source, s.stream, s.run(d.run), s.open, s.ended, s.outbox, s.outbox_items, s.dead],
+            [
+                *(*d.head, d.mark, status, result, error),
+                *(self.limits.ended_ms, int(keep), self.limits.dead_letters, *_many(items)),
+            ],
+        )
+        return int(answer[1]) if answer[0] == 1 else Refused(answer[1].decode())
+
+    async def bury(self, d: Delivery, letter: Sequence[Arg], items: Iterable[OutboxItem]) -> bool | Refused:
+        """Set an unreadable entry aside; whether this was the first to do so. `letter`: fields and values, flat."""
+        s = d.slot
+        answer = await self.store.run(
+            _script("bury"),
+            [d.source, s.buried(d.entry), s.dead, s.outbox, s.outbox_items],
+            [
+                *(d.function, d.consumer, d.entry, self.limits.buried_ms, self.limits.dead_letters),
+                *(len(letter), *letter, *_many(items)),
+            ],
+        )
+        return bool(answer[0] == 1) if answer[0] else Refused(answer[1].decode())
+
+    async def state_of(self, slot: Slot, run: str) -> str | None:
+        """A run's state as its record says; None when there is no record."""
+        state: Any = await self.store.call("HGET", slot.run(run), "state")
+        return state.decode() if state else None
+
+
+def _one(item: OutboxItem | None) -> tuple[Arg, Arg]:
+    return (item.id, item.encode()) if item else ("", "")
+
+
+def _many(items: Iterable[OutboxItem]) -> list[Arg]:
+    return [part for item in items for part in _one(item)]

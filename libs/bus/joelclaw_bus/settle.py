@@ -1,0 +1,192 @@
+"""What became of a begin, and writing it down: the only place where a run's entry is let go of.
+
+Settling is shielded from cancellation (a command cut between send and reply spoils its connection) and repeated until
+the store answers: every settling script knows by its claim that it was done already.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import anyio
+
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
+from joelclaw_bus.event import Event, Failure
+from joelclaw_bus.functions import Function
+from joelclaw_bus.leases import Held
+from joelclaw_bus.observer import Observer, RunEnded, RunParked, RunRetried, WriteRefused
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.permits import Claimed
+from joelclaw_bus.publisher import item_of
+from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
+
+T = TypeVar("T")
+GIVE_UP_LEASES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A sleep: `step` is journaled with the time it ends."""
+
+    step: str
+    delay_ms: int
+    at_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    delay_ms: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    error: str
+    cause: BaseException | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoPermit:
+    fallback_ms: int
+
+
+Outcome = Completed | Skipped | Rest | Retry | Failed | NoPermit
+
+
+@dataclass
+class Settler:
+    """Writes outcomes. `post` takes the items that the scripts put into the outbox, to deliver them at once."""
+
+    calls: RunCalls
+    observer: Observer
+    post: Callable[[Delivery, OutboxItem], None]
+    lease_ms: int
+
+    async def settle(
+        self,
+        held: Held,
+        fn: Function,
+        outcome: Outcome,
+        *,
+        event: Event[Any],
+        attempt: int,
+        permit: Claimed | None,
+        keep: bool,
+        seconds: float,
+    ) -> None:
+        """Write one outcome down; a refusal is told to the observer and nothing else is done."""
+        d = held.delivery
+        rests = isinstance(outcome, Rest | Retry | NoPermit)
+        give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
+        items = [give_back] if give_back else []
+        channel = self.calls.store.keys.nudges
+        match outcome:
+            case Completed(result):
+                answer = await self._ended(
+                    held, "completed", keep=keep or result is not None, result=_json(result), items=items
+                )
+                self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "completed", seconds, ""))
+            case Skipped(reason):
+                answer = await self._ended(held, "skipped", keep=keep, result=_json(reason), items=items)
+                self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
+            case Failed(error, cause):
+                items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                answer = await self._ended(held, "failed", keep=True, error=error, items=items)
+                self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
+            case Rest(step, delay_ms, at_ms):
+                answer = await self._insist(
+                    held,
+                    lambda: self.calls.park(
+                        d, state="due", channel=channel, delay_ms=delay_ms, at_ms=at_ms, step=step, item=give_back
+                    ),
+                )
+                self._tell(d, "park", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
+            case Retry(delay_ms, error):
+                answer = await self._insist(
+                    held,
+                    lambda: self.calls.park(
+                        d, state="due", channel=channel, delay_ms=delay_ms, attempts=1, error=error, item=give_back
+                    ),
+                )
+                self._tell(d, "retry", answer, RunRetried(fn.id, d.run, attempt + 1, _ms(answer), error))
+            case NoPermit(fallback_ms):
+                answer = await self._insist(
+                    held, lambda: self.calls.park(d, state="held", channel=channel, delay_ms=fallback_ms)
+                )
+                self._tell(d, "hold", answer, RunParked(fn.id, d.run, "held", _ms(answer)))
+        if not isinstance(answer, Refused):
+            for item in items:
+                self.post(d, item)
+
+    async def _ended(
+        self,
+        held: Held,
+        status: str,
+        *,
+        keep: bool,
+        items: list[OutboxItem],
+        result: bytes = b"null",
+        error: str = "",
+    ) -> int | Refused:
+        return await self._insist(
+            held,
+            lambda: self.calls.finish(
+                held.delivery, status=status, result=result, error=error, keep=keep, items=items
+            ),
+        )
+
+    async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
+        """Repeat until the store answers, or the lease is surely another's."""
+        with anyio.CancelScope(shield=True):
+            deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
+            wait = 0.05
+            while True:
+                try:
+                    return await write()
+                except (StoreUnavailable, StoreRefused) as error:
+                    if held.lost or anyio.current_time() > deadline:
+                        return Refused(f"store: {error}")
+                    await anyio.sleep(wait)
+                    wait = min(wait * 2, 1.0)
+
+    def _tell(self, d: Delivery, operation: str, answer: int | Refused, fact: RunEnded | RunParked | RunRetried) -> None:
+        if isinstance(answer, Refused):
+            self.observer.saw(WriteRefused(d.function, d.run, operation, answer.why))
+        else:
+            self.observer.saw(fact)
+
+
+def failure_items(fn: Function, failure: Failure) -> list[OutboxItem]:
+    """What a final failure sends, written in the same step as the run's end."""
+    if fn.on_failure is None:
+        return []
+    return [
+        item_of(
+            event,
+            id=f"{failure.run}:failed:{n}",
+            source=fn.id,
+            traceparent=failure.event.traceparent,
+        )
+        for n, event in enumerate(fn.on_failure(failure))
+    ]
+
+
+def _ms(answer: int | Refused) -> int:
+    return 0 if isinstance(answer, Refused) else answer
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), default=str).encode()

@@ -1,0 +1,201 @@
+"""What happens to a slot as a whole: publish, promote, outbox, groups, leases, schedules. One typed method a script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from joelclaw_bus.keys import Keys, Slot
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.script import load_script
+from joelclaw_bus.store import Arg, Store
+
+_script = partial(load_script, "joelclaw_bus")
+DUE_PER_PROMOTION = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """`entry` is None while the event waits to be due; `duplicate`: the id was known, nothing was appended."""
+
+    entry: str | None
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """Times are the server's, ms; `head_ms` is None when nothing is left to wait for."""
+
+    moved: int
+    now_ms: int
+    head_ms: int | None
+    late_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Items to deliver now, each with how often it was tried before."""
+
+    now_ms: int
+    head_ms: int | None
+    items: list[tuple[OutboxItem, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a takeover. `entries`: (id, fields or None when deleted)."""
+
+    now_ms: int
+    cursor: str
+    entries: list[tuple[str, dict[bytes, bytes]]]
+    deleted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NotClaimer:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Jumped:
+    """The call arrived at another time than its sender reckoned: a frozen store or a jumped clock."""
+
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """`holders`: members that hold one, when this one has to wait."""
+
+    held: bool
+    holders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    generation: int
+    mark_ms: int
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCalls:
+    store: Store
+    limits: Limits
+
+    @property
+    def keys(self) -> Keys:
+        return self.store.keys
+
+    async def publish(
+        self, slot: Slot, fields: dict[bytes, bytes], *, event_id: str = "", at_ms: int = 0, longest: int = 0
+    ) -> Published:
+        """Append an event now, or when it is due (then it needs an id)."""
+        flat: list[Arg] = [part for pair in fields.items() for part in pair]
+        entry, duplicate, _ = await self.store.run(
+            _script("publish"),
+            [slot.stream, slot.ids, slot.due, slot.due_items],
+            [event_id, at_ms, self.limits.dedupe_ms, self.keys.nudges, slot.name, longest, *flat],
+        )
+        return Published(None if entry == b"due" else entry.decode(), bool(duplicate))
+
+    async def promote(self, slot: Slot) -> Promotion:
+        """Move at most a hundred of what is due."""
+        moved, now, head, late = await self.store.run(
+            _script("promote"),
+            [slot.due, slot.due_items, slot.stream, slot.ids],
+            [DUE_PER_PROMOTION, self.limits.dedupe_ms],
+        )
+        return Promotion(moved, now, None if head < 0 else head, late)
+
+    async def wake(self, slot: Slot, function: str, run: str) -> int:
+        """1 woken, 2 open but not held, 0 no such open run."""
+        return int(await self.store.run(_script("wake"), [slot.run(run), slot.due, slot.ready(function)], [run]))
+
+    async def outbox_take(self, slot: Slot, hold_ms: int) -> Taken:
+        now, head, *rest = await self.store.run(
+            _script("outbox_take"), [slot.outbox, slot.outbox_items], [DUE_PER_PROMOTION, hold_ms]
+        )
+        items = [(OutboxItem.decode(raw), tries) for _, raw, tries in zip(*[iter(rest)] * 3, strict=True)]
+        return Taken(now, None if head < 0 else head, items)
+
+    async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
+        await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
+
+    async def acquire(self, function: str, key: str, member: str, limit: int, ttl_ms: int) -> Permit:
+        slot = self.keys.function_slot(function)
+        answer = await self.store.run(
+            _script("acquire"), [slot.permits(key), slot.waiters(key)], [member, limit, ttl_ms]
+        )
+        return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]))
+
+    async def release(self, function: str, key: str, member: str, ttl_ms: int) -> OutboxItem | None:
+        """Give a permit back; the item that wakes the next holder, if there is one."""
+        slot = self.keys.function_slot(function)
+        answer = await self.store.run(
+            _script("release"),
+            [slot.permits(key), slot.waiters(key), slot.outbox, slot.outbox_items],
+            [member, ttl_ms, key, function],
+        )
+        return OutboxItem.decode(answer[2]) if len(answer) > 1 else None
+
+    async def ensure_group(self, slot: Slot, function: str) -> tuple[int, str]:
+        """(0, '') there already; (1, start) registered; (2, mark) it was lost and goes on from its mark."""
+        code, start = await self.store.run(
+            _script("ensure_group"),
+            [slot.stream, slot.ready(function), slot.marks],
+            [function, self.limits.first_read_ms],
+        )
+        return int(code), start.decode()
+
+    async def takeover(
+        self, slot: Slot, stream: str, function: str, consumer: str, *, lease_ms: int, cursor: str, count: int, at_ms: int
+    ) -> Page | NotClaimer | Jumped:
+        """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it."""
+        answer = await self.store.run(
+            _script("takeover"),
+            [stream, slot.claimer(function)],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms],
+        )
+        match answer[0]:
+            case 1:
+                rows = [(e.decode(), dict(zip(f[::2], f[1::2], strict=True))) for e, f in answer[3] if f is not None]
+                return Page(answer[1], answer[2].decode(), rows, tuple(i.decode() for i in answer[4]))
+            case 0:
+                return NotClaimer()
+            case _:
+                return Jumped(answer[1])
+
+    async def hand_back(self, stream: str, function: str, consumer: str, lease_ms: int) -> int:
+        """Let go of all that a stopping consumer still holds; how many entries that were."""
+        args = [function, consumer, lease_ms, 1000]
+        return int(await self.store.run(_script("hand_back"), [stream], args))
+
+    async def retire(self, stream: str, function: str, consumer: str, silent_ms: int) -> int:
+        return int(await self.store.run(_script("retire"), [stream], [function, consumer, silent_ms]))
+
+    async def housekeep(self, slot: Slot) -> tuple[int, int]:
+        """(entries trimmed, ended runs forgotten)."""
+        trimmed, old = await self.store.run(
+            _script("housekeep"), [slot.stream, slot.marks, slot.ended], [self.limits.events_ms, self.limits.ended_ms]
+        )
+        return int(trimmed), int(old)
+
+    async def register_schedule(self, slot: Slot, schedule: str, expression: str) -> Schedule:
+        return Schedule(*await self.store.run(_script("register_schedule"), [slot.cron], [schedule, expression]))
+
+    async def tick(
+        self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None
+    ) -> bool | None:
+        """Enqueue one instant (`fields` None: only pass it). Whether this call did; None when the schedule changed."""
+        flat: list[Arg] = [part for pair in (fields or {}).items() for part in pair]
+        answer = await self.store.run(
+            _script("tick"),
+            [slot.stream, slot.cron],
+            [schedule, generation, nominal_ms, int(fields is None), *flat],
+        )
+        if isinstance(answer[0], bytes):
+            return True
+        return None if answer[0] == -1 else False

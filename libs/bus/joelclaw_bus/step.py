@@ -1,0 +1,152 @@
+"""The handler's hand on its journal: run, sleep, sleep_until, send_event.
+
+A step's result is recorded before the handler goes on, and given back on every later begin. Step names are unique in
+a run: they are how a result is found again, so they must not depend on clock or chance.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from joelclaw_contracts import EventModel
+from pydantic import BaseModel
+
+from joelclaw_bus.errors import BusError, Reject
+from joelclaw_bus.keys import normal_id
+from joelclaw_bus.observer import Observer, StepRecorded
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import item_of
+from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+
+T = TypeVar("T")
+
+
+class Park(BaseException):
+    """Leaves the handler: the run rests until `at_ms` (or for `delay_ms`). BaseException: no handler may catch it."""
+
+    def __init__(self, step: str, delay_ms: int, at_ms: int) -> None:
+        self.step, self.delay_ms, self.at_ms = step, delay_ms, at_ms
+        super().__init__(step)
+
+
+class LeaseGone(BaseException):
+    """Leaves the handler: this delivery is no longer ours, and nothing more of it may be written."""
+
+    def __init__(self, operation: str, why: str) -> None:
+        self.operation, self.why = operation, why
+        super().__init__(f"{operation}: {why}")
+
+
+class StepInvalid(BusError):
+    def __init__(self, run: str, step: str, problem: str) -> None:
+        super().__init__(f"run {run}, step {step!r}: {problem}")
+
+
+@dataclass
+class Step:
+    """One begin of one run. `attempt` counts engine attempts from 0; `now_ms` is the server's time of this begin."""
+
+    run_id: str
+    attempt: int
+    now_ms: int
+    _delivery: Delivery
+    _calls: RunCalls
+    _observer: Observer
+    _posted: Callable[[OutboxItem], None]
+    _journal: dict[str, bytes]
+    _traceparent: str = ""
+    _seen: set[str] = field(default_factory=set)
+
+    @property
+    def key(self) -> str:
+        """A key for idempotent receivers: the same for every begin of this run."""
+        return self.run_id
+
+    async def run(self, name: str, act: Callable[..., T | Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+        """Do `act(*args, **kwargs)` once, and journal what it returns (JSON, or a pydantic model as its JSON).
+
+        If the process dies between the act and its record, the act is done again: make it idempotent by `key`.
+        """
+        self._use(name)
+        if name in self._journal:
+            return cast(T, json.loads(self._journal[name]))
+        began = time.monotonic()
+        result = act(*args, **kwargs)
+        value = await result if inspect.isawaitable(result) else result
+        return cast(T, json.loads(await self._record(name, _to_json(self.run_id, name, value), None, began)))
+
+    async def sleep(self, name: str, seconds: float) -> None:
+        """Rest for `seconds` of the server's clock, however many restarts lie between. Holds no slot meanwhile."""
+        self._use(name)
+        if not self._rested(name):
+            raise Park(name, max(0, round(seconds * 1000)), 0)
+
+    async def sleep_until(self, name: str, at_ms: int) -> None:
+        """Rest until `at_ms` of the server's clock."""
+        self._use(name)
+        if not self._rested(name) and at_ms > self.now_ms:
+            raise Park(name, 0, at_ms)
+
+    async def send_event(
+        self, name: str, event: EventModel, *, id: str | None = None, at_ms: int = 0, delay: float = 0
+    ) -> str:
+        """Send an event once, now or later; its id. Journaled with the item that carries it, in one atomic step."""
+        self._use(name)
+        if name in self._journal:
+            return cast(str, json.loads(self._journal[name])["sent"])
+        event_id = normal_id(id or f"{self.run_id}:{name}")
+        item = item_of(
+            event,
+            id=event_id,
+            source=self._delivery.function,
+            at_ms=at_ms or (self.now_ms + round(delay * 1000) if delay else 0),
+            traceparent=self._traceparent,
+            now_ms=self.now_ms,
+        )
+        if len(item.data) > self._calls.limits.event_bytes:
+            raise Reject(f"step {name!r}: event {event.event_name} has {len(item.data)} bytes")
+        await self._record(name, json.dumps({"sent": event_id}).encode(), item, time.monotonic())
+        return event_id
+
+    async def _record(self, name: str, value: bytes, item: OutboxItem | None, began: float) -> bytes:
+        if len(value) > self._calls.limits.result_bytes:
+            limit = self._calls.limits.result_bytes
+            raise Reject(f"step {name!r} returned {len(value)} bytes; {limit} are allowed: journal a reference")
+        answer = await self._calls.step(self._delivery, name, value, item)
+        match answer:
+            case Refused(why):
+                raise LeaseGone(f"step {name}", why)
+            case LimitReached(what):
+                raise Reject(f"step {name!r}: the run has reached its limit of {what}")
+            case recorded:
+                self._journal[name] = recorded
+                self._observer.saw(
+                    StepRecorded(self._delivery.function, self.run_id, name, time.monotonic() - began)
+                )
+                if item:
+                    self._posted(item)
+                return recorded
+
+    def _rested(self, name: str) -> bool:
+        return name in self._journal and int(json.loads(self._journal[name])["until"]) <= self.now_ms
+
+    def _use(self, name: str) -> None:
+        if not name or len(name) > 200:
+            raise StepInvalid(self.run_id, name, "a step name has 1 to 200 characters")
+        if name in self._seen:
+            raise StepInvalid(self.run_id, name, "this name was used already in this run; every step needs its own")
+        self._seen.add(name)
+
+
+def _to_json(run: str, step: str, value: Any) -> bytes:
+    if isinstance(value, BaseModel):
+        return value.model_dump_json(by_alias=True).encode()
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise StepInvalid(run, step, f"its result is not JSON ({error}); return plain values or a model") from error

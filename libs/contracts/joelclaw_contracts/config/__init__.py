@@ -1,0 +1,34 @@
+"""The configuration, loaded strictly and once. Reading order: `model`, `sources`, `load`.
+
+cron, kinds     the kinds of value         document    the file and its known keys
+model           sections and defaults      variables   the environment's text
+sources         which key comes whence     provenance  origins, redaction, hash
+effective       all sections together      template    what `config init` writes
+load            the loader
+"""
+
+from .document import config_path
+from .effective import Config
+from .load import load_config
+from .model import Alerts, Backup, Budgets, Health, Models, Nas, RouterKnobs, Routes, Schedules, Transport
+from .provenance import Provenance, Source
+from .template import template
+
+__all__ = [
+    "Alerts",
+    "Backup",
+    "Budgets",
+    "Config",
+    "Health",
+    "Models",
+    "Nas",
+    "Provenance",
+    "RouterKnobs",
+    "Routes",
+    "Schedules",
+    "Source",
+    "Transport",
+    "config_path",
+    "load_config",
+    "template",
+]

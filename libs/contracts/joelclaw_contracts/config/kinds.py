@@ -1,0 +1,101 @@
+"""The kinds of value that configuration holds, each with its bounds and the sentence that refuses a wrong one.
+
+Nothing here echoes a URL or a channel: those carry passwords and tokens.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from joelclaw_contracts.errors import NameInvalid
+from joelclaw_contracts.fields import Name
+from joelclaw_contracts.names import check_name
+
+from .cron import cron_problem
+
+
+def refuse(problem: str) -> PydanticCustomError:
+    """An error whose message is the whole sentence after the key."""
+    return PydanticCustomError("config", "{problem}", {"problem": problem})
+
+
+Retries = Annotated[int, Field(strict=True, ge=0, le=64)]
+FloorMs = Annotated[int, Field(strict=True, ge=1, le=3_600_000)]
+CeilingMs = Annotated[int, Field(strict=True, ge=1, le=14_400_000)]
+Attempts = Annotated[int, Field(strict=True, ge=1, le=100)]
+Times = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Confirmations = Annotated[int, Field(strict=True, ge=1, le=100)]
+Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
+WindowHours = Annotated[float, Field(strict=True, gt=0, le=720, allow_inf_nan=False)]
+Switch = Annotated[bool, Field(strict=True)]
+Word = Name
+
+
+def _host(value: str) -> str:
+    if value.startswith("-"):
+        raise refuse("starts with `-`, which ssh would read as an option; expected host or user@host")
+    if re.search(r"\s|[^ -~]", value):
+        raise refuse("holds a space or a character outside ASCII; expected host or user@host")
+    return value
+
+
+def _root(value: str) -> str:
+    if not value.startswith("/") or not value.isprintable():
+        raise refuse("is no absolute path; expected one like /Volumes/three-body")
+    parts = [part for part in value.split("/") if part]
+    if not parts or ".." in parts:
+        # Every delete is confined to a root, so a root of / would confine nothing.
+        raise refuse("is / or climbs with `..`; expected a directory of its own")
+    return "/" + "/".join(parts)
+
+
+def _flags(value: Any) -> Any:
+    lines = [value] if isinstance(value, str) else value
+    if not isinstance(lines, list | tuple) or not all(isinstance(line, str) for line in lines):
+        raise refuse("is no list of strings; expected ssh options, like `-o BatchMode=yes`, as a string or a list")
+    try:
+        tokens = tuple(token for line in lines for token in shlex.split(line))
+    except ValueError as error:
+        raise refuse(f"can't be split like a command line ({error}); close the quotation") from None
+    if not all(token.isprintable() for token in tokens):
+        raise refuse("holds a control character")
+    return tokens
+
+
+def _channels(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+def _event(value: str) -> str:
+    try:
+        return check_name(value)
+    except NameInvalid as error:
+        raise refuse(f"is no event's name: it {error.problem}") from None
+
+
+def _cron(value: str) -> str:
+    if problem := cron_problem(value):
+        raise refuse(f'{problem}; expected "m h d m w", or "TZ=Area/City m h d m w"')
+    return " ".join(value.split())
+
+
+def _redis(value: str) -> str:
+    if not value.startswith(("redis://", "rediss://", "unix://")):
+        raise refuse("is no Redis address; expected redis://, rediss:// or unix://")
+    return value
+
+
+_String = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=4096)]
+
+SshHost = Annotated[_String, AfterValidator(_host)]
+RootPath = Annotated[_String, AfterValidator(_root)]
+SshFlags = Annotated[tuple[str, ...], BeforeValidator(_flags)]
+Channels = Annotated[tuple[_String, ...], BeforeValidator(_channels), Field(min_length=1, max_length=100)]
+EventName = Annotated[_String, AfterValidator(_event)]
+Cron = Annotated[_String, AfterValidator(_cron)]
+RedisUrl = Annotated[_String, AfterValidator(_redis)]

@@ -1,0 +1,235 @@
+"""The configuration as services see it: frozen, typed, complete. Every default and bound stands here, once.
+
+Names follow the file's, in snake_case. What a value came from is in `provenance`, not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
+
+from joelclaw_contracts.catalogue import KNOWN_ROUTES
+from joelclaw_contracts.functions import DEFAULT_SCHEDULES
+from joelclaw_contracts.names import nearest
+
+from .kinds import (
+    Attempts,
+    CeilingMs,
+    Channels,
+    Confirmations,
+    Cron,
+    EventName,
+    FloorMs,
+    RedisUrl,
+    Retries,
+    RootPath,
+    Share,
+    SshFlags,
+    SshHost,
+    Switch,
+    Times,
+    WindowHours,
+    Word,
+)
+
+DEFAULT_MODELS = (
+    "anthropic/claude-opus-4-6",
+    "anthropic/claude-sonnet-4-6",
+    "anthropic/claude-sonnet-4-5",
+    "anthropic/claude-haiku-4-5",
+    "gpt-5.4",
+    "o4-mini",
+    "o3",
+)
+DEFAULT_SSH_FLAGS = (
+    "-o", "BatchMode=yes", "-o", "ConnectTimeout=10", "-o", "ServerAliveInterval=5", "-o", "ServerAliveCountMax=2",
+)  # fmt: skip
+
+
+class Section(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        validate_default=False,
+    )
+
+    def _must_not_exceed(self, low: str, high: str) -> None:
+        smaller, larger = getattr(self, low), getattr(self, high)
+        if smaller > larger:
+            raise PydanticCustomError(
+                "range",
+                "{low} is {smaller}, above {high}, which is {larger}",
+                {"low": to_camel(low), "high": to_camel(high), "smaller": smaller, "larger": larger},
+            )
+
+
+class RouterKnobs(Section):
+    """How a failure router retries, and which models may advise it."""
+
+    model: Word | None = None
+    """Model id asked first; None: no model."""
+    fallback_model: Word | None = None
+    """Model id asked when the first does not answer; None: none."""
+    max_retries: Retries = 5
+    """Attempts an incident has when its request names none; 0 escalates at once."""
+    sleep_min_ms: FloorMs = 300_000
+    """Base and floor of the delay, ms; below 5,000 it lowers the floor for requests too."""
+    sleep_max_ms: CeilingMs = 14_400_000
+    """Ceiling of the delay, ms."""
+    sleep_step_ms: CeilingMs = 30_000
+    """Width of the jitter, ms; the policy clamps it to `sleep_max_ms`."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        self._must_not_exceed("sleep_min_ms", "sleep_max_ms")
+        return self
+
+
+class Nas(Section):
+    """The NAS. Its defaults hold only where a NAS section or variable is set."""
+
+    ssh_host: SshHost = "joel@three-body"
+    """host or user@host."""
+    ssh_flags: SshFlags = DEFAULT_SSH_FLAGS
+    """ssh's options as separate words, split as a shell would."""
+    hdd_root: RootPath = "/Volumes/three-body"
+    """Where the large share is mounted here."""
+    nvme_root: RootPath = "/Volumes/nas-nvme"
+    """Where the fast share is mounted here."""
+    remote_root: RootPath = "/volume1/joelclaw"
+    """The root on the NAS itself, for SSH."""
+    prefer_remote: Switch = False
+    """SSH first, the mount second."""
+
+
+class Transport(Section):
+    """How a backup's copy travels, and for how long it is tried."""
+
+    recovery_window_hours: WindowHours = 4.0
+    """An incident's retries must be due within this of its first failure, hours."""
+    max_attempts: Attempts = 12
+    """Tries of one transfer."""
+    retry_base_ms: FloorMs = 10_000
+    """First wait between tries, ms; it doubles."""
+    retry_max_ms: CeilingMs = 120_000
+    """Longest wait between tries, ms, before jitter."""
+    nas: Nas | None = None
+    """None: no NAS is configured, which is not an error and is never probed."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a NAS to copy to."""
+        return self.nas is not None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        self._must_not_exceed("retry_base_ms", "retry_max_ms")
+        return self
+
+
+class Models(Section):
+    """Which models may advise."""
+
+    allowed: tuple[Word, ...] = DEFAULT_MODELS
+    """Model ids; replaces the default list. A configured model outside it stops the start."""
+
+
+class Routes(Section):
+    """Where a retry may go."""
+
+    allowed: tuple[EventName, ...] = ()
+    """Event names besides those that the suite knows."""
+
+    def permits(self, event_name: str) -> bool:
+        """Whether a retry may send this event."""
+        return event_name in KNOWN_ROUTES or event_name in self.allowed
+
+
+class Budgets(Section):
+    """How much may be done before a person is asked."""
+
+    max_retries: Retries = 64
+    """Ceiling over every request's and router's `maxRetries`."""
+    retries_per_day: Times = 12
+    """Retries per target, rolling 24 h."""
+    acts_per_hour: Times = 3
+    """Restarts and kills per target, rolling hour."""
+    acts_per_day: Times = 7
+    """Restarts and kills per target, rolling 24 h."""
+    group_share: Share = 0.3
+    """Share of a group (one host, one NAS) that may be acted on at once; at least one target."""
+
+
+class Alerts(Section):
+    """Who hears what."""
+
+    owners: dict[Word, Channels] = Field(default_factory=dict)
+    """Owner to channels; a single channel may be given as a string."""
+    default_owner: Word | None = None
+    """Who hears when a target's owner is unknown; must be in `owners`."""
+
+    def channels(self, owner: str | None) -> tuple[str, ...]:
+        """The owner's channels, else the default owner's, else none."""
+        return self.owners.get(owner or "") or self.owners.get(self.default_owner or "", ())
+
+    @model_validator(mode="after")
+    def _default_is_an_owner(self) -> Self:
+        if self.default_owner is not None and self.default_owner not in self.owners:
+            near = nearest(self.default_owner, self.owners)
+            hint = f"did you mean {near}?" if near else "add it there"
+            problem = f'is "{self.default_owner}", which alerts.owners does not hold; {hint}'
+            raise PydanticCustomError("config", "{problem}", {"field": "defaultOwner", "problem": problem})
+        return self
+
+
+class Health(Section):
+    """When a sample becomes a verdict."""
+
+    confirmations: Confirmations = 3
+    """Failing samples in a row that open an act."""
+    closings: Confirmations = 2
+    """Good samples in a row that close it."""
+
+
+class RedisSource(Section):
+    """The Redis that is backed up."""
+
+    url: RedisUrl | None = None
+    """redis://, rediss:// or unix://; None: the bus's own."""
+
+
+class Backup(Section):
+    """What is backed up."""
+
+    redis: RedisSource = RedisSource()
+    """The Redis side; Typesense is configured by its own variables."""
+
+
+class Schedules(Section):
+    """Cron by function id."""
+
+    crons: Mapping[str, Cron] = Field(default_factory=lambda: dict(DEFAULT_SCHEDULES))
+    """Every function that has a schedule."""
+
+    def __getitem__(self, function_id: str) -> str:
+        """The function's schedule; KeyError for one that has none."""
+        return self.crons[function_id]
+
+    def get(self, function_id: str) -> str | None:
+        """The function's schedule; None for one that runs on events alone."""
+        return self.crons.get(function_id)
+
+
+def wire_name(section: type[Section], field: str) -> str:
+    """A field's name in the file."""
+    alias: Any = section.model_fields[field].alias
+    return str(alias or field)

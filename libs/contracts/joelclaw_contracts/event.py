@@ -1,0 +1,111 @@
+"""What every event is: a frozen model, camelCase on the wire, strict about types, deaf to what it doesn't know.
+
+    raw bytes ── from_json ──► model ── to_json ──► the same bytes, canonical
+    wire dict ── from_wire ──► model ── to_wire ──► the same dict
+
+Canonical means: fields that nobody gave are not written (the reader has the same defaults), nor are nulls;
+inside free objects (`context`, `metadata`) everything is kept. Only wire names are read from the wire; Python
+names work in constructors. A reader ignores unknown fields, and can list them with `unknown_fields`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from . import strict_json
+from .complaint import first_complaint
+from .errors import PayloadInvalid
+from .names import check_name
+
+MAX_UNKNOWN = 100
+
+
+class WireModel(BaseModel):
+    """A part of an event: what nested models and events have in common."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,  # a field's docstring is its description in the JSON Schema
+    )
+
+    def to_wire(self) -> dict[str, Any]:
+        """JSON-ready values: what was given, by wire name, without nulls."""
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+
+
+class EventModel(WireModel):
+    """An event's payload. A subclass sets `event_name`, which is also its stream's key after the prefix."""
+
+    event_name: ClassVar[str]
+
+    carried: ClassVar[frozenset[str]] = frozenset()
+    """Wire names that the suite may add to this event and this model does not read (see `events.routed`)."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        check_name(cls.event_name)
+
+    @classmethod
+    def from_json(cls, raw: bytes | str) -> Self:
+        """Reads the `data` of a stream entry. Raises `PayloadInvalid`, whatever the bytes are."""
+        try:
+            wire = strict_json.loads(raw)
+        except strict_json.NotStrictJson as error:
+            raise PayloadInvalid(cls.event_name, None, f"the payload {error}") from None
+        return cls.from_wire(wire)
+
+    @classmethod
+    def from_wire(cls, wire: Any) -> Self:
+        """Reads parsed JSON. Raises `PayloadInvalid` that names the field in camelCase."""
+        if not isinstance(wire, Mapping):
+            kind = "null" if wire is None else f"of type {type(wire).__name__}"
+            raise PayloadInvalid(cls.event_name, None, f"the payload is {kind}; expected a JSON object")
+        try:
+            return cls.model_validate(wire, by_alias=True, by_name=False)
+        except ValidationError as error:
+            field, problem = first_complaint(cls, error)
+            raise PayloadInvalid(cls.event_name, field, problem) from None
+
+    def to_json(self) -> bytes:
+        """The payload as compact UTF-8, ready for the entry's `data`."""
+        return self.model_dump_json(by_alias=True, exclude_unset=True, exclude_none=True).encode()
+
+    @classmethod
+    def unknown_fields(cls, wire: Mapping[str, Any]) -> list[str]:
+        """The dotted camelCase paths in `wire` that no model reads, each once, at most 100.
+
+        Lists add no index (`evidence.sevrity`), so that a metric by path stays small. Free objects and
+        fields that the suite is known to carry along are not unknown.
+        """
+        own = {info.alias for info in cls.model_fields.values()}
+        found: dict[str, None] = {}
+        _collect_unknown(cls, {k: v for k, v in wire.items() if k in own or k not in cls.carried}, "", found)
+        return list(found)
+
+
+def _collect_unknown(model: type[WireModel], wire: Mapping[str, Any], at: str, found: dict[str, None]) -> None:
+    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    for key, value in wire.items():
+        if len(found) >= MAX_UNKNOWN:
+            return
+        if key not in fields:
+            found[at + key] = None
+        elif inner := _model_in(fields[key].annotation):
+            for item in value if isinstance(value, list) else [value]:
+                if isinstance(item, Mapping):
+                    _collect_unknown(inner, item, f"{at}{key}.", found)
+
+
+def _model_in(annotation: Any) -> type[WireModel] | None:
+    """The nested model in `Model`, `Model | None` or `tuple[Model, ...]`; None if there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, WireModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)

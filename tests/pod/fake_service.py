@@ -1,7 +1,7 @@
 """A tiny service for the process tests: its worker is ready at once, and does what MODE says.
 
 work: until stopped · slow-stop: drains as long as it may · stuck: ignores stop · ends: by itself · breaks: raises ·
-misbuilt: its configuration is wrong
+misbuilt: it declares what can't be
 """
 
 from __future__ import annotations
@@ -11,12 +11,9 @@ from dataclasses import dataclass
 
 import anyio
 
+from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.observer import RunEnded, RunStarted
 from joelclaw_pod import Condition, Health, Pod, WorkerLike, run_service
-
-
-class ConfigError(Exception):
-    """Stands for the loader's."""
 
 
 @dataclass
@@ -46,10 +43,10 @@ class FakeWorker:
 
 def build(pod: Pod) -> WorkerLike:
     if mode == "misbuilt":
-        raise ConfigError("selfHealing.router.maxRetry is unknown;\n did you mean maxRetries?")
+        raise RegistrationInvalid("fake", "no trigger\nat all")
     return FakeWorker(pod, mode)
 
 
 if __name__ == "__main__":
     mode = sys.argv[1] if len(sys.argv) > 1 else "work"
-    raise SystemExit(run_service("fake", build, refusals=(ConfigError,)))
+    raise SystemExit(run_service("fake", build))

@@ -13,8 +13,10 @@ from tests.pod.conftest import Server, eventually
 
 from joelclaw_bus.errors import BusError, StoreRefused
 from joelclaw_bus.store import Store, StoreSettings, open_store
+from joelclaw_contracts import OtelEvent
 from joelclaw_pod.error_limit import ErrorLimit
-from joelclaw_pod.evidence import RECORD_BYTES, Evidence
+from joelclaw_pod.evidence import Evidence
+from joelclaw_pod.otel_record import RECORD_BYTES
 
 
 @asynccontextmanager
@@ -35,7 +37,8 @@ async def records(store: Store, key: str = "otel/event") -> list[dict[str, Any]]
     found = []
     for _, fields in entries:
         pairs = dict(zip(fields[::2], fields[1::2], strict=True))
-        record = json.loads(pairs[b"data"])
+        record = OtelEvent.from_json(pairs[b"data"]).to_wire()
+        assert pairs[b"id"].decode() == record["id"]
         assert int(pairs[b"ts"]) == record["timestamp"]
         assert pairs[b"source"].decode() == record["source"]
         found.append(record)

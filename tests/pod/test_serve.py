@@ -111,9 +111,12 @@ def test_a_store_that_is_away_is_red_and_said_and_turns_green(start: Start, abse
     port = free_port()
     http = f"http://127.0.0.1:{port}"
     service = start(REDIS_URL=absent_server.url, JOELCLAW_HTTP_PORT=str(port))
-    red = service.until(
-        lambda: (r := httpx.get(http + "/ready")).status_code == 503 and r.json()["reasons"][0] != "starting" and r
-    )
+
+    def told() -> Any:
+        red = httpx.get(http + "/ready")
+        return red if red.status_code == 503 and red.json()["reasons"] != ["starting"] else None
+
+    red = service.until(told)
     assert "does not answer" in red.json()["reasons"][0]
     assert httpx.get(http + "/live").status_code == 200
     assert not service.ready_file.exists()
@@ -152,10 +155,18 @@ def test_a_misspelt_setting_is_one_line_and_2(start: Start, server: Server) -> N
     assert "did you mean JOELCLAW_LEASE_MS?" in lines[0]
 
 
-def test_a_wrong_configuration_is_one_line_and_2_even_without_a_store(start: Start, absent_server: Server) -> None:
+def test_a_wrong_declaration_is_one_line_and_2_even_without_a_store(start: Start, absent_server: Server) -> None:
     code, lines = start("misbuilt", REDIS_URL=absent_server.url).ended()
-    assert code == 2
-    assert lines == ["fake: selfHealing.router.maxRetry is unknown; did you mean maxRetries?"]
+    assert (code, lines) == (2, ["fake: function fake: no trigger; at all"])
+
+
+def test_a_wrong_configuration_is_one_line_and_2(start: Start, server: Server, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text('{"selfHealing": {"router": {"maxRetry": 3, "sleepMinMs": "soon"}}}')
+    code, lines = start(REDIS_URL=server.url, JOELCLAW_CONFIG=str(file)).ended()
+    assert (code, len(lines)) == (2, 1)
+    assert "maxRetries" in lines[0]
+    assert "sleepMinMs" in lines[0]
 
 
 def test_a_taken_port_is_one_line_and_1(start: Start, server: Server) -> None:

@@ -11,13 +11,14 @@
 | worker_like                              | what the shell asks of the worker it carries                      |
 | answers (pure), probes                   | /live, /ready, /metrics                                           |
 | metrics, tracing                         | the facts as numbers and as spans; one file per foreign library   |
-| evidence, fact_evidence, error_limit     | the facts as records on `otel/event`                              |
+| evidence, otel_record, error_limit       | records on `otel/event`, bounded                                  |
+| fact_evidence                            | which facts of the bus are such records                           |
 | last_resort                              | the alert that needs no store                                     |
 | logs, redact, tee, wake                  | lines, secrets, several observers as one, a wake-up call          |
 """
 
 from joelclaw_pod.errors import CannotListen, PodError, SettingsError, StopOverdue, WorkerEnded
-from joelclaw_pod.evidence import Evidence, Level
+from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.last_resort import LastResort, StoreWatch
 from joelclaw_pod.serve import run_service
 from joelclaw_pod.settings import ServiceSettings, read_settings
@@ -33,7 +34,6 @@ __all__ = [
     "Evidence",
     "Health",
     "LastResort",
-    "Level",
     "Pod",
     "PodError",
     "ServiceSettings",

@@ -15,7 +15,6 @@ by `id`. `success=false` is for what should page; degraded but not critical is `
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import secrets
@@ -24,23 +23,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import anyio
 
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.store import Command, Store
+from joelclaw_contracts import Envelope, Level, OtelEvent
 from joelclaw_pod.error_limit import ErrorLimit, error_class
-from joelclaw_pod.redact import redact, redact_text
+from joelclaw_pod.otel_record import otel_record
 from joelclaw_pod.wake import Wake
 
 log = logging.getLogger(__name__)
 
-Level = Literal["debug", "info", "warn", "error", "fatal"]
-STREAM = "otel/event"
 BATCH = 100
-ERROR_CHARS = 4_096
-RECORD_BYTES = 16_384
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between tries while the store is away
 
 
@@ -58,7 +53,7 @@ class Evidence:
     limit: ErrorLimit = field(default_factory=ErrorLimit)
     clock: Callable[[], float] = time.monotonic
     session_id: str = field(default_factory=lambda: f"{os.getpid()}-{secrets.token_hex(4)}")
-    _waiting: deque[tuple[int, bytes]] = field(default_factory=deque, init=False)
+    _waiting: deque[Envelope] = field(default_factory=deque, init=False)
     _bytes: int = field(default=0, init=False)
     _dropped: int = field(default=0, init=False)
     _wake: Wake = field(default_factory=Wake, init=False)
@@ -82,7 +77,7 @@ class Evidence:
             with self._threads:
                 if not self.limit.allows(fingerprint, self.clock()):
                     return
-        self._queue(self._record(level, component, action, success, duration_ms, error, metadata or {}))
+        self._queue(level, component, action, success, duration_ms, error, metadata)
 
     async def run(self) -> None:
         """Write what is emitted, until cancelled."""
@@ -118,27 +113,51 @@ class Evidence:
 
     async def _write_batch(self) -> None:
         batch = [self._waiting[i] for i in range(min(BATCH, len(self._waiting)))]
-        replies = await self.store.calls([self._command(*record) for record in batch])
+        replies = await self.store.calls([self._command(entry) for entry in batch])
         # In order up to the first refusal: what comes after it is written again, and readers go by id.
-        for (_, data), reply in zip(batch, replies, strict=True):
+        for entry, reply in zip(batch, replies, strict=True):
             if isinstance(reply, BusError):
                 raise reply
             with self._threads:
                 self._waiting.popleft()
-                self._bytes -= len(data)
+                self._bytes -= len(entry.data)
 
-    def _command(self, timestamp: int, data: bytes) -> Command:
-        key = self.store.keys.slot(STREAM).stream
-        return ("XADD", key, "MAXLEN", "~", self.length, "*", "data", data, "ts", timestamp, "source", self.source)
+    def _command(self, entry: Envelope) -> Command:
+        key = self.store.keys.slot(OtelEvent.event_name).stream
+        fields = [part for pair in entry.to_fields().items() for part in pair]
+        return ("XADD", key, "MAXLEN", "~", self.length, "*", *fields)
 
-    def _queue(self, record: Mapping[str, object]) -> None:
-        data = _encode(record)
+    def _queue(
+        self,
+        level: Level,
+        component: str,
+        action: str,
+        success: bool,
+        duration_ms: float | None,
+        error: str | BaseException | None,
+        metadata: Mapping[str, object] | None,
+    ) -> None:
+        record_id, timestamp = secrets.token_hex(16), time.time_ns() // 1_000_000
+        data = otel_record(
+            id=record_id,
+            timestamp=timestamp,
+            session_id=self.session_id,
+            system_id=self.system_id,
+            source=self.source,
+            level=level,
+            component=component,
+            action=action,
+            success=success,
+            duration_ms=duration_ms,
+            error=error,
+            metadata=metadata,
+        )
         with self._threads:
             if len(self._waiting) >= self.spool or self._bytes + len(data) > self.spool_bytes:
                 self._dropped += 1
                 self.on_drop(1)
                 return
-            self._waiting.append((int(str(record["timestamp"])), data))
+            self._waiting.append(Envelope(data, id=record_id, ts=timestamp, source=self.source))
             self._bytes += len(data)
         self._wake.set()
 
@@ -146,7 +165,7 @@ class Evidence:
         if self._dropped and len(self._waiting) < self.spool:
             count, self._dropped = self._dropped, 0
             text = f"{count} records were dropped while the store was away"
-            self._queue(self._record("warn", "evidence", "evidence.dropped", True, None, text, {"dropped": count}))
+            self._note("evidence", "evidence.dropped", text, {"dropped": count})
 
     def _summarise(self, *, all_of_them: bool) -> None:
         with self._threads:
@@ -155,46 +174,8 @@ class Evidence:
             component, action, kind = summary.fingerprint
             metadata = {"repeated": summary.count, "seconds": round(summary.until - summary.since, 3), "of": kind}
             text = f"{kind}: {summary.count} more of these were held back"
-            # success=True: the first ones paged already, where they were to; a count is for the record
-            self._queue(self._record("warn", component, action, True, None, text, metadata))
+            self._note(component, action, text, metadata)
 
-    def _record(
-        self,
-        level: Level,
-        component: str,
-        action: str,
-        success: bool,
-        duration_ms: float | None,
-        error: str | BaseException | None,
-        metadata: Mapping[str, object],
-    ) -> dict[str, object]:
-        record: dict[str, object] = {
-            "id": secrets.token_hex(16),
-            "timestamp": time.time_ns() // 1_000_000,
-            "sessionId": self.session_id,
-            "systemId": self.system_id,
-            "level": level,
-            "source": self.source,
-            "component": component,
-            "action": action,
-            "success": success,
-        }
-        if duration_ms is not None:
-            record["duration_ms"] = duration_ms
-        if error is not None:
-            text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else error
-            record["error"] = _cut(redact_text(text[: ERROR_CHARS * 2]), ERROR_CHARS)
-        record["metadata"] = redact(metadata)
-        return record
-
-
-def _cut(text: str, chars: int) -> str:
-    return text if len(text) <= chars else f"{text[:chars]}… (cut)"
-
-
-def _encode(record: Mapping[str, object]) -> bytes:
-    data = json.dumps(record, separators=(",", ":"), ensure_ascii=True).encode()
-    if len(data) > RECORD_BYTES:
-        metadata = {"cut": True, "bytes": len(data), "start": json.dumps(record["metadata"])[:2048]}
-        data = json.dumps({**record, "metadata": metadata}, separators=(",", ":")).encode()
-    return data
+    def _note(self, component: str, action: str, error: str, metadata: Mapping[str, object]) -> None:
+        """One of the sink's own: warn, and success, for whatever was to page did so already."""
+        self._queue("warn", component, action, True, None, error, metadata)

@@ -21,7 +21,8 @@ StoreTrouble doesn't either: its page goes by a path without the store (`last_re
 from __future__ import annotations
 
 from joelclaw_bus import observer as o
-from joelclaw_pod.evidence import Evidence, Level
+from joelclaw_contracts import Level
+from joelclaw_pod.evidence import Evidence
 
 
 class FactEvidence:

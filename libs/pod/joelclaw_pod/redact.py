@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 
 HIDDEN = "***"
+_SAFE_INT = 2**53 - 1  # beyond it readers in other languages see another number, and some refuse it
 _DEPTH = 8  # deeper structures are shown as text: a value that holds itself must end somewhere
 _SECRET_ENDS = ("key", "token", "password", "passwd", "secret", "authorization", "credential", "credentials")
 _NO_SECRETS = frozenset({"dedupekey", "rediskey", "storekey", "permitkey", "idempotencykey", "stepkey"})
@@ -35,7 +36,8 @@ def is_secret(name: str) -> bool:
 
 
 def redact_text(text: str) -> str:
-    """The text without passwords, tokens and keys."""
+    """The text without passwords, tokens and keys, and without lone surrogates, which UTF-8 can't carry."""
+    text = text.encode("utf-8", "replace").decode()
     text = _URL.sub(rf"\1:{HIDDEN}@", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
     return _PAIR.sub(rf"\1\2{HIDDEN}", text)
@@ -43,14 +45,18 @@ def redact_text(text: str) -> str:
 
 def redact(value: object, depth: int = _DEPTH) -> object:
     """The value as plain JSON values, without secrets. NaN and infinities become None: JSON knows neither."""
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if abs(value) <= _SAFE_INT else _text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, bytes):
         return redact_text(value.decode("utf-8", "replace"))
     if isinstance(value, Mapping) and depth:
-        return {str(k): HIDDEN if v and is_secret(str(k)) else redact(v, depth - 1) for k, v in value.items()}
+        return {
+            redact_text(str(k)): HIDDEN if v and is_secret(str(k)) else redact(v, depth - 1) for k, v in value.items()
+        }
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [redact(v, depth - 1) for v in value]
     return redact_text(_text(value))

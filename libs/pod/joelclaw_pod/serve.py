@@ -22,11 +22,14 @@ import signal
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
 import anyio
 
+import joelclaw_contracts
 from joelclaw_bus.errors import BusError, NameInvalid, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
+from joelclaw_contracts import Config, ConfigError, load_config
 from joelclaw_pod.errors import PodError, SettingsError, StopOverdue, WorkerEnded
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.fact_evidence import FactEvidence
@@ -47,31 +50,30 @@ log = logging.getLogger(__name__)
 OK, FAULT, REFUSED = 0, 1, 2
 MARGIN = 5.0  # seconds beyond the grace: the worker keeps its own deadline, this one is for a worker that doesn't
 FLUSH = 2.0  # seconds for the last evidence
-REFUSALS = (SettingsError, NameInvalid, RegistrationInvalid)
+REFUSALS = (SettingsError, ConfigError, NameInvalid, RegistrationInvalid, joelclaw_contracts.NameInvalid)
 
 
-def run_service(
-    name: str, build: Build, *, refusals: tuple[type[Exception], ...] = (), environ: Mapping[str, str] | None = None
-) -> int:
+def run_service(name: str, build: Build, *, environ: Mapping[str, str] | None = None) -> int:
     """Run one service until it is told to stop; its exit code (see above).
 
-    `refusals`: errors of `build` that, like a SettingsError, are for a person to mend (the loader's ConfigError).
     `environ`: os.environ unless told otherwise. Call it from the main thread: signals arrive there.
     """
     faulthandler.enable()
     try:
         settings = read_settings(name, os.environ if environ is None else environ)
+        # Not Path.home(): it fails for the user ids without a name that Kubernetes gives out.
+        config = load_config(settings.environ, home=Path(settings.environ.get("HOME") or "/"))
     except REFUSALS as error:
         return _refuse(name, error)
     setup_logs(name, settings.log_level)
     hard_end = _HardEnd()
     try:
-        anyio.run(_serve, settings, build, hard_end, backend="asyncio")
+        anyio.run(_serve, settings, config, build, hard_end, backend="asyncio")
     except KeyboardInterrupt:  # Ctrl-C in the moment before signals are heard
         return 128 + signal.SIGINT
     except (Exception, BaseExceptionGroup) as error:  # the last frame: whatever it is becomes one line and a code
         cause = _only_cause(error)
-        if isinstance(cause, (*REFUSALS, *refusals)):
+        if isinstance(cause, REFUSALS):
             return _refuse(name, cause)
         known = isinstance(cause, PodError | BusError)
         log.critical("%s ends: %s", name, cause if known else repr(cause), exc_info=None if known else cause)
@@ -82,7 +84,7 @@ def run_service(
     return OK
 
 
-async def _serve(settings: ServiceSettings, build: Build, hard_end: _HardEnd) -> None:
+async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_end: _HardEnd) -> None:
     prepare_ready_file(settings.ready_file)
     metrics, gate, stop = Metrics(), Gate(), anyio.Event()
     tracing = Tracing(settings.service, system_id=settings.system_id, endpoint=settings.otlp_endpoint)
@@ -91,7 +93,7 @@ async def _serve(settings: ServiceSettings, build: Build, hard_end: _HardEnd) ->
     async with open_store(StoreSettings(settings.redis_url, settings.prefix)) as store:
         evidence = Evidence(store, settings.service, settings.system_id, on_drop=metrics.evidence_dropped)
         observer = Tee(metrics, tracing, FactEvidence(evidence), watch)
-        pod = Pod(store, settings, observer, evidence, tracing)
+        pod = Pod(store, settings, config, observer, evidence, tracing)
         worker = build(pod)  # before anything is connected: a wrong configuration stops the start at once
         probes = Probes(settings.service, gate.health, metrics.page, settings.http_host, settings.http_port)
         try:
@@ -106,7 +108,7 @@ async def _serve(settings: ServiceSettings, build: Build, hard_end: _HardEnd) ->
                     await wait_for_store(store, gate, observer)
                     gate.opened(worker)
                     group.start_soon(write_ready_file, settings.ready_file, gate, settings.service, http)
-                    about: dict[str, object] = {"pid": os.getpid(), "http": http}
+                    about: dict[str, object] = {"pid": os.getpid(), "http": http, "config": config.hash}
                     evidence.emit("info", "service", "service.started", True, metadata=about)
                     await worker.run(stop=stop, grace=settings.grace)
                 if not stop.is_set():
@@ -169,5 +171,6 @@ def _only_cause(error: BaseException) -> BaseException:
 
 
 def _refuse(name: str, error: BaseException) -> int:
-    print(redact_text(f"{name}: {' '.join(str(error).split())}"), file=sys.stderr)
+    lines = "; ".join(line.strip() for line in str(error).splitlines())  # a ConfigError has a line per problem
+    print(redact_text(f"{name}: {lines}"), file=sys.stderr)
     return REFUSED

@@ -61,7 +61,7 @@ _INJECTED_URL = re.compile(r"(?:tcp|udp|sctp)://")
 class ServiceSettings:
     """See the table above. Times are in ms as in the environment; `lease` and `grace` give seconds.
 
-    `environ` is the whole mapping they were read from: the configuration loader wants it.
+    `environ` is the whole mapping they were read from, for a service that has variables of its own.
     """
 
     service: str

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.store import Store
+from joelclaw_contracts import Config
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.settings import ServiceSettings
 from joelclaw_pod.tracing import Tracing
@@ -19,10 +20,14 @@ from joelclaw_pod.worker_like import Condition, Health, WorkerLike
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """`observer` hears the bus's facts (metrics, traces, evidence, last resort); `evidence` takes a service's own."""
+    """`config`: the effective configuration, read at the start (its `hash` is in the evidence of the start).
+
+    `observer` hears the bus's facts (metrics, traces, evidence, last resort); `evidence` takes a service's own.
+    """
 
     store: Store
     settings: ServiceSettings
+    config: Config
     observer: Observer
     evidence: Evidence
     tracing: Tracing

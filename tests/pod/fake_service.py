@@ -1,7 +1,7 @@
 """A tiny service for the process tests: its worker is ready at once, and does what MODE says.
 
-work: until stopped · slow-stop: drains as long as it may · stuck: ignores stop · ends: by itself · breaks: raises ·
-misbuilt: it declares what can't be
+work: until stopped · slow-stop: drains as long as it may · stuck: ignores stop · shielded: even a cancellation ·
+ends: by itself · breaks: raises · misbuilt: declares what can't be
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import anyio
 
 from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.observer import RunEnded, RunStarted
-from joelclaw_pod import Condition, Health, Pod, WorkerLike, run_service
+from joelclaw_pod import Condition, Health, Pod, WorkerLike, run_service, serve
 
 
 @dataclass
@@ -33,6 +33,9 @@ class FakeWorker:
                 raise RuntimeError("a bug, with redis://u:hunter2@h")
             case "stuck":
                 await anyio.sleep_forever()
+            case "shielded":
+                with anyio.CancelScope(shield=True):
+                    await anyio.sleep_forever()
         await stop.wait()
         if self.mode == "slow-stop":
             await anyio.sleep(grace)
@@ -49,4 +52,5 @@ def build(pod: Pod) -> WorkerLike:
 
 if __name__ == "__main__":
     mode = sys.argv[1] if len(sys.argv) > 1 else "work"
+    serve.MARGIN = serve.FLUSH = 0.5  # the shell's own patience, shortened
     raise SystemExit(run_service("fake", build))

@@ -11,7 +11,7 @@ WHO: dict[str, Any] = {"id": "1", "timestamp": 5, "session_id": "s", "system_id"
 
 
 def record(**more: Any) -> OtelEvent:
-    what = {"level": "info", "component": "c", "action": "a", "success": True}
+    what: dict[str, Any] = {"level": "info", "component": "c", "action": "a", "success": True}
     data = otel_record(**WHO, **(what | more))
     assert len(data) <= RECORD_BYTES
     return OtelEvent.from_json(data)

@@ -211,7 +211,6 @@ def test_while_stopping_it_lives_but_is_not_ready(start: Start, server: Server) 
     assert service.ended()[0] == 0
 
 
-@pytest.mark.slow
 def test_a_worker_that_ignores_the_stop_is_cut_off_with_1(start: Start, server: Server) -> None:
     service = start("stuck", REDIS_URL=server.url)
     service.ready()
@@ -219,6 +218,15 @@ def test_a_worker_that_ignores_the_stop_is_cut_off_with_1(start: Start, server: 
     code, lines = service.ended()
     assert code == 1
     assert "did not stop within" in json.loads(lines[-1])["msg"]
+
+
+def test_what_even_a_cancellation_cannot_end_is_ended_with_1_and_a_stack(start: Start, server: Server) -> None:
+    service = start("shielded", REDIS_URL=server.url)
+    service.ready()
+    service.process.send_signal(signal.SIGTERM)
+    code, lines = service.ended()
+    assert code == 1
+    assert any("Current thread" in line or "Thread 0x" in line for line in lines)
 
 
 def test_a_second_signal_ends_it_at_once(start: Start, server: Server) -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -80,6 +82,28 @@ def test_without_an_exporter_it_costs_next_to_nothing() -> None:
     for _ in range(100_000):
         tracing.saw(STARTED)
     assert time.perf_counter() - began < 1.0
+
+
+def test_with_an_endpoint_spans_go_to_the_collectors_path() -> None:
+    asked: list[str] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        tracing = Tracing("router", endpoint=f"http://127.0.0.1:{server.server_port}/")
+        tracing.saw(STARTED)
+        tracing.saw(ENDED)
+        tracing.close(timeout=10)
+        server.shutdown()
+    assert asked == ["/v1/traces"]
 
 
 def test_a_collector_that_is_away_does_not_hold_up_the_stop() -> None:

@@ -30,7 +30,7 @@ from joelclaw_bus.errors import BusError
 from joelclaw_bus.store import Command, Store
 from joelclaw_contracts import Envelope, Level, OtelEvent
 from joelclaw_pod.error_limit import ErrorLimit, error_class
-from joelclaw_pod.otel_record import otel_record
+from joelclaw_pod.otel_record import RECORD_BYTES, otel_record
 from joelclaw_pod.wake import Wake
 
 log = logging.getLogger(__name__)
@@ -162,8 +162,10 @@ class Evidence:
         self._wake.set()
 
     def _tell_of_drops(self) -> None:
-        if self._dropped and len(self._waiting) < self.spool:
-            count, self._dropped = self._dropped, 0
+        room = len(self._waiting) < self.spool and self._bytes + RECORD_BYTES < self.spool_bytes
+        if self._dropped and room:
+            with self._threads:
+                count, self._dropped = self._dropped, 0
             text = f"{count} records were dropped while the store was away"
             self._note("evidence", "evidence.dropped", text, {"dropped": count})
 

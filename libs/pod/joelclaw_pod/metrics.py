@@ -7,7 +7,7 @@ Labels are bounded: a function, a stream, a schedule, a status, and never a run,
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import assert_never
+from typing import TypeVar, assert_never, cast
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
@@ -16,6 +16,7 @@ from joelclaw_bus import observer as o
 from joelclaw_pod.answers import Page
 from joelclaw_pod.worker_like import Health
 
+_M = TypeVar("_M", Counter, Histogram)
 DISTINCT = 300
 RUN_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 LATE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300, 3600)
@@ -28,6 +29,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         self._seen: dict[str, set[str]] = {}
+        self._children: dict[tuple[object, ...], Counter | Histogram] = {}
 
         c = self._counter
         self._started = c("runs_started", "Handlers begun.", "function")
@@ -137,8 +139,19 @@ class Metrics:
             return value
         return "other"
 
+    def _child(self, metric: _M, labels: dict[str, str]) -> _M:
+        """The metric with these labels, kept: prometheus_client's own way to it costs more than the counting."""
+        key = (metric, *labels.values())
+        child = self._children.get(key)
+        if child is None:
+            bounded = {name: self._bounded(name, value) for name, value in labels.items()}
+            child = metric.labels(**bounded)
+            if bounded == labels:
+                self._children[key] = child
+        return cast(_M, child)
+
     def _count(self, counter: Counter, amount: float = 1, **labels: str) -> None:
-        counter.labels(**{k: self._bounded(k, v) for k, v in labels.items()}).inc(amount)
+        self._child(counter, labels).inc(amount)
 
     def _measure(self, histogram: Histogram, value: float, **labels: str) -> None:
-        histogram.labels(**{k: self._bounded(k, v) for k, v in labels.items()}).observe(max(0.0, value))
+        self._child(histogram, labels).observe(max(0.0, value))

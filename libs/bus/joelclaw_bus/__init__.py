@@ -1,1 +1,72 @@
-"""Being built."""
+"""How events move and how durable functions survive, on Redis or Valkey streams.
+
+Reading order: keys (what lies where), functions and step (what a service writes), run_calls with lua/ (one run's life
+in the store), execute and settle (one delivery), worker (what turns).
+"""
+
+from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.errors import (
+    BusError,
+    EventInvalid,
+    NameInvalid,
+    RegistrationInvalid,
+    Reject,
+    RetryAfter,
+    StateDirectoryBusy,
+    StoreRefused,
+    StoreUnavailable,
+    StoreUnfit,
+)
+from joelclaw_bus.event import Event, Failure, Tick
+from joelclaw_bus.functions import Functions, Limit, cron, event
+from joelclaw_bus.keys import Keys, Slot
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.observer import Fact, Observer, Unobserved
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import Publisher, item_of
+from joelclaw_bus.script import Script, load_script
+from joelclaw_bus.slot_calls import Published, SlotCalls
+from joelclaw_bus.step import Step
+from joelclaw_bus.store import Store, StoreSettings, open_store
+from joelclaw_bus.worker import Health, Worker, WorkerSettings
+
+__all__ = [
+    "Backoff",
+    "BusError",
+    "Event",
+    "EventInvalid",
+    "Fact",
+    "Failure",
+    "Functions",
+    "Health",
+    "Keys",
+    "Limit",
+    "Limits",
+    "NameInvalid",
+    "Observer",
+    "OutboxItem",
+    "Published",
+    "Publisher",
+    "RegistrationInvalid",
+    "Reject",
+    "RetryAfter",
+    "Script",
+    "Slot",
+    "SlotCalls",
+    "StateDirectoryBusy",
+    "Step",
+    "Store",
+    "StoreRefused",
+    "StoreSettings",
+    "StoreUnavailable",
+    "StoreUnfit",
+    "Tick",
+    "Unobserved",
+    "Worker",
+    "WorkerSettings",
+    "cron",
+    "event",
+    "item_of",
+    "load_script",
+    "open_store",
+]

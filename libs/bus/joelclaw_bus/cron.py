@@ -18,6 +18,9 @@ class ExpressionInvalid(ValueError):
     """The expression or its zone can't be read; the message says which and shows a right one."""
 
 
+FOLD_MS = 7_200_000
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     text: str
@@ -35,6 +38,18 @@ class Expression:
                 last = nominal
                 yield nominal
 
+    def latest(self, now_ms: int) -> int:
+        """The latest nominal instant that is not after `now_ms`, ms since the epoch."""
+        now = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(self.zone))
+        before = next(CronSim(self.fields, now + timedelta(minutes=1), reverse=True))
+        latest = round(before.timestamp() * 1000)
+        # Backwards it steps in wall time as well: what it names is a start, and going forward finds the last one.
+        for nominal in self.instants(min(latest, now_ms) - FOLD_MS):
+            if nominal > now_ms:
+                break
+            latest = nominal
+        return latest
+
 
 def parse(text: str) -> Expression:
     """The expression, or ExpressionInvalid."""
@@ -45,7 +60,9 @@ def parse(text: str) -> Expression:
         ZoneInfo(zone)
         CronSim(fields, datetime(2026, 1, 1, tzinfo=UTC))
     except (ZoneInfoNotFoundError, ValueError, IsADirectoryError) as error:
-        raise ExpressionInvalid(f"{text!r}: unknown time zone {zone!r}; write e.g. TZ=Europe/Berlin 0 3 * * *") from error
+        raise ExpressionInvalid(
+            f"{text!r}: unknown time zone {zone!r}; write e.g. TZ=Europe/Berlin 0 3 * * *"
+        ) from error
     except CronSimError as error:
         raise ExpressionInvalid(f"{text!r}: {error}; write e.g. TZ=Europe/Berlin 0 3 * * *") from error
     return Expression(text, fields.strip(), zone)

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-from joelclaw_contracts import EventModel, PayloadInvalid
 
 from joelclaw_bus import intake
 from joelclaw_bus.clock import ServerClock
@@ -37,6 +36,7 @@ from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.settle import Completed, Failed, NoPermit, Outcome, Rest, Retry, Settler, Skipped
 from joelclaw_bus.step import LeaseGone, Park, Step
+from joelclaw_contracts import EventModel, PayloadInvalid
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,14 @@ class Incoming:
     fields: Mapping[bytes, bytes]
     ready: bool
     again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A resting run whose event the present model refuses; `stand_in` carries what is known of it."""
+
+    error: str
+    stand_in: Event[Any]
 
 
 @dataclass
@@ -103,9 +111,13 @@ class Executor:
             await self._bury(fn, held, reading)
             return
         event, explicit_id = reading
-        _name(held, run_id(fn.id, event.id))
-        trigger = fn.trigger_of(event.name)
-        if trigger and trigger.when and not trigger.when(event):
+        held.delivery.run = run_id(fn.id, event.id)
+        try:
+            wanted = fn.wants(event)
+        except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
+            await self._run(fn, incoming, held, event, explicit_id, fault=f"its when= filter failed: {_text(error)}")
+            return
+        if not wanted:
             await self.calls.finish(held.delivery, status="skipped")
             return
         unknown = type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))
@@ -114,12 +126,18 @@ class Executor:
         await self._run(fn, incoming, held, event, explicit_id)
 
     async def _run(
-        self, fn: Function, incoming: Incoming, held: Held, event: Event[EventModel] | None, explicit_id: str
+        self,
+        fn: Function,
+        incoming: Incoming,
+        held: Held,
+        event: Event[EventModel] | None,
+        explicit_id: str,
+        fault: str = "",
     ) -> None:
-        d = held.delivery
+        """Fence the delivery where it needs a fence now, and go on to the handler (not when there is a `fault`)."""
         begun = Begun(self.clock.now_ms(), 0, {})
-        poisoned = 0
         if event is None or incoming.again or explicit_id or fn.limit:
+            d = held.delivery
             answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=fn.limit is not None)
             match answer:
                 case Refused(why):
@@ -129,34 +147,46 @@ class Executor:
                     self.observer.saw(DuplicateDropped(fn.id, d.run))
                     return
                 case Poisoned(begins):
-                    poisoned = begins
+                    fault = f"poisoned: {begins - 1} begins without an end; its handler ends its worker"
                 case Begun():
                     begun = answer
-        keep = bool(begun.record) or fn.limit is not None or poisoned > 0
+        reading = event or _event_of_record(fn, incoming, held.delivery.run, begun.record)
+        if isinstance(reading, Unread):
+            await self._perform(fn, incoming, held, reading.stand_in, begun, fault or reading.error)
+        else:
+            await self._perform(fn, incoming, held, reading, begun, fault)
+
+    async def _perform(
+        self,
+        fn: Function,
+        incoming: Incoming,
+        held: Held,
+        event: Event[Any],
+        begun: Begun,
+        fault: str,
+    ) -> None:
+        """From a begun run to its settled outcome."""
+        d = held.delivery
         attempt = int(begun.record.get(b"attempt", b"0"))
-        if event is None:
-            event = _event_of_record(fn, incoming.slot, begun.record)
         permit: Claimed | None = None
         began = time.monotonic()
-        outcome: Outcome
-        if poisoned:
-            outcome = Failed(f"poisoned: {poisoned - 1} begins without an end; its handler kills its worker", None)
-        elif isinstance(event, str):
-            outcome = Failed(event, None)
-            event = Event(incoming.slot.name, parts_of_run(d.run)[1], incoming.entry, 0, "", "", Tick.model_construct())
+        outcome: Outcome | None
+        key = ""
+        if fn.limit and not fault:
+            try:
+                key = fn.limit.key_of(event)
+            except Exception as error:  # the service's code, as above
+                fault = f"its limit's key= failed: {_text(error)}"
+        if fault:
+            outcome = Failed(fault, None)
+        elif fn.limit and not (permit := await self.permits.claim(fn, key, incoming.slot, d.run, d.claim)):
+            outcome = self._without_permit(fn, incoming.slot)
         else:
-            if fn.limit:
-                permit = await self.permits.claim(fn, event, incoming.slot, d.run, d.claim)
-                held.permit = permit.held if permit and not permit.until_the_end else None
-            if fn.limit and permit is None:
-                outcome = self._without_permit(fn, incoming.slot)
-            else:
-                self.observer.saw(RunStarted(fn.id, d.run, event.name, attempt, begun.begins, event.traceparent))
-                step = self._step(d, begun, attempt, event.traceparent)
-                finished = await self._handle(fn, event, step, attempt)
-                if finished is None:
-                    return
-                outcome = finished
+            held.permit = permit.held if permit and not permit.until_the_end else None
+            self.observer.saw(RunStarted(fn.id, d.run, event.name, attempt, begun.begins, event.traceparent))
+            outcome = await self._handle(fn, event, self._step(d, begun, attempt, event.traceparent), attempt)
+        if outcome is None:
+            return
         await self.settler.settle(
             held,
             fn,
@@ -164,7 +194,7 @@ class Executor:
             event=event,
             attempt=attempt,
             permit=permit,
-            keep=keep,
+            keep=bool(begun.record) or fn.limit is not None,
             seconds=time.monotonic() - began,
         )
 
@@ -221,7 +251,11 @@ class Executor:
     async def _bury(self, fn: Function, held: Held, reading: intake.Unreadable) -> None:
         d = held.delivery
         letter = [*reading.letter, "function", fn.id]
-        items = self._answers(d, reading)
+        try:
+            items = self._answers(d, reading)
+        except Exception as error:  # the service's code again: the letter is buried all the same
+            items = []
+            letter += ["answer", _text(error)]
         first = await self.calls.bury(d, letter, items)
         if isinstance(first, Refused):
             self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
@@ -240,17 +274,17 @@ class Executor:
         return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function) for n, e in enumerate(events)]
 
 
-def _name(held: Held, run: str) -> None:
-    """The run's name is known only once the entry was read."""
-    object.__setattr__(held.delivery, "run", run)
-
-
-def _event_of_record(fn: Function, slot: Slot, record: Mapping[bytes, bytes]) -> Event[EventModel] | str:
+def _event_of_record(
+    fn: Function, incoming: Incoming, run: str, record: Mapping[bytes, bytes]
+) -> Event[EventModel] | Unread:
     """The event that a resting run carries along, or why it can't be read any more."""
     fields = {k[2:]: v for k, v in record.items() if k.startswith(b"e:")}
-    entry = fields.pop(b"entry", b"0-0").decode()
-    reading = intake.read(fn, slot, entry, fields, Limits(event_bytes=2**31))
-    return reading.error if isinstance(reading, intake.Unreadable) else reading[0]
+    entry = fields.pop(b"entry", incoming.entry.encode()).decode()
+    reading = intake.read(fn, incoming.slot, entry, fields, Limits(event_bytes=2**31))
+    if not isinstance(reading, intake.Unreadable):
+        return reading[0]
+    stand_in = Event(incoming.slot.name, parts_of_run(run)[1], entry, 0, "", "", Tick(schedule="", nominal_ms=0))
+    return Unread(reading.error, stand_in)
 
 
 def _first(group: BaseException) -> BaseException:
@@ -262,4 +296,3 @@ def _first(group: BaseException) -> BaseException:
 def _text(error: BaseException) -> str:
     """One line, bounded: an error message is kept, shown and sent."""
     return " ".join(f"{type(error).__name__}: {error}".split())[:2000]
-

@@ -14,13 +14,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from joelclaw_contracts import EventModel
-
 from joelclaw_bus import cron as cron_expressions
 from joelclaw_bus.backoff import Backoff
 from joelclaw_bus.errors import NameInvalid, RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
 from joelclaw_bus.keys import check_name
+from joelclaw_contracts import EventModel
 
 if TYPE_CHECKING:
     from joelclaw_bus.step import Step
@@ -101,6 +100,11 @@ class Function:
     @property
     def cron_triggers(self) -> list[CronTrigger]:
         return [t for t in self.on if isinstance(t, CronTrigger)]
+
+    def wants(self, e: Event[Any]) -> bool:
+        """Whether this event's trigger lets it through; ticks always do."""
+        trigger = self.trigger_of(e.name)
+        return trigger is None or trigger.when is None or bool(trigger.when(e))
 
     def trigger_of(self, event_name: str) -> EventTrigger | None:
         return next((t for t in self.event_triggers if t.name == event_name), None)

@@ -53,13 +53,14 @@ class Leases:
     consumer: str
     store: BlockingStore
     call_soon: Callable[[Callable[[], None]], object]
-    on_trouble: Callable[[BusError], None]
+    on_trouble: Callable[[BusError], object]
     watchdog: bool = False
     _held: dict[tuple[str, str], Held] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _beat: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _emptied: anyio.Event = field(default_factory=anyio.Event)
 
     def take(self, delivery: Delivery) -> Held | None:
         """Hold a delivery; None when it is in our hands already: an entry never runs twice at once here."""
@@ -73,6 +74,14 @@ class Leases:
     def drop(self, held: Held) -> None:
         with self._lock:
             self._held.pop((held.delivery.source, held.delivery.entry), None)
+        if not self._held:
+            self._emptied.set()
+            self._emptied = anyio.Event()
+
+    async def emptied(self) -> None:
+        """Waits until nothing is held any more."""
+        while self._held:
+            await self._emptied.wait()
 
     def __len__(self) -> int:
         return len(self._held)

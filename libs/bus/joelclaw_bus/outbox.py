@@ -109,5 +109,3 @@ class Outbox:
     async def _give_up(self, slot: Slot, item: OutboxItem, reason: str) -> None:
         await self.calls.outbox_done(slot, [item.id])
         self.observer.saw(OutboxUndeliverable(slot.name, item.id, reason))
-
-

@@ -21,7 +21,7 @@ class OutboxItem:
     """One item. `target` is an event name (event, wake) or a function id (release).
 
     For `event`: `event_id`, `data` (JSON text), `at_ms` (0: now), `source`, `traceparent`.
-    For `release`: `run` is the permit's member, `permit` its key, `ttl_ms` how long the next holder's lasts (0: until it
+    For `release`: `run` is the permit's member, `permit` its key, `ttl_ms` how long the next one lasts (0: until it
     is given back). For `wake`: the same, `run` is the run's id and `call` the function.
     """
 

@@ -20,9 +20,12 @@ from joelclaw_bus.store import Arg, Store
 _script = partial(load_script, "joelclaw_bus")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Delivery:
-    """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream."""
+    """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream.
+
+    `run` is known once the entry was read.
+    """
 
     slot: Slot
     function: str

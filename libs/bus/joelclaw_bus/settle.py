@@ -103,7 +103,10 @@ class Settler:
                 answer = await self._ended(held, "skipped", keep=keep, result=_json(reason), items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
-                items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                try:
+                    items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
+                    error = f"{error}; and its on_failure failed: {type(fault).__name__}: {fault}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
             case Rest(step, delay_ms, at_ms):
@@ -143,17 +146,15 @@ class Settler:
     ) -> int | Refused:
         return await self._insist(
             held,
-            lambda: self.calls.finish(
-                held.delivery, status=status, result=result, error=error, keep=keep, items=items
-            ),
+            lambda: self.calls.finish(held.delivery, status=status, result=result, error=error, keep=keep, items=items),
         )
 
     async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
         """Repeat until the store answers, or the lease is surely another's."""
-        with anyio.CancelScope(shield=True):
-            deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
-            wait = 0.05
-            while True:
+        deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
+        wait = 0.05
+        while True:
+            with anyio.CancelScope(shield=True):
                 try:
                     return await write()
                 except (StoreUnavailable, StoreRefused) as error:
@@ -162,7 +163,9 @@ class Settler:
                     await anyio.sleep(wait)
                     wait = min(wait * 2, 1.0)
 
-    def _tell(self, d: Delivery, operation: str, answer: int | Refused, fact: RunEnded | RunParked | RunRetried) -> None:
+    def _tell(
+        self, d: Delivery, operation: str, answer: int | Refused, fact: RunEnded | RunParked | RunRetried
+    ) -> None:
         if isinstance(answer, Refused):
             self.observer.saw(WriteRefused(d.function, d.run, operation, answer.why))
         else:

@@ -81,6 +81,13 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """The schedule has another generation than the caller's; 0: it was lost and has none."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlotCalls:
     store: Store
     limits: Limits
@@ -151,7 +158,16 @@ class SlotCalls:
         return int(code), start.decode()
 
     async def takeover(
-        self, slot: Slot, stream: str, function: str, consumer: str, *, lease_ms: int, cursor: str, count: int, at_ms: int
+        self,
+        slot: Slot,
+        stream: str,
+        function: str,
+        consumer: str,
+        *,
+        lease_ms: int,
+        cursor: str,
+        count: int,
+        at_ms: int,
     ) -> Page | NotClaimer | Jumped:
         """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it."""
         answer = await self.store.run(
@@ -170,7 +186,7 @@ class SlotCalls:
 
     async def hand_back(self, stream: str, function: str, consumer: str, lease_ms: int) -> int:
         """Let go of all that a stopping consumer still holds; how many entries that were."""
-        args = [function, consumer, lease_ms, 1000]
+        args: list[Arg] = [function, consumer, lease_ms, 1000]
         return int(await self.store.run(_script("hand_back"), [stream], args))
 
     async def retire(self, stream: str, function: str, consumer: str, silent_ms: int) -> int:
@@ -188,8 +204,8 @@ class SlotCalls:
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None
-    ) -> bool | None:
-        """Enqueue one instant (`fields` None: only pass it). Whether this call did; None when the schedule changed."""
+    ) -> bool | Superseded:
+        """Enqueue one instant (`fields` None: only pass it); whether this call did."""
         flat: list[Arg] = [part for pair in (fields or {}).items() for part in pair]
         answer = await self.store.run(
             _script("tick"),
@@ -198,4 +214,4 @@ class SlotCalls:
         )
         if isinstance(answer[0], bytes):
             return True
-        return None if answer[0] == -1 else False
+        return Superseded(answer[1]) if answer[0] == -1 else False

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
-from joelclaw_contracts import EventModel
 from pydantic import BaseModel
 
 from joelclaw_bus.errors import BusError, Reject
@@ -22,6 +21,7 @@ from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+from joelclaw_contracts import EventModel
 
 T = TypeVar("T")
 
@@ -125,9 +125,7 @@ class Step:
                 raise Reject(f"step {name!r}: the run has reached its limit of {what}")
             case recorded:
                 self._journal[name] = recorded
-                self._observer.saw(
-                    StepRecorded(self._delivery.function, self.run_id, name, time.monotonic() - began)
-                )
+                self._observer.saw(StepRecorded(self._delivery.function, self.run_id, name, time.monotonic() - began))
                 if item:
                     self._posted(item)
                 return recorded

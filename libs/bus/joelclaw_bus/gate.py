@@ -1,0 +1,37 @@
+"""Two small gates: how much one function may have in hand here, and one redelivered entry at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+
+@dataclass
+class Room:
+    """Free places of one function in this process."""
+
+    places: int
+    _free: int = field(init=False)
+    _changed: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        self._free = self.places
+
+    async def some(self) -> int:
+        """Waits until there is room; how much."""
+        while self._free <= 0:
+            await self._changed.wait()
+        return self._free
+
+    @property
+    def used(self) -> int:
+        return self.places - self._free
+
+    def enter(self) -> None:
+        self._free -= 1
+
+    def leave(self) -> None:
+        self._free += 1
+        self._changed.set()
+        self._changed = anyio.Event()

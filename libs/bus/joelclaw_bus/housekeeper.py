@@ -1,0 +1,101 @@
+"""Slow chores: marks and trimming, retired consumers, the worker's heartbeat and its registrations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import anyio
+
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.functions import Function, Functions
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.observer import Observer, Trimmed
+from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.trouble import Trouble
+
+SILENT_LEASES = 20
+GONE_MS = 3_600_000
+
+
+@dataclass
+class Housekeeper:
+    """`beat` says how the worker is: (ready, seconds since the last read cycle, deliveries in hand)."""
+
+    functions: Functions
+    groups: list[tuple[Function, Slot]]
+    slots: list[Slot]
+    calls: SlotCalls
+    clock: ServerClock
+    observer: Observer
+    trouble: Trouble
+    consumer: str
+    lease_ms: int
+    every: float
+    beat: Callable[[], tuple[bool, float, int]]
+
+    async def run(self) -> None:
+        """Heartbeats every third of a lease, the rest every `every` seconds."""
+        swept = float("-inf")
+        async for _ in self.trouble.attempts("keep house"):
+            try:
+                await self.heartbeat()
+                if anyio.current_time() - swept >= self.every:
+                    await self.sweep()
+                    swept = anyio.current_time()
+                self.trouble.over()
+            except GroupMissing:
+                pass  # its reader makes it anew
+            except (StoreUnavailable, StoreRefused) as error:
+                self.trouble.saw(error)
+            await anyio.sleep(self.lease_ms / 3000)
+
+    async def heartbeat(self) -> None:
+        """Only a worker whose read cycles end well has one: alive is what was measured, not what was meant."""
+        ready, age, in_hand = self.beat()
+        if not ready:
+            return
+        now = self.clock.now_ms()
+        alive = {"at": now, "cycleAge": round(age, 3), "inHand": in_hand, "functions": [f.id for f in self.functions]}
+        keys = self.calls.keys
+        registered: list[tuple[str | bytes | int | float, ...]] = [
+            ("HSET", keys.workers, self.consumer, json.dumps(alive, separators=(",", ":"))),
+            *(("HSETNX", keys.slots, slot.name, now) for slot in self.slots),
+            *(
+                ("HSET", keys.functions, fn.id, json.dumps(describe(fn), separators=(",", ":")))
+                for fn in self.functions
+            ),
+        ]
+        for reply in await self.calls.store.calls(registered):
+            if isinstance(reply, Exception):
+                raise reply
+
+    async def sweep(self) -> None:
+        """Trim behind every group, forget consumers and workers that are long gone."""
+        for slot in self.slots:
+            trimmed, _ = await self.calls.housekeep(slot)
+            if trimmed:
+                self.observer.saw(Trimmed(slot.name, trimmed))
+        for fn, slot in self.groups:
+            for stream in (slot.stream, slot.ready(fn.id)):
+                await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)
+        flat = await self.calls.store.call("HGETALL", self.calls.keys.workers)
+        for worker, raw in zip(flat[::2], flat[1::2], strict=True):
+            if self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS:
+                await self.calls.store.call("HDEL", self.calls.keys.workers, worker)
+
+    async def farewell(self) -> None:
+        await self.calls.store.call("HDEL", self.calls.keys.workers, self.consumer)
+
+
+def describe(fn: Function) -> dict[str, object]:
+    """A function's registration as operators read it."""
+    return {
+        "events": [t.name for t in fn.event_triggers],
+        "crons": [t.expression.text for t in fn.cron_triggers],
+        "retries": fn.retries,
+        "concurrency": fn.concurrency.most if fn.concurrency else None,
+        "exclusive": fn.exclusive.most if fn.exclusive else None,
+    }

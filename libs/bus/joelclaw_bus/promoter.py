@@ -1,0 +1,122 @@
+"""Time and transport: what is due is promoted, what crosses slots is delivered.
+
+Sleeps on its own clock until the earliest head it knows. A nudge tells of a new earlier one; a sweep, at least once a
+second, covers lost nudges. The slots that nobody subscribes to are swept by one elected process.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+import anyio.lowlevel
+
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.observer import Observer, Promoted
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.publisher import EVIDENCE
+from joelclaw_bus.slot_calls import DUE_PER_PROMOTION, SlotCalls
+from joelclaw_bus.store import Listener
+from joelclaw_bus.trouble import Trouble
+
+SWEEP_MS = 1_000
+ELECTION_MS = 3_000
+
+
+@dataclass
+class Promoter:
+    """`own`: slots this worker answers for. `heads`: what is known to be due when, per slot name."""
+
+    own: list[Slot]
+    calls: SlotCalls
+    outbox: Outbox
+    clock: ServerClock
+    observer: Observer
+    trouble: Trouble
+    listening: Trouble
+    consumer: str
+    chores_ms: int
+    heads: dict[str, int] = field(default_factory=dict)
+    _nudged: anyio.Event = field(default_factory=anyio.Event)
+    _swept_ms: int = 0
+    _trimmed_ms: int = 0
+
+    async def run(self) -> None:
+        async for _ in self.trouble.attempts("promote"):
+            try:
+                await self.step()
+                self.trouble.over()
+            except (StoreUnavailable, StoreRefused) as error:
+                self.trouble.saw(error)
+                continue
+            wait = min([*self.heads.values(), self._swept_ms + SWEEP_MS]) - self.clock.now_ms()
+            if wait > 0:
+                with anyio.move_on_after(wait / 1000):
+                    await self._nudged.wait()
+            self._nudged = anyio.Event()
+
+    async def step(self) -> None:
+        """Promote what is due by what is known; sweep when it is time to."""
+        now = self.clock.now_ms()
+        if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
+            await self._sweep()
+        else:
+            for name in [n for n, head in self.heads.items() if head <= now]:
+                await self._promote(self.calls.keys.slot(name))
+
+    async def _sweep(self) -> None:
+        self._swept_ms = self.clock.now_ms()
+        orphans = await self._orphans()
+        for slot in [*self.own, *orphans]:
+            await self._promote(slot)
+            await self.outbox.sweep(slot)
+        if orphans and self._swept_ms - self._trimmed_ms > self.chores_ms:
+            self._trimmed_ms = self._swept_ms
+            for slot in orphans:
+                if slot.name != EVIDENCE:  # its length is bounded where it is written
+                    await self.calls.housekeep(slot)
+
+    async def _promote(self, slot: Slot) -> None:
+        """All that is due in a slot, a hundred at a time; others get their turn in between."""
+        while True:
+            promotion = await self.calls.promote(slot)
+            if promotion.head_ms is None:
+                self.heads.pop(slot.name, None)
+            else:
+                self.heads[slot.name] = promotion.head_ms
+            if promotion.moved:
+                self.observer.saw(Promoted(slot.name, promotion.moved, promotion.late_ms))
+            if promotion.moved < DUE_PER_PROMOTION:
+                return
+            await anyio.lowlevel.checkpoint()
+
+    async def _orphans(self) -> list[Slot]:
+        """The registered slots that aren't our own, when this process is the one that sweeps them."""
+        store, key = self.calls.store, self.calls.keys.bus.key("sweeper")
+        won = await store.call("SET", key, self.consumer, "NX", "PX", ELECTION_MS)
+        if not won and await store.call("GET", key) != self.consumer.encode():
+            return []
+        await store.call("PEXPIRE", key, ELECTION_MS)
+        names = {name.decode() for name in await store.call("HKEYS", self.calls.keys.slots)}
+        return [self.calls.keys.slot(n) for n in sorted(names - {s.name for s in self.own})]
+
+    async def listen(self) -> None:
+        """Hear the nudges."""
+        async for _ in self.listening.attempts("hear nudges"):
+            try:
+                async with self.calls.store.listener(self.calls.keys.nudges) as listener:
+                    while True:
+                        await self._hear(listener)
+            except (StoreUnavailable, StoreRefused) as error:
+                self.listening.saw(error)
+
+    async def _hear(self, listener: Listener) -> None:
+        message = await listener.next(timeout=1.0)
+        if message is None:
+            return
+        name, _, at = message.decode().rpartition(" ")
+        if name and int(at) < self.heads.get(name, 1 << 62):
+            self.heads[name] = int(at)
+            self._nudged.set()

@@ -1,0 +1,75 @@
+"""Reading new work: one blocking read per (function, slot), for as many entries as there is room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.execute import Incoming
+from joelclaw_bus.functions import Function
+from joelclaw_bus.gate import Room
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.observer import Observer, StreamLost
+from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.store import Reader
+from joelclaw_bus.trouble import Trouble
+
+MOST_PER_READ = 100
+
+
+@dataclass
+class GroupReader:
+    """Reads one function's events and its ready stream. `start` begins a delivery in the worker's task group."""
+
+    fn: Function
+    slot: Slot
+    consumer: str
+    block: float
+    room: Room
+    calls: SlotCalls
+    observer: Observer
+    trouble: Trouble
+    start: Callable[[Function, Incoming], None]
+    last_cycle: float = field(default=float("-inf"))
+    """When a read cycle last ended well: the only proof that this reader consumes. Monotonic seconds."""
+    _known: bool = False
+
+    async def run(self) -> None:
+        """Read for ever; on trouble wait, and come back with a new client."""
+        async for _ in self.trouble.attempts(f"read {self.slot.name} for {self.fn.id}"):
+            try:
+                await self.ensure()
+                async with self.calls.store.reader(self.block) as reader:
+                    while True:
+                        await self.step(reader)
+                        self.trouble.over()
+            except (StoreUnavailable, StoreRefused) as error:
+                self.trouble.saw(error, quietly=isinstance(error, GroupMissing))
+
+    async def ensure(self) -> None:
+        """The groups, where they are missing; a loss is told."""
+        code, mark = await self.calls.ensure_group(self.slot, self.fn.id)
+        if code == 2 or (code == 1 and self._known):
+            self.observer.saw(StreamLost(self.fn.id, self.slot.name, mark))
+        self._known = True
+
+    async def step(self, reader: Reader) -> int:
+        """One blocking read; how many entries it brought."""
+        room = await self.room.some()
+        answer = await reader.call(
+            *("XREADGROUP", "GROUP", self.fn.id, self.consumer, "COUNT", min(room, MOST_PER_READ)),
+            *("BLOCK", round(self.block * 1000)),
+            *("STREAMS", self.slot.stream, self.slot.ready(self.fn.id), ">", ">"),
+        )
+        self.last_cycle = anyio.current_time()
+        read = 0
+        for stream, entries in answer or ():
+            ready = stream.decode() != self.slot.stream
+            for entry, flat in entries:
+                fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
+                self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again=False))
+                read += 1
+        return read

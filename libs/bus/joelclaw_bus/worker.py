@@ -1,0 +1,261 @@
+"""One process's share of the bus: readers, recovery, promotion, cron and chores, in one task group.
+
+    async with open_store(StoreSettings(url)) as store:
+        await Worker(store, functions).run(stop=anyio.Event())
+
+Stopping lets running handlers end within a grace; what they could not end is handed back, so that others take it over
+at once rather than after a lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
+from joelclaw_bus.execute import Executor, Incoming
+from joelclaw_bus.functions import Function, Functions
+from joelclaw_bus.gate import Room
+from joelclaw_bus.housekeeper import Housekeeper
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.leases import Held, Leases
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.observer import Observer, Unobserved, WorkerFault
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.permits import Permits
+from joelclaw_bus.promoter import Promoter
+from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.reader import GroupReader
+from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.scheduler import Scheduler
+from joelclaw_bus.settle import Settler
+from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.store import Store
+from joelclaw_bus.takeover import Takeover
+from joelclaw_bus.trouble import Spells, Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here; block: seconds of
+    one blocking read; fallback_ms: after how long a run without a permit asks again; chores: seconds between trims;
+    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't).
+    """
+
+    lease_ms: int = 15_000
+    parallel: int = 32
+    block: float = 2.0
+    fallback_ms: int = 10_000
+    chores: float = 30.0
+    watchdog: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`alive`: the loop turns and may be kept; `ready`: every reader's last cycle ended in time; ages in seconds."""
+
+    alive: bool
+    ready: bool
+    reasons: tuple[str, ...]
+    in_flight: int
+    last_cycle_age: float
+
+
+@dataclass
+class Worker:
+    """Runs the functions. `also`: further slots whose outbox and due index this worker answers for (incidents)."""
+
+    store: Store
+    functions: Functions
+    settings: WorkerSettings = WorkerSettings()
+    limits: Limits = Limits()
+    observer: Observer = field(default_factory=Unobserved)
+    also: tuple[Slot, ...] = ()
+    clock: ServerClock | None = None
+
+    def __post_init__(self) -> None:
+        s, keys = self.settings, self.store.keys
+        self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.slot_calls = SlotCalls(self.store, self.limits)
+        self.run_calls = RunCalls(self.store, self.limits)
+        self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)
+        self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
+        self.publisher = Publisher(self.store, limits=self.limits)
+        self.outbox = Outbox(self.slot_calls, self.publisher, self.observer)
+        self.groups: list[tuple[Function, Slot]] = []
+        for fn in self.functions:
+            self.groups += [(fn, keys.slot(t.name)) for t in fn.event_triggers]
+            if fn.cron_triggers:
+                self.groups.append((fn, keys.cron_slot(fn.id)))
+        limited = [keys.function_slot(fn.id) for fn in self.functions if fn.limit]
+        self.slots = list(dict.fromkeys([slot for _, slot in self.groups] + limited + list(self.also)))
+        self.readers: list[GroupReader] = []
+        self.leases: Leases | None = None
+
+    async def run(self, *, stop: anyio.Event, grace: float = 10.0) -> None:
+        """Work until `stop` is set, then let handlers end for at most `grace` seconds."""
+        clock = self.clock
+        assert clock is not None
+        loop = asyncio.get_running_loop()
+        self.leases = leases = Leases(
+            self.settings.lease_ms,
+            self.consumer,
+            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
+            loop.call_soon_threadsafe,
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),
+            self.settings.watchdog,
+        )
+        leases.start()
+        try:
+            async with anyio.create_task_group() as handlers, anyio.create_task_group() as loops:
+                executor = self._executor(leases, clock)
+                handlers.start_soon(self._pulse, leases)
+                takeover = self._start_loops(loops, handlers, executor, clock)
+                await stop.wait()
+                loops.cancel_scope.cancel()
+                takeover.abandon()
+                with anyio.move_on_after(grace, shield=True):
+                    await leases.emptied()
+                handlers.cancel_scope.cancel()
+            await self._leave()
+        finally:
+            leases.stop()
+            self.outbox.close()
+
+    def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
+        def post(d: Delivery, item: OutboxItem) -> None:
+            self.outbox.post(d.slot, item)
+
+        return Executor(
+            functions=self.functions,
+            calls=self.run_calls,
+            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
+            settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms),
+            outbox=self.outbox,
+            leases=leases,
+            clock=clock,
+            observer=self.observer,
+            limits=self.limits,
+            consumer=self.consumer,
+            fallback_ms=self.settings.fallback_ms,
+        )
+
+    def _start_loops(self, loops: TaskGroup, handlers: TaskGroup, executor: Executor, clock: ServerClock) -> Takeover:
+        def trouble() -> Trouble:
+            return Trouble(self.spells)
+
+        rooms = {fn.id: Room(self.settings.parallel) for fn in self.functions}
+
+        async def serve(fn: Function, incoming: Incoming, held: Held) -> None:
+            try:
+                await executor.serve(fn, incoming, held)
+            except (StoreUnavailable, StoreRefused) as error:
+                # Nothing was settled: the lease runs out and the entry comes again.
+                self.spells.begin(f"serve {fn.id}", error)
+            except Exception as error:  # the one broad net of the bus: one entry's trouble must not stop all others
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                self.observer.saw(WorkerFault(fn.id, incoming.entry, text))
+
+        def start(fn: Function, incoming: Incoming) -> None:
+            held = executor.take(fn, incoming)
+            if held:
+                rooms[fn.id].enter()
+                handlers.start_soon(fresh, fn, incoming, held)
+
+        async def fresh(fn: Function, incoming: Incoming, held: Held) -> None:
+            try:
+                await serve(fn, incoming, held)
+            finally:
+                rooms[fn.id].leave()
+
+        def start_alone(fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
+            handlers.start_soon(again, fn, incoming, held, done)
+
+        async def again(fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
+            try:
+                await serve(fn, incoming, held)
+            finally:
+                done.set()
+
+        calls, observer, lease = self.slot_calls, self.observer, self.settings.lease_ms
+        self.readers = [
+            GroupReader(fn, slot, self.consumer, self.settings.block, rooms[fn.id], calls, observer, trouble(), start)
+            for fn, slot in self.groups
+        ]
+        for reader in self.readers:
+            loops.start_soon(reader.run)
+        takeover = Takeover(self.groups, executor, calls, clock, observer, trouble(), lease, start_alone)
+        loops.start_soon(takeover.run)
+        loops.start_soon(takeover.alone)
+        chores_ms = round(self.settings.chores * 1000)
+        promoter = Promoter(
+            self.slots, calls, self.outbox, clock, observer, trouble(), trouble(), self.consumer, chores_ms
+        )
+        loops.start_soon(promoter.run)
+        loops.start_soon(promoter.listen)
+        loops.start_soon(self.outbox.run)
+        for fn in self.functions:
+            for number, trigger in enumerate(fn.cron_triggers):
+                slot = self.store.keys.cron_slot(fn.id)
+                loops.start_soon(Scheduler(fn, number, trigger, slot, calls, clock, observer, trouble()).run)
+        keeper = Housekeeper(
+            self.functions,
+            self.groups,
+            self.slots,
+            calls,
+            clock,
+            observer,
+            trouble(),
+            self.consumer,
+            lease,
+            self.settings.chores,
+            self._beat,
+        )
+        loops.start_soon(keeper.run)
+        return takeover
+
+    async def _pulse(self, leases: Leases) -> None:
+        """Tell the renewal thread and the watchdog that the event loop turns."""
+        while True:
+            leases.beat()
+            await anyio.sleep(min(self.settings.lease_ms / 10_000, 0.5))
+
+    async def _leave(self) -> None:
+        """Hand back what is still ours, deliver what is posted, and strike our name; the store may be away."""
+        with anyio.move_on_after(2.0, shield=True):
+            try:
+                await self.outbox.drain()
+                for fn, slot in self.groups:
+                    for stream in (slot.stream, slot.ready(fn.id)):
+                        await self.slot_calls.hand_back(stream, fn.id, self.consumer, self.settings.lease_ms)
+                await self.store.call("HDEL", self.store.keys.workers, self.consumer)
+            except BusError:
+                return
+
+    def _beat(self) -> tuple[bool, float, int]:
+        health = self.health()
+        return health.ready, health.last_cycle_age, health.in_flight
+
+    def health(self) -> Health:
+        """How this worker is, by what its loops really did."""
+        now = anyio.current_time()
+        patience = self.settings.block + self.store.settings.deadline
+        late = [r for r in self.readers if now - r.last_cycle > patience and not self._full(r)]
+        reasons = [f"{r.fn.id} has not read {r.slot.name} for {now - r.last_cycle:.0f} s" for r in late]
+        if self.spells.in_trouble:
+            reasons.append("the store does not answer")
+        age = max((now - r.last_cycle for r in self.readers), default=0.0)
+        in_flight = len(self.leases) if self.leases else 0
+        return Health(True, bool(self.readers) and not reasons, tuple(reasons), in_flight, age)
+
+    def _full(self, reader: GroupReader) -> bool:
+        """A reader without room does not read, and is well."""
+        return reader.room.used >= reader.room.places

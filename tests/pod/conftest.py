@@ -46,6 +46,7 @@ class Server:
 
     def start(self) -> None:
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.directory)]
+        arguments += ["--appendonly", "yes"]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen([str(get_binary_path()), *arguments], stdout=quiet, stderr=quiet)
         deadline = time.monotonic() + 10

@@ -23,6 +23,7 @@ EVERY: list[o.Fact] = [
     o.EventBuried("fn", "a/b", "1-1", "field x", False),
     o.UnknownFields("a/b", ("extra",)),
     o.WriteRefused("fn", RUN, "finish", "claim"),
+    o.WorkerFault("fn", "1-1", "KeyError: 'x'"),
     o.LeaseLost("fn", RUN),
     o.TakenOver("fn", "a/b", 2, ("1-1",)),
     o.TakenOver("fn", "a/b", 2, ()),

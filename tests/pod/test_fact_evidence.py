@@ -15,6 +15,7 @@ TABLE = {
     "bus.stream.lost": ("error", False),
     "bus.outbox.undeliverable": ("error", False),
     "bus.run.failed": ("error", True),
+    "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),
     "bus.lease.lost": ("warn", True),
     "bus.store.trouble": ("warn", True),

@@ -107,6 +107,17 @@ async def test_what_happened_is_on_the_evidence_stream(start: Start, server: Ser
     assert {r["source"] for r in records} == {"fake"}
 
 
+async def test_a_store_that_may_lose_what_it_took_is_said(start: Start, server: Server) -> None:
+    async with open_store(StoreSettings(server.url)) as store:
+        await store.call("CONFIG", "SET", "appendonly", "no")
+    service = start(REDIS_URL=server.url)
+    service.ready()
+    service.process.send_signal(signal.SIGTERM)
+    code, lines = service.ended()
+    assert code == 0
+    assert [line for line in lines if "append-only file is off" in line]
+
+
 def test_a_store_that_is_away_is_red_and_said_and_turns_green(start: Start, absent_server: Server) -> None:
     port = free_port()
     http = f"http://127.0.0.1:{port}"

@@ -7,6 +7,7 @@
 | StreamLost                  | error | false   | bus.stream.lost          |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
 | RunEnded, failed            | error | true    | bus.run.failed           |
+| WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
 | StoreTrouble                | warn  | true    | bus.store.trouble        |
 | StoreBack                   | info  | true    | bus.store.back           |
@@ -15,6 +16,7 @@
 | all others                  |       |         | (none: they are counted) |
 
 A failed run doesn't page by itself: its failure event goes to the router, who retries, pauses or calls a person.
+A fault of the worker doesn't: the entry comes again, and if it never ends it is buried, which does.
 StoreTrouble doesn't either: its page goes by a path without the store (`last_resort.py`).
 """
 
@@ -51,6 +53,8 @@ class FactEvidence:
             case o.WriteRefused():
                 about = {"run": fact.run, "operation": fact.operation}
                 self._note("warn", fact.function, "bus.write.refused", fact.reason, **about)
+            case o.WorkerFault():
+                self._note("error", fact.function, "bus.worker.fault", fact.error, entry=fact.entry)
             case o.LeaseLost():
                 self._note("warn", fact.function, "bus.lease.lost", "the lease was lost", run=fact.run)
             case o.StoreTrouble():

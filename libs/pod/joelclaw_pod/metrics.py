@@ -40,6 +40,7 @@ class Metrics:
         self._duplicates = c("duplicates_dropped", "Second entries of a run.", "function")
         self._buried = c("events_buried", "Entries put to the dead letters.", "function", "event")
         self._refused = c("writes_refused", "Writes of a stale worker, refused.", "function", "operation")
+        self._faults = c("worker_faults", "Entries that met a defect of the bus itself.", "function")
         self._leases_lost = c("leases_lost", "Leases lost while a run went on.", "function")
         self._taken = c("entries_taken_over", "Entries claimed from dead consumers.", "function")
         self._work_lost = c("entries_lost", "Entries deleted while pending: lost work.", "function")
@@ -96,6 +97,8 @@ class Metrics:
                     self._count(self._buried, function=fact.function, event=fact.event)
             case o.WriteRefused():
                 self._count(self._refused, function=fact.function, operation=fact.operation)
+            case o.WorkerFault():
+                self._count(self._faults, function=fact.function)
             case o.LeaseLost():
                 self._count(self._leases_lost, function=fact.function)
             case o.TakenOver():

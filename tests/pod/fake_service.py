@@ -1,7 +1,8 @@
 """A tiny service for the process tests: its worker is ready at once, and does what MODE says.
 
 work: until stopped · slow-stop: drains as long as it may · stuck: ignores stop · shielded: even a cancellation ·
-ends: by itself · breaks: raises · misbuilt: declares what can't be
+ends: by itself · breaks: raises · misbuilt: declares what can't be ·
+real: the worker of the bus, with one function
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 
 import anyio
 
+from joelclaw_bus import Event, Functions, Step, Worker, event
 from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.observer import RunEnded, RunStarted
+from joelclaw_contracts import HealthCheckRequested
 from joelclaw_pod import Condition, Health, Pod, WorkerLike, run_service, serve
 
 
@@ -44,9 +47,19 @@ class FakeWorker:
         return Condition(ready=self.running, in_flight=1)
 
 
+FUNCTIONS = Functions()
+
+
+@FUNCTIONS.function("fake/handle", on=[event(HealthCheckRequested)], retries=1)
+async def handle(event: Event[HealthCheckRequested], step: Step) -> None:
+    del event, step
+
+
 def build(pod: Pod) -> WorkerLike:
     if mode == "misbuilt":
         raise RegistrationInvalid("fake", "no trigger\nat all")
+    if mode == "real":
+        return Worker(pod.store, FUNCTIONS, settings=pod.worker_settings, observer=pod.observer)
     return FakeWorker(pod, mode)
 
 

@@ -13,11 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from tests.pod.conftest import Server, free_port
 
+from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.store import StoreSettings, open_store
+from joelclaw_contracts import HealthCheckRequested
 
 PROGRAM = Path(__file__).with_name("fake_service.py")
 DEADLINE = 20.0
@@ -211,6 +214,28 @@ def test_a_bug_is_one_line_with_its_traceback_inside_and_1(start: Start, server:
     assert last["level"] == "fatal"
     assert "Traceback" in last["exc"]
     assert "hunter2" not in lines[-1]
+
+
+def test_it_carries_the_worker_of_the_bus_through_a_loss_of_the_store(start: Start, server: Server) -> None:
+    service = start("real", REDIS_URL=server.url, JOELCLAW_LEASE_MS="2000")
+    http = service.ready()["http"]
+    anyio.run(publish, server)
+    ended = 'joelclaw_runs_ended_total{function="fake/handle",status="completed"} '
+    service.until(lambda: ended + "1.0" in httpx.get(http + "/metrics").text)
+    server.stop()
+    service.until(lambda: httpx.get(http + "/ready").status_code == 503)
+    assert httpx.get(http + "/live").status_code == 200
+    server.start()
+    service.until(lambda: httpx.get(http + "/ready").status_code == 200)
+    anyio.run(publish, server)
+    service.until(lambda: ended + "2.0" in httpx.get(http + "/metrics").text)
+    service.process.send_signal(signal.SIGTERM)
+    assert service.ended()[0] == 0
+
+
+async def publish(server: Server) -> None:
+    async with open_store(StoreSettings(server.url)) as store:
+        await Publisher(store, source="test").send(HealthCheckRequested.from_wire({"mode": "core"}))
 
 
 def test_while_stopping_it_lives_but_is_not_ready(start: Start, server: Server) -> None:

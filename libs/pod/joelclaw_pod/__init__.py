@@ -1,6 +1,8 @@
 """The shell every service wears: settings, logs, probes, metrics, traces, evidence, and an honest start and stop.
 
-    def build(pod: Pod) -> WorkerLike: ...          # the service's own wiring; no call to the store in here
+    def build(pod: Pod) -> WorkerLike:          # the service's own wiring; no call to the store in here
+        return Worker(pod.store, functions, settings=pod.worker_settings, observer=pod.observer)
+
     def main() -> None:
         raise SystemExit(run_service("router", build))
 

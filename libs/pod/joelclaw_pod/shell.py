@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.store import Store
+from joelclaw_bus.worker import WorkerSettings
 from joelclaw_contracts import Config
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.settings import ServiceSettings
@@ -31,6 +32,11 @@ class Pod:
     observer: Observer
     evidence: Evidence
     tracing: Tracing
+
+    @property
+    def worker_settings(self) -> WorkerSettings:
+        """What the environment says to the bus's worker, its watchdog armed: a wedged process has to end itself."""
+        return WorkerSettings(lease_ms=self.settings.lease_ms, parallel=self.settings.parallel, watchdog=True)
 
 
 Build = Callable[[Pod], WorkerLike]

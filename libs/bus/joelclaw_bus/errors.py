@@ -24,11 +24,6 @@ class BusError(Exception):
     """A fault of the bus or of its store."""
 
 
-class NameInvalid(BusError):
-    def __init__(self, what: str, name: str, problem: str) -> None:
-        super().__init__(f"{what} {name!r} {problem}")
-
-
 class RegistrationInvalid(BusError):
     def __init__(self, function: str, problem: str) -> None:
         super().__init__(f"function {function}: {problem}")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from joelclaw_bus.errors import NameInvalid
 from joelclaw_bus.inspect.replies import text
-from joelclaw_bus.keys import check_name
 from joelclaw_bus.store import Store
-from joelclaw_contracts import matches
+from joelclaw_contracts import NameInvalid, check_name, matches
 
 PAGE, MOST_PAGES = 1000, 500  # a store shared with strangers can hold millions of keys: look at half a million
 

@@ -48,6 +48,7 @@ class Server:
         ]
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
+            command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with self.client() as client:
             deadline = time.monotonic() + 20

@@ -112,8 +112,12 @@ class Executor:
             return
         event, explicit_id = reading
         held.delivery.run = run_id(fn.id, event.id)
-        trigger = fn.trigger_of(event.name)
-        if trigger and trigger.when and not trigger.when(event):
+        try:
+            wanted = fn.wants(event)
+        except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
+            await self._run(fn, incoming, held, event, explicit_id, fault=f"its when= filter failed: {_text(error)}")
+            return
+        if not wanted:
             await self.calls.finish(held.delivery, status="skipped")
             return
         unknown = type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))
@@ -122,11 +126,16 @@ class Executor:
         await self._run(fn, incoming, held, event, explicit_id)
 
     async def _run(
-        self, fn: Function, incoming: Incoming, held: Held, event: Event[EventModel] | None, explicit_id: str
+        self,
+        fn: Function,
+        incoming: Incoming,
+        held: Held,
+        event: Event[EventModel] | None,
+        explicit_id: str,
+        fault: str = "",
     ) -> None:
-        """Fence the delivery where it needs a fence now, and go on to the handler."""
+        """Fence the delivery where it needs a fence now, and go on to the handler (not when there is a `fault`)."""
         begun = Begun(self.clock.now_ms(), 0, {})
-        poisoned = 0
         if event is None or incoming.again or explicit_id or fn.limit:
             d = held.delivery
             answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=fn.limit is not None)
@@ -138,33 +147,39 @@ class Executor:
                     self.observer.saw(DuplicateDropped(fn.id, d.run))
                     return
                 case Poisoned(begins):
-                    poisoned = begins
+                    fault = f"poisoned: {begins - 1} begins without an end; its handler ends its worker"
                 case Begun():
                     begun = answer
         reading = event or _event_of_record(fn, incoming, held.delivery.run, begun.record)
-        await self._perform(fn, incoming, held, reading, begun, poisoned)
+        if isinstance(reading, Unread):
+            await self._perform(fn, incoming, held, reading.stand_in, begun, fault or reading.error)
+        else:
+            await self._perform(fn, incoming, held, reading, begun, fault)
 
     async def _perform(
         self,
         fn: Function,
         incoming: Incoming,
         held: Held,
-        reading: Event[EventModel] | Unread,
+        event: Event[Any],
         begun: Begun,
-        poisoned: int,
+        fault: str,
     ) -> None:
         """From a begun run to its settled outcome."""
         d = held.delivery
-        event = reading.stand_in if isinstance(reading, Unread) else reading
         attempt = int(begun.record.get(b"attempt", b"0"))
         permit: Claimed | None = None
         began = time.monotonic()
         outcome: Outcome | None
-        if poisoned:
-            outcome = Failed(f"poisoned: {poisoned - 1} begins without an end; its handler ends its worker", None)
-        elif isinstance(reading, Unread):
-            outcome = Failed(reading.error, None)
-        elif fn.limit and not (permit := await self.permits.claim(fn, event, incoming.slot, d.run, d.claim)):
+        key = ""
+        if fn.limit and not fault:
+            try:
+                key = fn.limit.key_of(event)
+            except Exception as error:  # the service's code, as above
+                fault = f"its limit's key= failed: {_text(error)}"
+        if fault:
+            outcome = Failed(fault, None)
+        elif fn.limit and not (permit := await self.permits.claim(fn, key, incoming.slot, d.run, d.claim)):
             outcome = self._without_permit(fn, incoming.slot)
         else:
             held.permit = permit.held if permit and not permit.until_the_end else None
@@ -179,7 +194,7 @@ class Executor:
             event=event,
             attempt=attempt,
             permit=permit,
-            keep=bool(begun.record) or fn.limit is not None or poisoned > 0,
+            keep=bool(begun.record) or fn.limit is not None,
             seconds=time.monotonic() - began,
         )
 
@@ -236,7 +251,11 @@ class Executor:
     async def _bury(self, fn: Function, held: Held, reading: intake.Unreadable) -> None:
         d = held.delivery
         letter = [*reading.letter, "function", fn.id]
-        items = self._answers(d, reading)
+        try:
+            items = self._answers(d, reading)
+        except Exception as error:  # the service's code again: the letter is buried all the same
+            items = []
+            letter += ["answer", _text(error)]
         first = await self.calls.bury(d, letter, items)
         if isinstance(first, Refused):
             self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))

@@ -101,6 +101,11 @@ class Function:
     def cron_triggers(self) -> list[CronTrigger]:
         return [t for t in self.on if isinstance(t, CronTrigger)]
 
+    def wants(self, e: Event[Any]) -> bool:
+        """Whether this event's trigger lets it through; ticks always do."""
+        trigger = self.trigger_of(e.name)
+        return trigger is None or trigger.when is None or bool(trigger.when(e))
+
     def trigger_of(self, event_name: str) -> EventTrigger | None:
         return next((t for t in self.event_triggers if t.name == event_name), None)
 

@@ -33,7 +33,8 @@ def read(
         if size > limits.event_bytes + 4096:  # the envelope's own fields are not the payload's
             raise TooLarge(f"the entry has {size} bytes; {limits.event_bytes} are allowed")
         envelope = Envelope.from_fields(fields)
-        data = model_of(fn, slot).from_json(envelope.data)
+        model = model_of(fn, slot)
+        data = model.from_json(envelope.data)
     except (ContractError, TooLarge) as error:
         return _unreadable(str(error), entry, fields, limits)
     event = Event(

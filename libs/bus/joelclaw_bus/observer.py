@@ -97,6 +97,15 @@ class WriteRefused:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerFault:
+    """A defect of the bus itself met this entry: nothing was settled, it comes again and is counted."""
+
+    function: str
+    entry: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class LeaseLost:
     function: str
     run: str
@@ -191,6 +200,7 @@ Fact = (
     | EventBuried
     | UnknownFields
     | WriteRefused
+    | WorkerFault
     | LeaseLost
     | TakenOver
     | Promoted

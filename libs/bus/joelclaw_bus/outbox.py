@@ -42,10 +42,11 @@ class Outbox:
     async def run(self) -> None:
         """Deliver what is posted, in order. What fails stays in the store for the sweep."""
         async for slot, item in self._receive:
-            try:
-                await self.deliver(slot, item)
-            except (StoreUnavailable, StoreRefused):
-                continue
+            with anyio.CancelScope(shield=True):  # a stop lets this one arrive; `drain` takes the rest
+                try:
+                    await self.deliver(slot, item)
+                except (StoreUnavailable, StoreRefused):
+                    continue
 
     async def drain(self) -> None:
         """Deliver what is posted so far: for a worker that stops."""

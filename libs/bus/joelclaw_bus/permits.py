@@ -7,9 +7,7 @@ frees the permits of those that aren't. A `concurrency` permit expires after thr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-from joelclaw_bus.event import Event
 from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import PERMIT_LEASES, HeldPermit
@@ -44,11 +42,10 @@ class Permits:
     runs: RunCalls
     lease_ms: int
 
-    async def claim(self, fn: Function, event: Event[Any], slot: Slot, run: str, claim: str) -> Claimed | None:
-        """A permit for this run, or None: all are taken and it is lined up."""
+    async def claim(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed | None:
+        """A permit for this run under `key`, or None: all are taken and it is lined up."""
         limit = fn.limit
         assert limit is not None
-        key = limit.key_of(event)
         member = f"{slot.name}|{run}"
         ttl = 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms
         permit = await self.calls.acquire(fn.id, key, member, limit.most, ttl)

@@ -6,7 +6,6 @@ second, covers lost nudges. The slots that nobody subscribes to are swept by one
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import anyio
@@ -17,6 +16,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, Promoted
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import DUE_PER_PROMOTION, SlotCalls
 from joelclaw_bus.store import Listener
 from joelclaw_bus.trouble import Trouble
@@ -37,9 +37,11 @@ class Promoter:
     trouble: Trouble
     listening: Trouble
     consumer: str
+    chores_ms: int
     heads: dict[str, int] = field(default_factory=dict)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
+    _trimmed_ms: int = 0
 
     async def run(self) -> None:
         async for _ in self.trouble.attempts("promote"):
@@ -66,9 +68,15 @@ class Promoter:
 
     async def _sweep(self) -> None:
         self._swept_ms = self.clock.now_ms()
-        for slot in [*self.own, *await self._orphans()]:
+        orphans = await self._orphans()
+        for slot in [*self.own, *orphans]:
             await self._promote(slot)
             await self.outbox.sweep(slot)
+        if orphans and self._swept_ms - self._trimmed_ms > self.chores_ms:
+            self._trimmed_ms = self._swept_ms
+            for slot in orphans:
+                if slot.name != EVIDENCE:  # its length is bounded where it is written
+                    await self.calls.housekeep(slot)
 
     async def _promote(self, slot: Slot) -> None:
         """All that is due in a slot, a hundred at a time; others get their turn in between."""
@@ -84,12 +92,12 @@ class Promoter:
                 return
             await anyio.lowlevel.checkpoint()
 
-    async def _orphans(self) -> Iterable[Slot]:
+    async def _orphans(self) -> list[Slot]:
         """The registered slots that aren't our own, when this process is the one that sweeps them."""
         store, key = self.calls.store, self.calls.keys.bus.key("sweeper")
         won = await store.call("SET", key, self.consumer, "NX", "PX", ELECTION_MS)
         if not won and await store.call("GET", key) != self.consumer.encode():
-            return ()
+            return []
         await store.call("PEXPIRE", key, ELECTION_MS)
         names = {name.decode() for name in await store.call("HKEYS", self.calls.keys.slots)}
         return [self.calls.keys.slot(n) for n in sorted(names - {s.name for s in self.own})]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from joelclaw_bus.errors import EventInvalid
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.slot_calls import Published, SlotCalls
@@ -15,6 +16,7 @@ from joelclaw_contracts import Envelope, EventModel
 
 EVIDENCE = "otel/event"
 EVIDENCE_LONGEST = 100_000
+REGISTER_AGAIN = 60.0  # seconds: a flushed store forgets its slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class Publisher:
     store: Store
     source: str = ""
     limits: Limits = Limits()
+    _known: dict[str, float] = field(default_factory=dict)
 
     @property
     def _calls(self) -> SlotCalls:
@@ -53,6 +56,7 @@ class Publisher:
             limit = self.limits.event_bytes
             raise EventInvalid(name, f"has {len(data)} bytes; {limit} are allowed: send a reference instead")
         slot = self.store.keys.slot(name)
+        await self.register(slot)
         # What waits needs a name of its own, so that it can be found, and promoted once.
         envelope = Envelope(
             data=data,
@@ -68,6 +72,12 @@ class Publisher:
             at_ms=at_ms,
             longest=EVIDENCE_LONGEST if name == EVIDENCE else 0,
         )
+
+    async def register(self, slot: Slot) -> None:
+        """Make the slot known, so that somebody promotes and trims it though nobody subscribes."""
+        if time.monotonic() - self._known.get(slot.name, float("-inf")) > REGISTER_AGAIN:
+            await self.store.call("HSETNX", self.store.keys.slots, slot.name, int(time.time() * 1000))
+            self._known[slot.name] = time.monotonic()
 
     async def send_item(self, item: OutboxItem) -> Published:
         """Deliver an outbox item of kind `event`."""

@@ -16,7 +16,7 @@ from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, TickEnqueued
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import SlotCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
 
@@ -46,13 +46,16 @@ class Scheduler:
     async def run(self) -> None:
         async for _ in self.trouble.attempts(f"tick {self.schedule}"):
             try:
-                registered = await self.calls.register_schedule(self.slot, self.schedule, self.trigger.expression.text)
-                self._generation, self._mark_ms = registered.generation, registered.mark_ms
+                await self.register()
                 while await self.step():
                     self.trouble.over()
                 return
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
+
+    async def register(self) -> None:
+        registered = await self.calls.register_schedule(self.slot, self.schedule, self.trigger.expression.text)
+        self._generation, self._mark_ms = registered.generation, registered.mark_ms
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
@@ -63,9 +66,12 @@ class Scheduler:
             await anyio.sleep(min(wait, LONGEST_NAP))
             return True
         for nominal in self.due():
-            enqueued = await self.enqueue(nominal)
-            if enqueued is None:
-                return False
+            answer = await self.enqueue(nominal)
+            if isinstance(answer, Superseded):
+                if answer.generation > self._generation:
+                    return False
+                await self.register()
+                return True
             self._mark_ms = nominal
         return True
 
@@ -76,8 +82,8 @@ class Scheduler:
             return list(takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms)))
         return [self.trigger.expression.latest(now)]
 
-    async def enqueue(self, nominal: int) -> bool | None:
-        """Whether this call enqueued the tick; None when the schedule has another generation."""
+    async def enqueue(self, nominal: int) -> bool | Superseded:
+        """Whether this call enqueued the tick."""
         late = max(0, self.clock.now_ms() - nominal)
         skip = self.trigger.misfire == "none" and late > LATE_MS
         tick = Tick(schedule=self.trigger.expression.text, nominal_ms=nominal, late_ms=late)
@@ -85,6 +91,6 @@ class Scheduler:
         done = await self.calls.tick(
             self.slot, self.schedule, self._generation, nominal, None if skip else envelope.to_fields()
         )
-        if done and not skip:
+        if done is True and not skip:
             self.observer.saw(TickEnqueued(self.fn.id, self.schedule, nominal, late))
         return done

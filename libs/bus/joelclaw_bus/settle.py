@@ -103,7 +103,10 @@ class Settler:
                 answer = await self._ended(held, "skipped", keep=keep, result=_json(reason), items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
-                items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                try:
+                    items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
+                    error = f"{error}; and its on_failure failed: {type(fault).__name__}: {fault}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
             case Rest(step, delay_ms, at_ms):

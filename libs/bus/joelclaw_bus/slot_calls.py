@@ -81,6 +81,13 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """The schedule has another generation than the caller's; 0: it was lost and has none."""
+
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
 class SlotCalls:
     store: Store
     limits: Limits
@@ -197,8 +204,8 @@ class SlotCalls:
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None
-    ) -> bool | None:
-        """Enqueue one instant (`fields` None: only pass it). Whether this call did; None when the schedule changed."""
+    ) -> bool | Superseded:
+        """Enqueue one instant (`fields` None: only pass it); whether this call did."""
         flat: list[Arg] = [part for pair in (fields or {}).items() for part in pair]
         answer = await self.store.run(
             _script("tick"),
@@ -207,4 +214,4 @@ class SlotCalls:
         )
         if isinstance(answer[0], bytes):
             return True
-        return None if answer[0] == -1 else False
+        return Superseded(answer[1]) if answer[0] == -1 else False

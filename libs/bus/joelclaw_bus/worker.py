@@ -27,7 +27,7 @@ from joelclaw_bus.housekeeper import Housekeeper
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held, Leases
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.observer import Observer, Unobserved
+from joelclaw_bus.observer import Observer, Unobserved, WorkerFault
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
@@ -160,6 +160,9 @@ class Worker:
             except (StoreUnavailable, StoreRefused) as error:
                 # Nothing was settled: the lease runs out and the entry comes again.
                 self.spells.begin(f"serve {fn.id}", error)
+            except Exception as error:  # the one broad net of the bus: one entry's trouble must not stop all others
+                text = " ".join(f"{type(error).__name__}: {error}".split())
+                self.observer.saw(WorkerFault(fn.id, incoming.entry, text))
 
         def start(fn: Function, incoming: Incoming) -> None:
             held = executor.take(fn, incoming)
@@ -192,7 +195,10 @@ class Worker:
         takeover = Takeover(self.groups, executor, calls, clock, observer, trouble(), lease, start_alone)
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)
-        promoter = Promoter(self.slots, calls, self.outbox, clock, observer, trouble(), trouble(), self.consumer)
+        chores_ms = round(self.settings.chores * 1000)
+        promoter = Promoter(
+            self.slots, calls, self.outbox, clock, observer, trouble(), trouble(), self.consumer, chores_ms
+        )
         loops.start_soon(promoter.run)
         loops.start_soon(promoter.listen)
         loops.start_soon(self.outbox.run)

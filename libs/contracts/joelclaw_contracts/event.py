@@ -3,8 +3,8 @@
     raw bytes ── from_json ──► model ── to_json ──► the same bytes, canonical
     wire dict ── from_wire ──► model ── to_wire ──► the same dict
 
-Canonical means: fields that nobody gave are not written (the reader has the same defaults), nor are nulls;
-inside free objects (`context`, `metadata`) everything is kept. Only wire names are read from the wire; Python
+Canonical means: fields that nobody gave are not written (the reader has the same defaults), nor are nulls, which
+say the same; inside free objects (`context`, `metadata`) everything is kept. Only wire names are read from the wire; Python
 names work in constructors. A reader ignores unknown fields, and can list them with `unknown_fields`.
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from . import strict_json
@@ -34,6 +34,15 @@ class WireModel(BaseModel):
         populate_by_name=True,
         use_attribute_docstrings=True,  # a field's docstring is its description in the JSON Schema
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_absent(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        # Producers in JavaScript write null for "not said". Where a value is required, null stays and is refused.
+        needed = {info.alias for info in cls.model_fields.values() if info.is_required()}
+        return {name: value for name, value in given.items() if value is not None or name in needed}
 
     def to_wire(self) -> dict[str, Any]:
         """JSON-ready values: what was given, by wire name, without nulls."""
@@ -69,7 +78,7 @@ class EventModel(WireModel):
             kind = "null" if wire is None else f"of type {type(wire).__name__}"
             raise PayloadInvalid(cls.event_name, None, f"the payload is {kind}; expected a JSON object")
         try:
-            return cls.model_validate(wire, by_alias=True, by_name=False)
+            return cls.model_validate(dict(wire), by_alias=True, by_name=False)
         except ValidationError as error:
             field, problem = first_complaint(cls, error)
             raise PayloadInvalid(cls.event_name, field, problem) from None

@@ -68,7 +68,8 @@ def _not_an_instant(problem: str) -> PydanticCustomError:
 
 
 def _iso(value: datetime) -> str:
-    text = value.isoformat()
+    # Milliseconds where they suffice, as JavaScript writes them.
+    text = value.isoformat(timespec="auto" if value.microsecond % 1000 or not value.microsecond else "milliseconds")
     return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
 
 

@@ -8,5 +8,5 @@ from joelclaw_healing.ledger import Ledger
 
 @pytest.fixture
 def ledger(store: Store) -> Ledger:
-    """The ledger of an empty store, plain and as a one-node cluster: an undeclared key or a second slot fails at once."""
+    """Over an empty store, plain and as a one-node cluster: an undeclared key or a second slot fails at once."""
     return Ledger(store)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from joelclaw_healing.closing import close_incident
@@ -112,7 +112,7 @@ class Desk:
         charge = retries_per_day(f"{found.domain}\0{found.target}", self.bench.rules.retries_per_day)
         look = await self.ledger.look_at(found.id, move=move_id, charges=(charge,))
         # If it moved between the two looks, the move is refused and all is looked at again.
-        return look, judge_again(self.bench, _as_seen(look, found), served(found), self.dice(), move_id)
+        return look, judge_again(self.bench, replace(look, incident=found), served(found), self.dice(), move_id)
 
     def _hand_over(self, look: Look, found: Incident, act: Act, move_id: str) -> Move:
         after = served(found)
@@ -135,9 +135,8 @@ class Desk:
     def _escalation(self, look: Look, found: Incident, move_id: str, rule: Rule) -> Move:
         decision = Decision(rule, f"unresolved at the deadline {replies.iso(found.deadline_ms)}", found.attempt)
         request = Request.from_json(found.request) if found.request else None
-        pages = ()
-        if request is not None:
-            pages = replies.page(request, found, decision, self.bench.rules.channels(found.owner))
+        channels = self.bench.rules.channels(found.owner)
+        pages = replies.page(request, found, decision, channels) if request is not None else ()
         proof = self._proof(look, found, decision, move_id, request)
         return Move(
             move_id,
@@ -167,10 +166,6 @@ class Desk:
     def _pause_ms(self, check: int) -> int:
         step = min(CHECK_FIRST_MS << min(check, 8), CHECK_LAST_MS)
         return step // 2 + int(self.dice() * step / 2)
-
-
-def _as_seen(look: Look, found: Incident) -> Look:
-    return Look(look.now, found, look.current, look.earlier, look.switch, look.spent)
 
 
 def _nothing(incident: str) -> Outcome:

@@ -1,11 +1,11 @@
 """What runs when. Each handler decides in one journaled step, then waits for its act's time and sees to it.
 
-| function                       | on                                                      | at once                       |
-|--------------------------------|---------------------------------------------------------|-------------------------------|
-| `system/self-healing.router`   | `system/self.healing.requested` of a domain that is ours | 1 per (domain, targetComponent) |
-| `system/backup.failure.router` | `system/backup.failure.detected`                        | 1 per target                  |
-| `system/self-healing.timer`    | `healing/incident.due` (our own)                        | 1 per incident                |
-| `system/self-healing.closer`   | `system/self.healing.completed` that says `remediated`  | 1 per incident                |
+| function                     | on                                                       | one at a time per        |
+|------------------------------|----------------------------------------------------------|--------------------------|
+| system/self-healing.router   | `system/self.healing.requested` of a domain that is ours | domain, targetComponent  |
+| system/backup.failure.router | `system/backup.failure.detected`                         | target                   |
+| system/self-healing.timer    | `healing/incident.due` (our own)                         | incident                 |
+| system/self-healing.closer   | `system/self.healing.completed` that says `remediated`   | incident                 |
 """
 
 from __future__ import annotations
@@ -67,8 +67,9 @@ def functions_of(desk: Desk) -> Functions:
     )
     async def look_again(e: Event[IncidentDue], step: Step) -> Outcome:
         if e.data.deadline_ms is not None:
+            await step.sleep_until("until-deadline", e.data.deadline_ms)  # whoever sent it early
             return await step.run("deadline", desk.deadline, e.data.incident_id, e.data.deadline_ms)
-        outcome = await step.run("look", desk.due, e.data.incident_id, e.data.decision or "")
+        outcome: Outcome = await step.run("look", desk.due, e.data.incident_id, e.data.decision or "")
         return await _follow(desk, step, outcome)
 
     @functions.function(

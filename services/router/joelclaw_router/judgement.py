@@ -31,6 +31,9 @@ from joelclaw_router.route import trouble_of
 from joelclaw_router.rulebook import Rulebook
 from joelclaw_router.rules import Rule, Verdict
 
+OVERDUE_MS = 300_000
+"""An act so long past its time has lost the run that waited for it: whoever reports next sees to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bench:
@@ -74,7 +77,8 @@ class _Case:
         budgets = Budgets(self.look.spent[0] if self.look.spent else 0)
         decision = decide(failure, base, budgets, now=self.look.now, policy=policy, dice=self.dice)
         audit = self._audit(base, failure, policy, budgets, decision)
-        told = self._told(base, decision, failure, policy, budgets)
+        known = base if not self.request.dry_run or self.look.incident else None
+        told = self._told(known, decision, failure, policy, budgets)
         if self.request.dry_run:
             return Move(self.id, outcome(decision, None, None), audit, letters=told, traceparent=self._trace)
         after, alerts = self._after(base, decision, policy)
@@ -82,7 +86,7 @@ class _Case:
         charge = retries_per_day(f"{base.domain}\0{base.target}", self.bench.rules.retries_per_day)
         return Move(
             self.id,
-            outcome(decision, after, after.act),
+            outcome(decision, after, self._waited_for(decision, after)),
             audit,
             before=self.look.incident,
             after=after,
@@ -96,6 +100,14 @@ class _Case:
         decision = Decision(Rule.TARGET_SET, f"the target {failure.target!r} names no single component")
         letters = self._told(None, decision, failure, policy, None)
         return Move(self.id, outcome(decision, None, None), {}, letters=letters, traceparent=self._trace)
+
+    def _waited_for(self, decision: Decision, after: Incident) -> Act | None:
+        """The act that this run sees to: its own, or one that is long overdue, since its own run must be lost."""
+        act = after.act
+        if act is None or decision.verdict in (Verdict.RETRY, Verdict.PAUSE):
+            return act
+        overdue = self.look.now > act.due_ms + OVERDUE_MS and self.look.switch is None
+        return act if overdue else None
 
     @property
     def _trace(self) -> str:
@@ -175,7 +187,8 @@ class _Case:
     def _timer(self, base: Incident) -> tuple[Letter, ...]:
         before = self.look.incident
         same = before is not None and before.id == base.id and before.deadline_ms == base.deadline_ms
-        return (replies.timer(base),) if base.deadline_ms and not same else ()
+        ahead = base.deadline_ms > self.look.now
+        return (replies.timer(base),) if ahead and not same else ()
 
     def _audit(
         self, base: Incident, failure: Failure, policy: Policy, budgets: Budgets, decision: Decision
@@ -202,11 +215,10 @@ class _Case:
 
 def outcome(decision: Decision, incident: Incident | None, act: Act | None) -> dict[str, Any]:
     """What a run needs to know of a move, and gets again after a crash. `act`: what it has to wait for."""
-    mine = act is not None and decision.verdict in (Verdict.RETRY, Verdict.PAUSE)
     return {
         "verdict": decision.verdict.value,
         "rule": str(decision.rule),
         "status": decision.status,
         "incident": incident.id if incident else "",
-        "act": {"decision": act.decision, "due_ms": act.due_ms} if act is not None and mine else None,
+        "act": {"decision": act.decision, "due_ms": act.due_ms} if act is not None else None,
     }

@@ -34,7 +34,7 @@ def trouble_of(route: str, payload: Mapping[str, Any], rules: Rulebook) -> Troub
         hint = f"did it mean {near}? " if near and rules.permits(near) else ""
         return (
             RouteTrouble.NOT_ALLOWED,
-            f"{route} is no allowed route; {hint}routes.allowed in the configuration adds one",
+            f"{route} is no allowed route; {hint}routes.allowed can add it",
         )
     model = model_for(route)
     if model is not None:

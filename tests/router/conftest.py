@@ -6,12 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 import pytest
 
 from joelclaw_bus import Store
 from joelclaw_contracts import BackupFailureDetected, Config, HealingRequested, RouterKnobs
 from joelclaw_healing import Ledger, Voice
-from joelclaw_router.desk import Desk
+from joelclaw_router.desk import Desk, Outcome
 from joelclaw_router.judgement import Bench
 from joelclaw_router.request import Request
 from joelclaw_router.rulebook import Rulebook
@@ -64,6 +65,17 @@ def make_desk(ledger: Ledger) -> MakeDesk:
         return Desk(ledger, Bench(Rulebook(config), Voice("router", "test", "s1")), lambda: dice)
 
     return make
+
+
+async def seen_to(desk: Desk, outcome: Outcome) -> Outcome:
+    """What becomes of an act when its time comes (these waits are a few milliseconds)."""
+    act = outcome["act"]
+    with anyio.fail_after(20):
+        while True:
+            got = await desk.due(outcome["incident"], act["decision"])
+            if got["verdict"] != "waits":
+                return got
+            await anyio.sleep(0.005)
 
 
 async def outbox(ledger: Ledger) -> list[dict[str, Any]]:

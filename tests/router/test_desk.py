@@ -12,14 +12,14 @@ from joelclaw_contracts import Alerts, Budgets, Config
 from joelclaw_contracts.config import Routes
 from joelclaw_healing import Act, End, Incident, Kind, Ledger, State, Voice, close_incident, dismiss_incident
 from joelclaw_healing.errors import IncidentOver
-from joelclaw_router.desk import Desk, Outcome
+from joelclaw_router.desk import Outcome
 from joelclaw_router.failure import Budgets as Used
 from joelclaw_router.failure import Failure, Policy
 from joelclaw_router.policy import decide
 from joelclaw_router.replies import iso
 from joelclaw_router.request import Request
 from joelclaw_router.rules import Rule
-from tests.router.conftest import CONFIG, QUICK, SLOW, MakeDesk, backup, healing, outbox, sent
+from tests.router.conftest import CONFIG, QUICK, SLOW, MakeDesk, backup, healing, outbox, seen_to, sent
 
 COMPLETED = "system/self.healing.completed"
 MESSAGE = "gateway/send.message"
@@ -33,17 +33,6 @@ async def incident_of(ledger: Ledger, request: Request) -> Incident:
     found = (await ledger.look(request.domain, request.target)).incident
     assert found is not None
     return found
-
-
-async def handed_over(desk: Desk, outcome: Outcome) -> Outcome:
-    """Sees to an act until it is served (its wait is a few milliseconds)."""
-    act = outcome["act"]
-    with anyio.fail_after(20):
-        while True:
-            outcome = await desk.due(outcome["incident"], act["decision"])
-            if outcome["verdict"] != "waits":
-                return outcome
-            await anyio.sleep(0.005)
 
 
 async def test_a_failure_is_answered_scheduled_with_its_due_time_and_one_evidence(
@@ -104,7 +93,7 @@ async def test_the_same_trouble_again_joins(ledger: Ledger, make_desk: MakeDesk)
 async def test_a_hand_over_counts_the_attempt_and_routes_once(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk()
     outcome = await desk.decide(healing("e1"))
-    served = await handed_over(desk, outcome)
+    served = await seen_to(desk, outcome)
     assert await desk.due(outcome["incident"], outcome["act"]["decision"]) == served
     assert (served["rule"], served["act"]) == ("handed-over", None)
     (route,) = [row for row in await outbox(ledger) if row["target"] == ROUTE]
@@ -137,7 +126,7 @@ async def test_retries_go_on_until_they_are_spent_whatever_the_payload_says(
         incident = await incident_of(ledger, backup())
         assert incident.act is not None
         delays.append((await sent(ledger, COMPLETED))[-1]["delayMs"])
-        await handed_over(desk, outcome)
+        await seen_to(desk, outcome)
     last = await desk.decide(backup("e5"))
     absorbed = await desk.decide(backup("e6"))
     assert (last["rule"], last["status"]) == ("retries-spent", "exhausted")
@@ -159,7 +148,7 @@ async def test_retries_go_on_until_they_are_spent_whatever_the_payload_says(
 async def test_the_days_retries_bind_across_incidents(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk(CONFIG.model_copy(update={"budgets": Budgets(retries_per_day=2)}))
     for n in range(2):
-        await handed_over(desk, await desk.decide(healing(f"e{n}")))
+        await seen_to(desk, await desk.decide(healing(f"e{n}")))
     assert (await desk.decide(healing("e2")))["rule"] == "retries-per-day-spent"
 
 
@@ -230,11 +219,11 @@ async def test_an_unknown_failure_is_held_once_then_retried(ledger: Ledger, make
     desk = make_desk()
     held = await desk.decide(backup("e1", error="gremlins"))
     assert held["rule"] == "hold-unknown-failure"
-    again = await handed_over(desk, held)
+    again = await seen_to(desk, held)
     assert again["rule"] == "retry-within-budget"
     assert (await incident_of(ledger, backup())).attempt == 1
     assert await sent(ledger, RETRY) == []
-    done = await handed_over(desk, again)
+    done = await seen_to(desk, again)
     assert done["rule"] == "handed-over"
     assert [r["attempt"] for r in await sent(ledger, RETRY)] == [2]
     assert len(await sent(ledger, COMPLETED)) == 1  # one answer, however many decisions
@@ -244,7 +233,7 @@ async def test_a_deferred_backup_that_is_not_drained_is_never_retried(ledger: Le
     desk = make_desk()
     held = await desk.decide(backup("e1", error="queued", failureClass="deferred"))
     assert held["rule"] == "hold-while-drained"
-    assert (await handed_over(desk, held))["rule"] == "deferred-not-drained"
+    assert (await seen_to(desk, held))["rule"] == "deferred-not-drained"
     assert await sent(ledger, RETRY) == []
 
 
@@ -252,7 +241,7 @@ async def test_a_playbook_can_ask_to_wait_first(make_desk: MakeDesk) -> None:
     desk = make_desk()
     held = await desk.decide(healing("e1", playbook={"defer": ["a deploy is running"]}))
     assert held["rule"] == "hold-asked-by-playbook"
-    assert (await handed_over(desk, held))["rule"] == "retry-within-budget"
+    assert (await seen_to(desk, held))["rule"] == "retry-within-budget"
 
 
 async def test_a_backup_is_one_incident_whoever_reports_it(ledger: Ledger, make_desk: MakeDesk) -> None:
@@ -269,7 +258,7 @@ async def test_a_request_for_a_backup_is_retried_as_a_backup(ledger: Ledger, mak
     request = healing(
         "e1", domain="backup", targetComponent="Redis", targetEventName=None, problemSummary="connection refused"
     )
-    await handed_over(desk, await desk.decide(request))
+    await seen_to(desk, await desk.decide(request))
     (retry,) = await sent(ledger, RETRY)
     assert (retry["target"], retry["targetFunctionId"], retry["error"]) == (
         "redis",
@@ -332,7 +321,7 @@ async def test_due_work_waits_while_the_switch_is_on_and_goes_on_after(ledger: L
     assert rules == ["retry-within-budget", "kill-switch-holds-due-act"]
     assert await sent(ledger, ROUTE) == []
     await ledger.start(actor="joel", reason="done")
-    assert (await handed_over(desk, outcome))["rule"] == "handed-over"
+    assert (await seen_to(desk, outcome))["rule"] == "handed-over"
     assert len(await sent(ledger, ROUTE)) == 1
 
 
@@ -343,7 +332,7 @@ async def test_an_act_held_past_its_deadline_is_not_made(ledger: Ledger, make_de
     await ledger.stop(actor="joel", reason="maintenance")
     await anyio.sleep(0.25)
     await ledger.start(actor="joel", reason="done")
-    assert (await handed_over(desk, outcome))["rule"] == "deadline-past"
+    assert (await seen_to(desk, outcome))["rule"] == "deadline-past"
     assert await sent(ledger, ROUTE) == []
     assert len(await ledger.queue()) == 1
 
@@ -354,7 +343,7 @@ async def test_a_deadline_leaves_one_timer_and_its_coming_calls_a_person_once(
     desk = make_desk(CONFIG)
     now = await ledger.store.time_ms()
     outcome = await desk.decide(healing("e1", deadlineAt=iso(now + 300)))
-    await handed_over(desk, outcome)
+    await seen_to(desk, outcome)
     (timer,) = [row for row in await outbox(ledger) if row["target"] == "healing/incident.due"]
     assert timer["at_ms"] == now + 300
     for _ in range(2):
@@ -377,7 +366,7 @@ async def test_a_closed_incident_is_not_acted_on(ledger: Ledger, make_desk: Make
     outcome = await desk.decide(healing("e1"))
     assert await close_incident(ledger, outcome["incident"], by="probe", detail="six good probes", voice=VOICE)
     assert not await close_incident(ledger, outcome["incident"], by="probe", detail="again", voice=VOICE)
-    assert (await handed_over(desk, outcome))["verdict"] == "nothing"
+    assert (await seen_to(desk, outcome))["verdict"] == "nothing"
     assert await sent(ledger, ROUTE) == []
     closings = [c for c in await sent(ledger, COMPLETED) if "eventId" not in c]
     assert [(c["status"], c["incidentId"]) for c in closings] == [("remediated", outcome["incident"])]
@@ -405,7 +394,7 @@ async def test_resolved_is_said_only_where_an_alert_was(ledger: Ledger, make_des
 async def test_a_failure_soon_after_closing_keeps_its_attempts(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk()
     first = await desk.decide(healing("e1"))
-    await handed_over(desk, first)
+    await seen_to(desk, first)
     await close_incident(ledger, first["incident"], by="probe", detail="well", voice=VOICE)
     second = await desk.decide(healing("e2"))
     assert second["incident"] == first["incident"]
@@ -423,7 +412,7 @@ async def test_an_act_whose_run_is_lost_is_seen_to_by_the_next_report(ledger: Le
     await ledger.store.call("HSET", ledger.slot.key("incident", lost["incident"]), "act", row["act"])
     joined = await desk.decide(healing("e2"))
     assert (joined["rule"], joined["act"]["decision"]) == ("joined", lost["act"]["decision"])
-    assert (await handed_over(desk, joined))["rule"] == "handed-over"
+    assert (await seen_to(desk, joined))["rule"] == "handed-over"
 
 
 async def test_racing_routers_decide_once_and_the_rest_join(ledger: Ledger, make_desk: MakeDesk) -> None:
@@ -458,7 +447,7 @@ async def test_every_recorded_decision_is_decided_the_same_again(ledger: Ledger,
     for n in range(7):
         outcome = await desk.decide(backup(f"e{n}", error="gremlins"))
         while outcome["act"]:
-            outcome = await handed_over(desk, outcome)
+            outcome = await seen_to(desk, outcome)
     _, timeline = await ledger.show(outcome["incident"])
     decided = [line for line in timeline if "dice" in line]
     assert {line["decision"]["rule"] for line in decided} >= {"hold-unknown-failure", "retry-within-budget"}

@@ -47,11 +47,10 @@ def judge(bench: Bench, request: Request, look: Look, dice: float) -> Move:
     """The move that answers a request. dice: drawn for this judgement, 0 ≤ dice < 1."""
     case = _Case(bench, request, look, dice, f"answer:{request.key}", answers=True)
     kind = request.adapter.classify(request.symptom)
-    owner = getattr(request.data, "owner", None) or ""
     if is_target_set(request.target):
         nobody = Failure(request.domain, request.target, kind)
         return case.without_incident(nobody, None)
-    base = reported(look.incident, request.report(look.now, kind.value, owner), look.now)
+    base = reported(look.incident, request.report(look.now, kind.value), look.now)
     return case.move(base)
 
 
@@ -197,7 +196,12 @@ class _Case:
         request = self.request
         return {
             "what": decision.verdict.value,
-            "request": {"event": request.event, "id": request.id, "from": request.source_function},
+            "request": {
+                "event": request.event,
+                "id": request.id,
+                "from": request.source_function,
+                "by": request.requested_by,
+            },
             "failure": failure.to_json(),
             "incident": {
                 "state": base.state.value,

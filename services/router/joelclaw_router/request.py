@@ -128,6 +128,15 @@ class Request:
         return isinstance(self.data, HealingRequested) and self.data.dry_run
 
     @property
+    def requested_by(self) -> str:
+        """The person who asked, if one did."""
+        return getattr(self.data, "requested_by", None) or ""
+
+    @property
+    def owner(self) -> str:
+        return getattr(self.data, "owner", None) or ""
+
+    @property
     def playbook(self) -> Playbook:
         return self.data.playbook if isinstance(self.data, HealingRequested) else Playbook()
 
@@ -135,8 +144,8 @@ class Request:
     def evidence(self) -> tuple[Evidence, ...]:
         return self.data.evidence if isinstance(self.data, HealingRequested) else ()
 
-    def report(self, now: int, failure_class: str, owner: str) -> Report:
-        """What the incident learns from it. owner: the configured one, else the request's."""
+    def report(self, now: int, failure_class: str) -> Report:
+        """What the incident learns from it."""
         failed, deadline, fallback = now, 0, "escalate"
         if isinstance(self.data, BackupFailureDetected):
             # Another machine's clock may run ahead; the window never starts in the future.
@@ -149,7 +158,7 @@ class Request:
             domain=self.domain,
             target=self.target,
             failed_ms=failed,
-            owner=owner,
+            owner=self.owner,
             deadline_ms=deadline,
             fallback=fallback,
             failure_class=failure_class,

@@ -18,7 +18,6 @@ from joelclaw_healing.lifecycle import Report, closed, escalated, reported, sche
 from joelclaw_healing.move import Answer, Charge, Full, Letter, Made, Move, Moved, Stopped
 from joelclaw_healing.switch import KillSwitch
 
-pytestmark = pytest.mark.anyio
 REPORT = Report("req:1", "webhooks", "github", 5)
 
 
@@ -265,7 +264,7 @@ async def test_a_move_without_incident_writes_its_record_and_letters_only(ledger
     look = await ledger.look("webhooks", "*")
     move = Move("m:dry", {"rule": "x"}, {}, letters=(Letter("a/b", "l:1", "{}"),))
     assert await ledger.make(look, move) == Made({"rule": "x"})
-    keys = sorted(k.decode().partition("}:")[2] for k in await ledger.store.call("KEYS", "*"))
+    keys = sorted(k.decode().partition("}:")[2] for k in await ledger.store.call("KEYS", "{*"))
     assert [k.partition(":")[0] for k in keys] == ["done", "outbox", "outbox"]
 
 
@@ -304,6 +303,6 @@ async def test_every_key_lies_in_one_slot(ledger: Ledger) -> None:
     look = await ledger.look("webhooks", "github")
     await ledger.make(look, schedule(look, "m:1", charges=(Charge("retries", "github", 2, 60_000),)))
     await ledger.stop(actor="a", reason="b")
-    keys = [k.decode() for k in await ledger.store.call("KEYS", "*")]
+    keys = [k.decode() for k in await ledger.store.call("KEYS", "{*")]
     assert {k.partition("}")[0] for k in keys} == {"{healing/incidents"}
     assert ledger.slot.key("incident", incident.id) in keys

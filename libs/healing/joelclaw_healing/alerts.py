@@ -37,11 +37,11 @@ class AlertText:
             f"problem: {_cut(incident.problem or 'not told', _PROBLEM_CHARS)}",
             f"why: {_cut(self.reason, _PROBLEM_CHARS)}",
             f"owner: {incident.owner or 'nobody is named'}",
+            f"incident: {incident.id} (joelclaw heal show {incident.id})",
         ]
         if incident.watchers:
             lines.append(f"watching: {', '.join(incident.watchers)}")
         lines += [f"{title}: {'; '.join(words)}" for title, words in self.playbook if words]
-        lines.append(f"incident: {incident.id} (joelclaw heal show {incident.id})")
         return _cut("\n".join(lines), TEXT_CHARS)
 
 

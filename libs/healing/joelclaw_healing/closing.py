@@ -66,6 +66,7 @@ async def _close(
     channels: Sequence[str],
     status: str,
 ) -> bool:
+    by, detail = by.strip() or "nobody named", detail.strip() or "it is over"
     for _ in range(LOOKS):
         look = await ledger.look_at(incident)
         if look.incident is None:
@@ -115,8 +116,8 @@ def _closing(incident: Incident, status: str, by: str, detail: str) -> str:
             "source_function": by,
             "target_component": incident.target,
             "attempt": incident.attempt,
-            "reason": detail or "it is over",
-            "remediation_detail": detail or None,
+            "reason": detail,
+            "remediation_detail": detail,
             "owner": incident.owner or None,
         }
     )

@@ -64,6 +64,8 @@ def reported(incident: Incident | None, report: Report, now: int) -> Incident:
         deadline_ms=_earliest(incident.deadline_ms, report.deadline_ms),
         failure_class=report.failure_class or incident.failure_class,
         problem=report.problem or incident.problem,
+        # Whoever wants a page gets one: a later, quieter request can't take it back.
+        fallback="escalate" if "escalate" in (incident.fallback, report.fallback) else report.fallback,
     )
 
 

@@ -179,6 +179,11 @@ class Keys:
         return self.bus.key("workers")
 
     @property
+    def services(self) -> str:
+        """Hash: service -> what its workers last said of themselves, JSON. Stays when the last worker is gone."""
+        return self.bus.key("services")
+
+    @property
     def nudges(self) -> str:
         """Pub/sub channel on which a new earliest due time is announced: `SLOT MS`."""
         return self.prefix + "bus/nudges"

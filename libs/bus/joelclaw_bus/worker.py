@@ -13,6 +13,7 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -47,7 +48,8 @@ from joelclaw_bus.trouble import Spells, Trouble
 class WorkerSettings:
     """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here; block: seconds of
     one blocking read; fallback_ms: after how long a run without a permit asks again; chores: seconds between trims;
-    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't).
+    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't);
+    about: JSON-able facts for its heartbeats, read at each: `service` makes it known, `http` is where its probes are.
     """
 
     lease_ms: int = 15_000
@@ -56,6 +58,7 @@ class WorkerSettings:
     fallback_ms: int = 10_000
     chores: float = 30.0
     watchdog: bool = False
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,7 @@ class Worker:
             lease,
             self.settings.chores,
             self._beat,
+            self.settings.about,
         )
         loops.start_soon(keeper.run)
         return takeover

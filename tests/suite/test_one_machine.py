@@ -131,6 +131,16 @@ def test_what_waits_when_the_suite_ends_happens_once_after_it_is_up_again(
     assert not (Path("/proc") / str(store)).exists()
 
 
+def test_a_killed_supervisor_stops_no_work(machine: Machine) -> None:
+    with machine.up() as client:
+        machine.end(signal.SIGKILL)
+        for n in range(20):  # each leaves log lines and evidence; nobody reads the log any more
+            client.xadd("system/self.healing.requested", {"data": json.dumps(REQUEST | {"targetComponent": f"t{n}"})})
+        client.xadd("system/self.healing.requested", {"data": "no json"})
+        machine.until(lambda: len(data(client, ANSWER)) == 21)
+        assert len(machine.routers()) == 1
+
+
 def test_an_alert_is_shown_where_the_operator_looks(machine: Machine) -> None:
     without_route = {k: v for k, v in REQUEST.items() if k != "targetEventName"}
     with machine.up() as client:

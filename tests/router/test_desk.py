@@ -401,6 +401,21 @@ async def test_a_failure_soon_after_closing_keeps_its_attempts(ledger: Ledger, m
     assert (await sent(ledger, COMPLETED))[-1]["nextAttempt"] == 2
 
 
+async def test_a_deadline_and_a_decision_of_before_mean_nothing_after_a_reopening(
+    ledger: Ledger, make_desk: MakeDesk
+) -> None:
+    desk = make_desk(SLOW)
+    old = await ledger.store.time_ms() + 600_000
+    first = await desk.decide(healing("e1", deadlineAt=iso(old)))
+    await close_incident(ledger, first["incident"], by="probe", detail="well", voice=VOICE)
+    second = await desk.decide(healing("e2", deadlineAt=iso(old + 600_000)))
+    assert second["incident"] == first["incident"]
+    assert (await incident_of(ledger, healing())).deadline_ms == old + 600_000
+    assert (await desk.deadline(first["incident"], old))["verdict"] == "nothing"
+    assert (await desk.due(first["incident"], first["act"]["decision"]))["verdict"] == "nothing"
+    assert (await desk.due(second["incident"], second["act"]["decision"]))["verdict"] == "waits"
+
+
 async def test_an_act_whose_run_is_lost_is_seen_to_by_the_next_report(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk()
     lost = await desk.decide(healing("e1"))

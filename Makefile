@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router tools/joelclaw
+MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
+  tools/joelclaw
 STAMP := $(VENV)/.complete
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
-  $(foreach m,contracts bus healing pod router cli,--no-emit-package joelclaw-$(m))
+  $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
 .PHONY: help setup up test check lock clean
 .DEFAULT_GOAL := help

@@ -90,8 +90,9 @@ async def test_callers_beyond_the_bound_are_turned_away_and_the_next_is_served()
     async with probes(seconds=5, connections=2) as http:
         held = [await raw(http) for _ in range(2)]
         await anyio.sleep(0.05)
-        third = await raw(http)
+        third, began = await raw(http), anyio.current_time()
         assert await all_of(third) == b""
+        assert anyio.current_time() - began < 2, "it was held like the others"
         for stream in (*held, third):
             await stream.aclose()
         await anyio.sleep(0.05)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from joelclaw_bus.errors import NameInvalid
+from joelclaw_contracts import NameInvalid
 from joelclaw_pod.errors import SettingsError
 from joelclaw_pod.settings import ServiceSettings, read_settings
 

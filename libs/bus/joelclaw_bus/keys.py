@@ -30,39 +30,17 @@ Names can hold no braces, so the tag of a plain stream key is its whole name.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
-from joelclaw_bus.errors import NameInvalid
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
-_PREFIX = re.compile(r"([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")
-NAME_BYTES = 200
-ID_BYTES = 128
+from joelclaw_contracts import NameInvalid, check_name, check_prefix
 
 
-def check_name(name: str, what: str = "event name") -> str:
-    """The name itself, or NameInvalid: letters, digits and `. _ / -`, at most 200 bytes."""
-    if len(name.encode()) > NAME_BYTES:
-        raise NameInvalid(what, name[:40] + "…", f"has {len(name.encode())} bytes; {NAME_BYTES} are allowed")
-    if not _NAME.match(name):
-        raise NameInvalid(what, name, "may hold letters, digits and . _ / - only, and starts with a letter or digit")
-    return name
-
-
-def check_prefix(prefix: str) -> str:
-    """A deployment prefix: like a name, and `:` too; empty is none."""
-    if len(prefix.encode()) > NAME_BYTES or not _PREFIX.match(prefix):
-        raise NameInvalid("prefix", prefix, "may hold letters, digits and . _ / : - only")
-    return prefix
-
-
-def normal_id(event_id: str) -> str:
-    """An event id as the store keys it: itself up to 128 bytes of plain text, else a hash of it."""
-    plain = event_id.isprintable() and not any(c in "{}" for c in event_id)
-    if plain and len(event_id.encode()) <= ID_BYTES:
-        return event_id
-    return "sha256-" + hashlib.sha256(event_id.encode("utf-8", "surrogateescape")).hexdigest()
+def check_function(function: str) -> str:
+    """A function id: it follows the grammar of event names, since it stands in keys as they do."""
+    try:
+        return check_name(function)
+    except NameInvalid as error:
+        raise NameInvalid("function id", function, error.problem) from None
 
 
 def run_id(function: str, event_id: str) -> str:
@@ -75,7 +53,7 @@ def parts_of_run(run: str) -> tuple[str, str]:
     function, colon, event_id = run.partition(":")
     if not colon or not event_id:
         raise NameInvalid("run id", run, "is not FUNCTION:EVENT-ID")
-    return check_name(function, "function id"), event_id
+    return check_function(function), event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +153,11 @@ class Keys:
 
     def cron_slot(self, function: str) -> Slot:
         """Where a function's ticks are events: a stream of its own."""
-        return self.slot(f"cron/{check_name(function, 'function id')}")
+        return self.slot(f"cron/{check_function(function)}")
 
     def function_slot(self, function: str) -> Slot:
         """Where a function's permits lie."""
-        return self.slot(f"fn/{check_name(function, 'function id')}")
+        return self.slot(f"fn/{check_function(function)}")
 
     @property
     def bus(self) -> Slot:

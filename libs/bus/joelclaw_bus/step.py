@@ -16,12 +16,11 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel
 
 from joelclaw_bus.errors import BusError, Reject
-from joelclaw_bus.keys import normal_id
 from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
-from joelclaw_contracts import EventModel
+from joelclaw_contracts import EventModel, normal_id
 
 T = TypeVar("T")
 

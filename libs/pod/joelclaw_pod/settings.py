@@ -31,8 +31,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from joelclaw_bus.errors import NameInvalid
-from joelclaw_bus.keys import check_name, check_prefix
+from joelclaw_contracts import NameInvalid, check_name, check_prefix
 from joelclaw_pod.errors import SettingsError
 
 LOG_LEVELS = ("debug", "info", "warn", "error")
@@ -90,7 +89,7 @@ class ServiceSettings:
 
 def read_settings(service: str, environ: Mapping[str, str]) -> ServiceSettings:
     """The settings of one service. SettingsError; NameInvalid for a service name that can't be one."""
-    check_name(service, "service name")
+    check_name(service)
     own = {k: v for k, v in environ.items() if not is_injected(k, v)}
     _refuse_unknown(own)
     text = {k: v for k in (*OURS, *OTHERS, "REDIS_URL", "OTEL_EXPORTER_OTLP_ENDPOINT") if (v := own.get(k, "").strip())}

@@ -353,6 +353,14 @@ async def test_a_deadline_leaves_one_timer_and_its_coming_calls_a_person_once(
     assert [i.id for i in await ledger.queue()] == [outcome["incident"]]
 
 
+async def test_a_deadline_of_what_was_blocked_calls_a_person(ledger: Ledger, make_desk: MakeDesk) -> None:
+    deadline = await ledger.store.time_ms() + 200
+    await ledger.stop(actor="joel", reason="maintenance")
+    blocked = await make_desk().decide(healing("e1", deadlineAt=iso(deadline)))
+    assert (await make_desk().deadline(blocked["incident"], deadline))["rule"] == "deadline-timer"
+    assert len(await sent(ledger, MESSAGE)) == 1
+
+
 async def test_a_deadline_of_what_is_resolved_is_nothing(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk()
     deadline = await ledger.store.time_ms() + 60_000

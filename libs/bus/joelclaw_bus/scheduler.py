@@ -88,7 +88,7 @@ class Scheduler:
         return True
 
     def due(self) -> list[int]:
-        """The instants since the mark, by the misfire rule; of many that were missed the first hundred, then the next."""
+        """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""
         now = self.clock.now_ms()
         if self.trigger.misfire == "all":
             missed = takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms))

@@ -2,8 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router tools/joelclaw
+MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
+  tools/joelclaw
 STAMP := $(VENV)/.complete
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
+  $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
 .PHONY: help setup up test check lock clean
 .DEFAULT_GOAL := help
@@ -12,11 +16,11 @@ help: ## What there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## The environment, in .venv
-$(STAMP): requirements.lock $(MEMBERS:%=%/pyproject.toml)
+$(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "system-bus needs Python 3.11 or newer; set PYTHON=python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing the locked packages into $(VENV) (a minute on the first run)"
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
 
@@ -32,11 +36,11 @@ check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
-lock: setup ## Compile requirements.lock anew (hashes, no addresses)
+lock: ## Compile the lock files anew (hashes, no addresses)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --no-annotate --group pyproject.toml:dev $(MEMBERS:%=%/pyproject.toml) \
-	  $(foreach m,contracts bus healing pod router cli,--no-emit-package joelclaw-$(m)) -o requirements.lock
+	@$(COMPILE) -o requirements.lock
+	@$(COMPILE) --group pyproject.toml:dev -o requirements-dev.lock
 
 clean: ## Remove the environment
 	@rm -rf $(VENV)

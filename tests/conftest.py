@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -30,9 +32,21 @@ def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
     server.stop()
 
 
-@pytest.fixture(params=["plain", "cluster"])
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The system's own redis-server: 7.0 on Debian 12, the oldest that must carry the bus."""
+    binary = shutil.which("redis-server")
+    if binary is None:
+        missing = "redis-server is not installed: the bus is not tried on the oldest server it must run on"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    server = Server(tmp_path_factory.mktemp("redis"), binary=binary).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["plain", "cluster", "redis"])
 def server(request: pytest.FixtureRequest) -> Server:
-    """An empty store: every test that takes it runs on a plain server and on a one-node cluster."""
+    """An empty store: every test that takes it runs on Valkey, on a one-node cluster and on Redis."""
     chosen: Server = request.getfixturevalue(f"{request.param}_server")
     chosen.empty()
     return chosen

@@ -90,9 +90,7 @@ def test_a_request_that_does_not_validate_is_answered_with_what_was_readable(gol
 LONG_DOMAIN = json.dumps({"domain": "x" * 2000}).encode()
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff", b"[]", b"{\"domain\": 5}", b"{\"domain\": \" \"}", LONG_DOMAIN])
-    "raw", [b"", b"\xff", b"[]", b'{"domain": 5}', b'{"domain": " "}', b'{"domain": "x' + b"x" * 2000]
-)
+@pytest.mark.parametrize("raw", [b"", b"\xff", b"[]", b'{"domain": 5}', b'{"domain": " "}', LONG_DOMAIN])
 def test_an_unreadable_domain_is_all(raw):
     answer = invalid(raw)
     assert answer is not None

@@ -8,7 +8,8 @@ import pytest
 
 from joelclaw_contracts import ConfigError
 
-FILE = "system-bus.config.json"
+NO_NAME = "is no event's name: it holds ' ' at character 2; only A-Z a-z 0-9 . _ / - may stand in it"
+NO_FLAGS = "is no list of strings; expected ssh options, like `-o BatchMode=yes`, as a string or a list"
 
 
 def refusals(load, document=None, **environ):
@@ -28,15 +29,27 @@ def refusal(load, document=None, **environ):
 @pytest.mark.parametrize(
     ("document", "key", "advice"),
     [
-        ({"selfHealing": {"router": {"maxRetrys": 3}}}, "selfHealing.router.maxRetrys", "did you mean selfHealing.router.maxRetries?"),
-        ({"backupTransport": {"nasSshhost": "x"}}, "backupTransport.nasSshhost", "did you mean backupTransport.nasSshHost?"),
+        (
+            {"selfHealing": {"router": {"maxRetrys": 3}}},
+            "selfHealing.router.maxRetrys",
+            "did you mean selfHealing.router.maxRetries?",
+        ),
+        (
+            {"backupTransport": {"nasSshhost": "x"}},
+            "backupTransport.nasSshhost",
+            "did you mean backupTransport.nasSshHost?",
+        ),
         ({"selfhealing": {}}, "selfhealing", "did you mean selfHealing?"),
         ({"sleepMinMs": 3}, "sleepMinMs", "did you mean selfHealing.router.sleepMinMs?"),
         ({"backup": {"redis": {"url": None, "colour": 1}}}, "backup.redis.colour", "known here: url"),
         ({"runtime": {"command": []}}, "runtime.command", "this section has no keys"),
-        ({"selfHealing": {"router": {"max_retries": 3}}}, "selfHealing.router.max_retries", "did you mean selfHealing.router.maxRetries?"),
+        (
+            {"selfHealing": {"router": {"max_retries": 3}}},
+            "selfHealing.router.max_retries",
+            "did you mean selfHealing.router.maxRetries?",
+        ),
     ],
-)  # fmt: skip
+)
 def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file, document, key, advice):
     problem = refusal(load, document)
     assert (problem.where, problem.key) == (str(config_file), key)
@@ -49,29 +62,89 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file,
         ({"selfHealing": 3}, "selfHealing", "is no object; expected a section { … }"),
         ({"backup": {"redis": None}}, "backup.redis", "is no object; expected a section { … }"),
         ({"schedules": []}, "schedules", "is no object; expected function ids and their crons"),
-        ({"selfHealing": {"router": {"maxRetries": "3"}}}, "selfHealing.router.maxRetries", 'is "3" (a string); expected an integer from 0 to 64'),
-        ({"selfHealing": {"router": {"maxRetries": True}}}, "selfHealing.router.maxRetries", "is true; expected an integer from 0 to 64"),
-        ({"selfHealing": {"router": {"maxRetries": 3.0}}}, "selfHealing.router.maxRetries", "is 3.0; expected an integer from 0 to 64"),
-        ({"selfHealing": {"router": {"maxRetries": 65}}}, "selfHealing.router.maxRetries", "is 65; expected an integer from 0 to 64"),
-        ({"selfHealing": {"router": {"maxRetries": None}}}, "selfHealing.router.maxRetries", "is null; expected an integer from 0 to 64"),
-        ({"selfHealing": {"router": {"sleepMinMs": 0}}}, "selfHealing.router.sleepMinMs", "is 0; expected an integer from 1 to 3600000"),
-        ({"backupTransport": {"recoveryWindowHours": 0}}, "backupTransport.recoveryWindowHours", "is 0; expected a number above 0 and up to 720"),
+        (
+            {"selfHealing": {"router": {"maxRetries": "3"}}},
+            "selfHealing.router.maxRetries",
+            'is "3" (a string); expected an integer from 0 to 64',
+        ),
+        (
+            {"selfHealing": {"router": {"maxRetries": True}}},
+            "selfHealing.router.maxRetries",
+            "is true; expected an integer from 0 to 64",
+        ),
+        (
+            {"selfHealing": {"router": {"maxRetries": 3.0}}},
+            "selfHealing.router.maxRetries",
+            "is 3.0; expected an integer from 0 to 64",
+        ),
+        (
+            {"selfHealing": {"router": {"maxRetries": 65}}},
+            "selfHealing.router.maxRetries",
+            "is 65; expected an integer from 0 to 64",
+        ),
+        (
+            {"selfHealing": {"router": {"maxRetries": None}}},
+            "selfHealing.router.maxRetries",
+            "is null; expected an integer from 0 to 64",
+        ),
+        (
+            {"selfHealing": {"router": {"sleepMinMs": 0}}},
+            "selfHealing.router.sleepMinMs",
+            "is 0; expected an integer from 1 to 3600000",
+        ),
+        (
+            {"backupTransport": {"recoveryWindowHours": 0}},
+            "backupTransport.recoveryWindowHours",
+            "is 0; expected a number above 0 and up to 720",
+        ),
         ({"models": {"allowed": "o3"}}, "models.allowed", 'is "o3" (a string); expected a list'),
-        ({"routes": {"allowed": ["a", "b c"]}}, "routes.allowed[1]", "is no event's name: it holds ' ' at character 2; only A-Z a-z 0-9 . _ / - may stand in it"),
+        ({"routes": {"allowed": ["a", "b c"]}}, "routes.allowed[1]", NO_NAME),
         ({"budgets": {"groupShare": 1.5}}, "budgets.groupShare", "is 1.5; expected a number above 0 and up to 1"),
         ({"alerts": {"owners": {"joel": 5}}}, "alerts.owners.joel", "is 5; expected a list of 1 to 100 items"),
         ({"alerts": {"owners": {"joel": []}}}, "alerts.owners.joel", "has 0 items; expected a list of 1 to 100 items"),
-        ({"alerts": {"owners": {"joel": "x"}, "defaultOwner": "joe"}}, "alerts.defaultOwner", 'is "joe", which alerts.owners does not hold; did you mean joel?'),
-        ({"alerts": {"defaultOwner": "joe"}}, "alerts.defaultOwner", 'is "joe", which alerts.owners does not hold; add it there'),
-        ({"backupTransport": {"hddRoot": "relative"}}, "backupTransport.hddRoot", "is no absolute path; expected one like /Volumes/three-body"),
-        ({"backupTransport": {"hddRoot": "//"}}, "backupTransport.hddRoot", "is / or climbs with `..`; expected a directory of its own"),
-        ({"backupTransport": {"hddRoot": "/a/../.."}}, "backupTransport.hddRoot", "is / or climbs with `..`; expected a directory of its own"),
-        ({"backupTransport": {"sshHost": "-oProxyCommand=x"}}, "backupTransport.sshHost", "starts with `-`, which ssh would read as an option; expected host or user@host"),
-        ({"backupTransport": {"sshHost": "a b"}}, "backupTransport.sshHost", "holds a space or a character outside ASCII; expected host or user@host"),
-        ({"backupTransport": {"sshFlags": "-o 'x"}}, "backupTransport.sshFlags", "can't be split like a command line (No closing quotation); close the quotation"),
-        ({"backupTransport": {"sshFlags": [1]}}, "backupTransport.sshFlags", "is no list of strings; expected ssh options, like `-o BatchMode=yes`, as a string or a list"),
+        (
+            {"alerts": {"owners": {"joel": "x"}, "defaultOwner": "joe"}},
+            "alerts.defaultOwner",
+            'is "joe", which alerts.owners does not hold; did you mean joel?',
+        ),
+        (
+            {"alerts": {"defaultOwner": "joe"}},
+            "alerts.defaultOwner",
+            'is "joe", which alerts.owners does not hold; add it there',
+        ),
+        (
+            {"backupTransport": {"hddRoot": "relative"}},
+            "backupTransport.hddRoot",
+            "is no absolute path; expected one like /Volumes/three-body",
+        ),
+        (
+            {"backupTransport": {"hddRoot": "//"}},
+            "backupTransport.hddRoot",
+            "is / or climbs with `..`; expected a directory of its own",
+        ),
+        (
+            {"backupTransport": {"hddRoot": "/a/../.."}},
+            "backupTransport.hddRoot",
+            "is / or climbs with `..`; expected a directory of its own",
+        ),
+        (
+            {"backupTransport": {"sshHost": "-oProxyCommand=x"}},
+            "backupTransport.sshHost",
+            "starts with `-`, which ssh would read as an option; expected host or user@host",
+        ),
+        (
+            {"backupTransport": {"sshHost": "a b"}},
+            "backupTransport.sshHost",
+            "holds a space or a character outside ASCII; expected host or user@host",
+        ),
+        (
+            {"backupTransport": {"sshFlags": "-o 'x"}},
+            "backupTransport.sshFlags",
+            "can't be split like a command line (No closing quotation); close the quotation",
+        ),
+        ({"backupTransport": {"sshFlags": [1]}}, "backupTransport.sshFlags", NO_FLAGS),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_value_is_named_with_what_is_expected(load, config_file, document, key, message):
     problem = refusal(load, document)
     assert (problem.where, problem.key, problem.message) == (str(config_file), key, message)
@@ -108,6 +181,11 @@ def test_min_above_max_names_both_and_their_places(load):
     problem = refusal(load, {"backupFailureRouter": {"sleepMinMs": 2000}}, BACKUP_ROUTER_SLEEP_MAX_MS="1000")
     assert problem.key == "backupFailureRouter.sleepMinMs"
     assert "sleepMinMs 2000 (backupFailureRouter.sleepMinMs) is above sleepMaxMs 1000" in problem.message
+
+
+def test_a_section_with_a_wrong_value_is_not_judged_as_a_whole(load):
+    problem = refusal(load, SELF_HEALING_ROUTER_SLEEP_MIN_MS="soon", SELF_HEALING_ROUTER_SLEEP_MAX_MS="1000")
+    assert problem.where == "SELF_HEALING_ROUTER_SLEEP_MIN_MS"
 
 
 def test_the_transports_base_above_its_ceiling_is_refused(load):

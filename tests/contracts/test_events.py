@@ -159,8 +159,6 @@ def test_confidence_is_a_number_from_0_to_1(golden, confidence):
     decision = {"action": "retry", "delayMs": 1, "reason": "x", "confidence": confidence}
     wire = golden(RETRY, decision=decision)
     refused(BackupRetryRequested, wire, "decision.confidence", "expected a number from 0 to 1")
-        BackupRetryRequested, golden(RETRY, decision=decision), "decision.confidence", "expected a number from 0 to 1"
-    )
 
 
 def test_a_decision_takes_one_of_three_actions(golden):
@@ -200,14 +198,12 @@ def test_a_run_context_travels_in_the_context(golden):
     assert RunContext.read(context) == RUN
     assert context["host"] == "three-body"
     assert HealingRequested.from_wire(golden(REQUEST, context=context)).to_wire()["context"] == context
+
+
 STRANGERS = [None, {}, {"runContext": None}, {"runContext": "x"}, {"runContext": {"attempt": 1}}]
 
 
 @pytest.mark.parametrize("context", STRANGERS)
-
-@pytest.mark.parametrize(
-    "context", [None, {}, {"runContext": None}, {"runContext": "x"}, {"runContext": {"attempt": 1}}]
-)
 def test_a_strangers_run_context_is_none(context):
     assert RunContext.read(context) is None
 

@@ -8,7 +8,6 @@ from joelclaw_bus.backoff import Backoff
 from joelclaw_bus.errors import (
     BusError,
     EventInvalid,
-    NameInvalid,
     RegistrationInvalid,
     Reject,
     RetryAfter,
@@ -42,7 +41,6 @@ __all__ = [
     "Keys",
     "Limit",
     "Limits",
-    "NameInvalid",
     "Observer",
     "OutboxItem",
     "Published",

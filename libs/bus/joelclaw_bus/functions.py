@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from joelclaw_bus import cron as cron_expressions
 from joelclaw_bus.backoff import Backoff
-from joelclaw_bus.errors import NameInvalid, RegistrationInvalid
+from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
-from joelclaw_bus.keys import check_name
-from joelclaw_contracts import EventModel
+from joelclaw_bus.keys import check_function
+from joelclaw_contracts import EventModel, NameInvalid
 
 if TYPE_CHECKING:
     from joelclaw_bus.step import Step
@@ -179,7 +179,7 @@ def _problem(
     exclusive: Limit | int | None,
 ) -> str:
     try:
-        check_name(id, "function id")
+        check_function(id)
     except NameInvalid as error:
         return str(error)
     names = [t.name for t in on if isinstance(t, EventTrigger)]

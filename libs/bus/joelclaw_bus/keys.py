@@ -37,27 +37,15 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-from joelclaw_bus.errors import NameInvalid
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*\Z")
-_PREFIX = re.compile(r"([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")
-NAME_BYTES = 200
+from joelclaw_contracts import NameInvalid, check_name, check_prefix
 
 
-def check_name(name: str, what: str = "event name") -> str:
-    """The name itself, or NameInvalid: letters, digits and `. _ / -`, at most 200 bytes."""
-    if len(name.encode()) > NAME_BYTES:
-        raise NameInvalid(what, name[:40] + "…", f"has {len(name.encode())} bytes; {NAME_BYTES} are allowed")
-    if not _NAME.match(name):
-        raise NameInvalid(what, name, "may hold letters, digits and . _ / - only, and starts with a letter or digit")
-    return name
-
-
-def check_prefix(prefix: str) -> str:
-    """A deployment prefix: like a name, and `:` too; empty is none."""
-    if len(prefix.encode()) > NAME_BYTES or not _PREFIX.match(prefix):
-        raise NameInvalid("prefix", prefix, "may hold letters, digits and . _ / : - only")
-    return prefix
+def check_function(function: str) -> str:
+    """A function id: it follows the grammar of event names, since it stands in keys as they do."""
+    try:
+        return check_name(function)
+    except NameInvalid as error:
+        raise NameInvalid("function id", function, error.problem) from None
 
 
 _KINDS = (
@@ -91,9 +79,8 @@ def kind_of(key: str, prefix: str = "") -> Kind | None:
     """The row of the table that a key belongs to; None: no key of ours."""
     tagged, braces, rest = key.removeprefix("{").partition("}:")
     if not key.startswith("{"):
-        known = key.startswith(prefix) and bool(_NAME.match(key.removeprefix(prefix)))
-        return Kind("event stream", "stream", key) if known else None
-    if not braces or not tagged.startswith(prefix) or not _NAME.match(tagged.removeprefix(prefix)):
+        return Kind("event stream", "stream", key) if _is_named(key, prefix) else None
+    if not braces or not _is_named(tagged, prefix):
         return None
     if tagged == prefix + "bus" and rest in _BUS_KINDS:
         return Kind(rest, _BUS_KINDS[rest], tagged)
@@ -102,6 +89,16 @@ def kind_of(key: str, prefix: str = "") -> Kind | None:
         if found:
             return Kind(row or (found[1] if found.groups() else rest), kind, tagged)
     return None
+
+
+def _is_named(tag: str, prefix: str) -> bool:
+    if not tag.startswith(prefix):
+        return False
+    try:
+        check_name(tag.removeprefix(prefix))
+    except NameInvalid:
+        return False
+    return True
 
 
 def run_id(function: str, event_id: str) -> str:
@@ -114,7 +111,7 @@ def parts_of_run(run: str) -> tuple[str, str]:
     function, colon, event_id = run.partition(":")
     if not colon or not event_id:
         raise NameInvalid("run id", run, "is not FUNCTION:EVENT-ID")
-    return check_name(function, "function id"), event_id
+    return check_function(function), event_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,11 +211,11 @@ class Keys:
 
     def cron_slot(self, function: str) -> Slot:
         """Where a function's ticks are events: a stream of its own."""
-        return self.slot(f"cron/{check_name(function, 'function id')}")
+        return self.slot(f"cron/{check_function(function)}")
 
     def function_slot(self, function: str) -> Slot:
         """Where a function's permits lie."""
-        return self.slot(f"fn/{check_name(function, 'function id')}")
+        return self.slot(f"fn/{check_function(function)}")
 
     @property
     def bus(self) -> Slot:

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-from joelclaw_bus.errors import EventInvalid, NameInvalid, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import EventInvalid, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_contracts import ContractError
 
 HOLD_MS = 5_000
 Post = tuple[Slot, OutboxItem]
@@ -90,7 +91,7 @@ class Outbox:
                     await self._wake(item)
                 case _:
                     return  # a newer worker's: it stays until one of those comes by
-        except (EventInvalid, NameInvalid) as error:
+        except (EventInvalid, ContractError) as error:
             await self._give_up(slot, item, str(error))
             return
         await self.calls.outbox_done(slot, [item.id])

@@ -93,7 +93,9 @@ def _step(schema: Schema, step: int | str, root: Schema) -> Schema | None:
         if isinstance(step, int):
             found = option.get("items")
         else:
-            found = option.get("properties", {}).get(step) or option.get("additionalProperties")
+            # A map with a rule for its keys says its values under a pattern.
+            values = [*option.get("patternProperties", {}).values(), option.get("additionalProperties")]
+            found = option.get("properties", {}).get(step) or values[0]
         if isinstance(found, dict):
             return found
     return None

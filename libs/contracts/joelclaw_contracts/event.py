@@ -3,9 +3,10 @@
     raw bytes ── from_json ──► model ── to_json ──► the same bytes, canonical
     wire dict ── from_wire ──► model ── to_wire ──► the same dict
 
-Canonical means: fields that nobody gave are not written (the reader has the same defaults), nor are nulls, which
-say the same; inside free objects (`context`, `metadata`) everything is kept. Only wire names are read from the wire; Python
-names work in constructors. A reader ignores unknown fields, and can list them with `unknown_fields`.
+Canonical means: fields that nobody gave are not written (the reader has the same defaults), nor are nulls,
+which say the same; inside free objects (`context`, `metadata`) everything is kept. Only wire names are read
+from the wire; Python names work in constructors. A reader ignores unknown fields, and can list them with
+`unknown_fields`.
 """
 
 from __future__ import annotations

@@ -95,7 +95,7 @@ _String = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_lengt
 SshHost = Annotated[_String, AfterValidator(_host)]
 RootPath = Annotated[_String, AfterValidator(_root)]
 SshFlags = Annotated[tuple[str, ...], BeforeValidator(_flags)]
-Channels = Annotated[tuple[_String, ...], BeforeValidator(_channels), Field(min_length=1, max_length=100)]
+Channels = Annotated[tuple[_String, ...], Field(min_length=1, max_length=100), BeforeValidator(_channels)]
 EventName = Annotated[_String, AfterValidator(_event)]
 Cron = Annotated[_String, AfterValidator(_cron)]
 RedisUrl = Annotated[_String, AfterValidator(_redis)]

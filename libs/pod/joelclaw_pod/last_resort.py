@@ -1,0 +1,105 @@
+"""The alert that needs no store: the store's own loss, told where a person or a supervisor looks anyway.
+
+A line on stderr, `ALERT opened CONDITION service=NAME: text` (`joelclaw up` shows such lines), and the same line with
+its time in `alerts.log` of the state directory if there is one. Once per spell; `resolved` only if `opened` was told.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from joelclaw_bus import observer as o
+from joelclaw_pod.redact import redact_text
+from joelclaw_pod.wake import Wake
+
+PREFIX = "ALERT "
+CONDITION = "store/unavailable"
+FILE = "alerts.log"
+FILE_BYTES = 1024 * 1024
+_IDLE = 3600.0  # seconds; the loop waits for a wake-up, the time-out only bounds it
+
+
+@dataclass(eq=False)
+class LastResort:
+    """Tells a person by stderr and by a file. `tell` says whether at least one of them took it."""
+
+    service: str
+    state_dir: Path | None = None
+    stream: TextIO | None = None
+
+    def tell(self, transition: str, condition: str, text: str) -> bool:
+        line = f"{PREFIX}{transition} {condition} service={self.service}: {' '.join(redact_text(text).split())}\n"
+        return any([self._say(line), self._file(line)])  # a list: both are tried
+
+    def _say(self, line: str) -> bool:
+        try:
+            stream = self.stream or sys.stderr
+            stream.write(line)
+            stream.flush()
+        except (OSError, ValueError):  # a closed or broken stderr must not end the service
+            return False
+        return True
+
+    def _file(self, line: str) -> bool:
+        if self.state_dir is None:
+            return False
+        path = self.state_dir / FILE
+        try:
+            if path.exists() and path.stat().st_size > FILE_BYTES:
+                path.replace(path.with_suffix(".log.1"))
+            with path.open("a", encoding="utf-8") as file:
+                file.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {line}")
+        except OSError:  # a full or missing disk: stderr has it
+            return False
+        return True
+
+
+@dataclass(eq=False)
+class StoreWatch:
+    """An observer that calls the last resort when the store's trouble lasts longer than `threshold` seconds."""
+
+    resort: LastResort
+    threshold: float = 5.0
+    clock: Callable[[], float] = time.monotonic
+    _troubles: dict[str, tuple[float, str]] = field(default_factory=dict, init=False)  # where -> (since, what)
+    _told: set[str] = field(default_factory=set, init=False)
+    _wake: Wake = field(default_factory=Wake, init=False)
+
+    def saw(self, fact: o.Fact) -> None:
+        match fact:
+            case o.StoreTrouble():
+                self._troubles.setdefault(fact.where, (self.clock(), f"{fact.doing}: {fact.error}"))
+                self._wake.set()
+            case o.StoreBack():
+                since = self._troubles.pop(fact.where, None)
+                if fact.where in self._told and since is not None:
+                    self._told.discard(fact.where)
+                    lasted = self.clock() - since[0]
+                    self.resort.tell("resolved", CONDITION, f"{fact.where} is back after {lasted:.0f} s")
+            case _:
+                pass
+
+    def step(self) -> float:
+        """Tell what is due to be told; seconds until the next look."""
+        now = self.clock()
+        next_look = _IDLE
+        for where, (since, what) in list(self._troubles.items()):
+            if where in self._told:
+                continue
+            left = self.threshold - (now - since)
+            if left <= 0 and self.resort.tell("opened", CONDITION, f"{where} since {now - since:.0f} s: {what}"):
+                self._told.add(where)
+            else:
+                next_look = min(next_look, max(left, 1.0 if left <= 0 else 0.01))
+        return next_look
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        while True:
+            await self._wake.wait(self.step())

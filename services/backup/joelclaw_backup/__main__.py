@@ -1,0 +1,5 @@
+"""Being built."""
+
+
+def main() -> None:
+    """Being built."""

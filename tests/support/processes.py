@@ -1,0 +1,58 @@
+"""Worker processes and their ledger, for tests that kill."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+ROOT = Path(__file__).parents[2]
+Line = dict[str, Any]
+
+
+class Workers:
+    """Processes on one store that write one ledger."""
+
+    def __init__(self, url: str, ledger: Path, lease_ms: int = 2_000) -> None:
+        self.url, self.ledger, self.lease_ms = url, ledger, lease_ms
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), str(self.lease_ms)]
+        with (self.ledger.parent / "workers.log").open("ab") as log:
+            process = subprocess.Popen(command, cwd=ROOT, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def lines(self) -> list[Line]:
+        text = self.ledger.read_text() if self.ledger.exists() else ""
+        return [json.loads(line) for line in text.splitlines()]
+
+    def where(self, **what: object) -> list[Line]:
+        return [line for line in self.lines() if all(line.get(k) == v for k, v in what.items())]
+
+    async def wait(self, count: int = 1, within: float = 40, **what: object) -> list[Line]:
+        """Waits until the ledger holds `count` lines like that. The bound only ends a broken test."""
+        return await self.until(lambda: self.where(**what), count, within)
+
+    async def until(self, find: Callable[[], list[Line]], count: int, within: float = 40) -> list[Line]:
+        with anyio.move_on_after(within):
+            while len(found := find()) < count:  # noqa: ASYNC110  other processes append: nothing to await
+                await anyio.sleep(0.02)
+            return found
+        log = (self.ledger.parent / "workers.log").read_text()[-3000:]
+        raise AssertionError(f"waited in vain; the ledger:\n{self.ledger.read_text()[-3000:]}\n{log}")
+
+    def stop(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                os.kill(process.pid, signal.SIGCONT)
+                process.kill()
+            process.wait(10)

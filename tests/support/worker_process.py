@@ -1,0 +1,93 @@
+"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS`.
+
+What its handlers do is told by the event; what they did stands in the ledger, one JSON line each, appended outside
+the store. Facts go to the ledger too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import asdict
+from typing import ClassVar
+
+import anyio
+
+from joelclaw_bus import Event, Functions, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus.observer import Fact
+from joelclaw_contracts import EventModel
+
+
+class Job(EventModel):
+    event_name: ClassVar[str] = "test/job"
+
+    name: str
+    do: str = ""
+    seconds: float = 0
+
+
+class Done(EventModel):
+    event_name: ClassVar[str] = "test/done"
+
+    name: str
+
+
+class Ledger:
+    def __init__(self, path: str) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def write(self, **what: object) -> None:
+        os.write(self._file, (json.dumps({"pid": os.getpid(), "at": time.time(), **what}) + "\n").encode())
+
+    def saw(self, fact: Fact) -> None:
+        self.write(fact=type(fact).__name__, **{k: v for k, v in asdict(fact).items() if k != "at"})
+
+
+def build(ledger: Ledger) -> Functions:
+    functions = Functions()
+
+    @functions.function("test/work", on=[event(Job)], retries=2)
+    async def work(e: Event[Job], step: Step) -> None:
+        async def act(which: str) -> str:
+            ledger.write(act=which, name=e.data.name)
+            if which == "two":
+                match e.data.do:
+                    case "wait":
+                        await anyio.sleep(e.data.seconds)
+                    case "block":
+                        time.sleep(e.data.seconds)  # noqa: ASYNC251  the defect to survive: a blocked loop
+                    case "exit":
+                        os._exit(3)
+                ledger.write(act="two-ended", name=e.data.name)
+            return which
+
+        for which in ("one", "two", "three"):
+            await step.run(which, act, which)
+        await step.send_event("done", Done(name=e.data.name))
+
+    return functions
+
+
+async def main(url: str, path: str, lease_ms: int) -> None:
+    ledger = Ledger(path)
+    stop = anyio.Event()
+    settings = WorkerSettings(lease_ms=lease_ms, block=0.5, parallel=8, watchdog=True)
+    async with open_store(StoreSettings(url, deadline=2.0)) as store, anyio.create_task_group() as tasks:
+
+        async def on_signal() -> None:
+            with anyio.open_signal_receiver(signal.SIGTERM) as signals:
+                async for _ in signals:
+                    stop.set()
+                    return
+
+        tasks.start_soon(on_signal)
+        await Worker(store, build(ledger), settings, observer=ledger).run(stop=stop, grace=0.5)
+        tasks.cancel_scope.cancel()
+    ledger.write(ended=True)
+
+
+if __name__ == "__main__":
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))

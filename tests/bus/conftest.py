@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from joelclaw_bus import Store, StoreSettings, open_store
 from tests.support.leftovers import Leftovers
 from tests.support.server import Server
 
@@ -22,3 +23,10 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         with server.client() as client:
             complaints = Leftovers(client).complaints()
         assert not complaints, "left behind:\n" + "\n".join(complaints)
+
+
+@pytest.fixture
+async def one_store(one_server: Server) -> AsyncIterator[Store]:
+    """A plain store, for what does not depend on slots or versions."""
+    async with open_store(StoreSettings(one_server.url)) as opened:
+        yield opened

@@ -42,7 +42,7 @@ class ServerClock:
         self._steady_since = self.local()
 
     async def sync(self) -> str:
-        """Ask the server; why this is a discontinuity, or '' (also at first contact). StoreUnavailable, StoreRefused."""
+        """Ask the server; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
         before = self.local()
         info, time_now = await self.store.calls([("INFO", "server"), ("TIME",)])
         role = await self.store.call("ROLE")

@@ -11,7 +11,8 @@ Outcome = Literal["ok", "failing", "unknown"]
 """What one probe says. Unknown (a time-out, no answer) is neither of the others and restarts nothing."""
 
 HEALTH_SLOT = "healing/health"
-"""The slot of health's keys: `checks` (hash, `COMPONENT CONDITION` -> HealthCheck) and `round` (HealthRound)."""
+"""The slot of health's keys: `checks` (hash, `COMPONENT CONDITION` -> HealthCheck), `round` (HealthRound), and
+`done:RUN:LOOK`, which is there once that run's look (from 0) was written."""
 
 
 class HealthCheck(WireModel):

@@ -26,7 +26,10 @@ class Service:
         return [str(script)] if os.access(script, os.X_OK) else [sys.executable, "-m", self.module]
 
 
-SERVICES = (Service("router", "joelclaw_router", "who retries what, when, and when to stop"),)
+SERVICES = (
+    Service("router", "joelclaw_router", "who retries what, when, and when to stop"),
+    Service("health", "joelclaw_health", "what is well, and who must hear when it is not"),
+)
 
 
 def environment(

@@ -13,5 +13,6 @@ somebody can remedy it, healing is asked for. What is not configured is not prob
 | registry, probes/        | understanding; one file a probe, one a foreign library                       |
 | clinic                   | a round: probe, judge, write down, close                                     |
 | functions, deliver       | what runs when; alerts to the terminal                                       |
+| opening                  | the first round after a start                                                |
 | settings, service        | configuration to values; the worker put together                             |
 """

@@ -97,7 +97,7 @@ class Clinic:
             cadence_ms=self.settings.cadence_ms(page.now),
             blind=any(c.component == SELF and c.latest == "failing" for c in made.checks),
             coverage=tuple(rows),
-            findings=(*self.settings.findings, *_never_ran(rows, after)),
+            findings=(*self.settings.findings, *_unexpected(registry), *_never_ran(rows, after)),
         )
         letters = [*made.letters, self._evidence(name, page.now, outcome, len(judged))]
         return await self.book.write(
@@ -129,6 +129,10 @@ def _retired(
     rows = {key_of(r.component, r.condition) for r in coverage(registry, s) if r.configured}
     seen = {x.key for x in samples} | {key_of(SELF, BLINDNESS)}
     return [check for key, check in checks.items() if key not in rows and key not in seen]
+
+
+def _unexpected(registry: Registry) -> list[str]:
+    return [] if registry.services else ["no service has registered yet: none is expected, so none is checked"]
 
 
 def _never_ran(rows: Sequence[CoverageRow], checks: dict[str, HealthCheck]) -> list[str]:

@@ -15,7 +15,7 @@ import anyio
 from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthMode
 from joelclaw_health.coverage import KINDS, row
-from joelclaw_health.judge import BLINDNESS, SELF
+from joelclaw_health.judge import BLINDNESS, MANY, SELF
 from joelclaw_health.probes import data_path, destination, heartbeats, http, waiting
 from joelclaw_health.registry import Expected, Registry
 from joelclaw_health.sample import Sample
@@ -23,6 +23,7 @@ from joelclaw_health.settings import Settings
 
 NO_DESTINATION = "not configured: no NAS section, and no backup was made here yet"
 NO_ARTEFACT = "not configured: the backup service's list of verified artefacts is not read yet"
+TOO_FEW = "not configured: too few components to tell blindness from failure"
 NO_HTTP = "not configured: its workers name no address"
 
 
@@ -77,7 +78,8 @@ def coverage(registry: Registry, s: Settings) -> list[CoverageRow]:
     if not s.destinations:
         rows.append(line("destination", destination.CONDITION, configured=False, note=NO_DESTINATION))
     rows.append(line("backups", "artefact", configured=False, note=NO_ARTEFACT))
-    rows.append(line(SELF, BLINDNESS))
+    many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
+    rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]
 
 

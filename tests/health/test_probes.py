@@ -154,8 +154,16 @@ async def test_only_live_workers_are_asked_and_one_ready_one_is_enough(store: St
         registry = await read_registry(store)
         (router,) = registry.expected()
         limit = anyio.CapacityLimiter(2)
-        found = await http(router, now=registry.now_ms, silent_ms=5_000, timeout=2, limit=limit)
+        (found,) = await http(router, now=registry.now_ms, silent_ms=5_000, timeout=2, limit=limit)
     assert (found.outcome, found.value) == ("ok", "1 of 2 ready")
+
+
+async def test_where_no_worker_lives_nobody_is_asked(store: Store) -> None:
+    await beat(store, "router", http="http://127.0.0.1:1", age_ms=90_000)
+    registry = await read_registry(store)
+    (router,) = registry.expected()
+    limit = anyio.CapacityLimiter(2)
+    assert await http(router, now=registry.now_ms, silent_ms=5_000, timeout=2, limit=limit) == []
 
 
 # What waits

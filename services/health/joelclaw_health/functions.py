@@ -2,7 +2,7 @@
 
 | function                     | on                                                   | one at a time |
 |------------------------------|------------------------------------------------------|---------------|
-| system/check-system-health   | its schedule, `system/health.check.requested`        | executing     |
+| system/check-system-health   | its schedule, `system/health.check.requested`, start | executing     |
 | gateway/deliver.terminal     | `gateway/send.message`                               |               |
 
 A round that leaves doubt (a sample that contradicts the verdict) looks again after a rest, so that a failure is
@@ -19,6 +19,7 @@ from joelclaw_bus.event import Failure
 from joelclaw_contracts import Audit, EventModel, HealthCheckRequested, SendMessage
 from joelclaw_healing import DEFAULT_CHANNEL
 from joelclaw_health.clinic import Clinic, Json
+from joelclaw_health.opening import RoundWanted
 from joelclaw_health.plan import CHECK_FUNCTION
 
 log = logging.getLogger(__name__)
@@ -32,12 +33,12 @@ def functions_of(clinic: Clinic, deliver: Callable[[SendMessage], None]) -> Func
 
     @functions.function(
         CHECK_FUNCTION,
-        on=[cron(settings.schedule), event(HealthCheckRequested)],
+        on=[cron(settings.schedule), event(HealthCheckRequested), event(RoundWanted)],
         concurrency=1,
         retries=1,
         on_failure=_page,
     )
-    async def check(e: Event[HealthCheckRequested | Tick], step: Step) -> Json:
+    async def check(e: Event[HealthCheckRequested | RoundWanted | Tick], step: Step) -> Json:
         asked = e.data if isinstance(e.data, HealthCheckRequested) else HealthCheckRequested()
         component, full = asked.component or "", asked.component is None and asked.mode == "full"
         outcome: Json = {}

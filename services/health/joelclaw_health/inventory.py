@@ -49,7 +49,7 @@ def jobs(registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLim
         return heartbeats.heartbeats([e], now=now, silent_ms=s.silent_ms)
 
     async def ready(e: Expected) -> Sequence[Sample]:
-        return [await http.http(e, now=now, silent_ms=s.silent_ms, timeout=s.timeout, limit=limit)]
+        return await http.http(e, now=now, silent_ms=s.silent_ms, timeout=s.timeout, limit=limit)
 
     async def waits() -> Sequence[Sample]:
         return await waiting.waiting(store, expected, registry.slots, now=now, waiting_ms=s.waiting_ms)

@@ -1,21 +1,28 @@
 """The first round, soon after the start: a suite that was just started shall not have to wait for its schedule.
 
-Asked for like any other, by an event; its id is the same for all that start within five minutes, so that neither
-replicas nor a service that dies at once can make a storm of it.
+Asked for by an event of our own (others count what stands on `system/health.check.requested`); its id is the same for
+all that start within five minutes, so that neither replicas nor a service that dies at once make a storm of it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import anyio
 
 from joelclaw_bus import BusError, Publisher, Worker
-from joelclaw_contracts import HealthCheckRequested
+from joelclaw_contracts import EventModel
 from joelclaw_pod import Health
 
 LOOK = 0.2  # seconds
 WINDOW_MS = 300_000
+
+
+class RoundWanted(EventModel):
+    """Check everything now."""
+
+    event_name: ClassVar[str] = "healing/round.wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +50,8 @@ class OpeningRound:
                 if await store.call("HEXISTS", store.keys.workers, self.worker.consumer):
                     await anyio.sleep(self.settle)
                     now = await store.time_ms()
-                    asked = HealthCheckRequested(source="start")
-                    await Publisher(store, source="health").send(asked, id=f"health-start:{now // WINDOW_MS}")
+                    wanted = f"health-start:{now // WINDOW_MS}"
+                    await Publisher(store, source="health").send(RoundWanted(), id=wanted)
                     return
             except BusError:
                 pass

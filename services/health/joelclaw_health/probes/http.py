@@ -29,9 +29,12 @@ class Reply:
     text: str
 
 
-async def http(e: Expected, *, now: int, silent_ms: int, timeout: float, limit: anyio.CapacityLimiter) -> Sample:
-    """One component: ok if any live worker is ready, failing if none is and one says so."""
-    urls = [b.http for b in fresh(e.beats, now=now, silent_ms=silent_ms) if b.http] or [e.http]
+async def http(e: Expected, *, now: int, silent_ms: int, timeout: float, limit: anyio.CapacityLimiter) -> list[Sample]:
+    """One component: ok if any live worker is ready, failing if none is and one says so. No sample where none lives:
+    its heartbeat says that, and one cause shall not be told twice."""
+    urls = [b.http for b in fresh(e.beats, now=now, silent_ms=silent_ms) if b.http]
+    if not urls:
+        return []
     replies: list[Reply] = []
 
     async def ask(url: str) -> None:
@@ -45,7 +48,7 @@ async def http(e: Expected, *, now: int, silent_ms: int, timeout: float, limit: 
     outcomes = {r.outcome for r in replies}
     outcome: Outcome = "ok" if ready else "failing" if "failing" in outcomes else "unknown"
     reason = "" if ready else "; ".join(dict.fromkeys(r.text for r in replies))
-    return Sample(e.name, CONDITION, outcome, now, f"{ready} of {len(replies)} ready", reason, e.started_ms)
+    return [Sample(e.name, CONDITION, outcome, now, f"{ready} of {len(replies)} ready", reason, e.started_ms)]
 
 
 async def get_ready(url: str, timeout: float) -> Reply:

@@ -96,6 +96,7 @@ class Settler:
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
         items = [give_back] if give_back else []
         channel = self.calls.store.keys.nudges
+        answer: int | LimitReached | Refused
         match outcome:
             case Completed(result):
                 answer = await self._ended(

@@ -23,6 +23,8 @@ if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], n
 record_body(KEYS[3], KEYS[2], ARGV[3])
 local at = tonumber(ARGV[9])
 if at == 0 then at = now + tonumber(ARGV[8]) end
+-- Its permit came between the refusal and this: it goes on at once.
+if ARGV[7] == 'held' and redis.call('HDEL', KEYS[3], 'handed') == 1 then at = now end
 if ARGV[10] ~= '' then
   if redis.call('HSETNX', KEYS[3], 's:' .. ARGV[10], string.format('{"until":%.0f}', at)) == 1 then
     redis.call('HINCRBY', KEYS[3], 'steps', 1)

@@ -17,6 +17,7 @@ from joelclaw_bus import Publisher, Store, StoreSettings, open_store
 from joelclaw_contracts import Audit, HealthCheckRequested, SendMessage
 from tests.health.conftest import checks
 from tests.support.server import Server
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -142,7 +143,14 @@ async def test_a_message_is_delivered_once_however_often_it_is_sent(services: Se
     await store.call("XADD", "gateway/send.message", "*", "id", "incident-1:opened:1", "data", message.to_json())
     other = SendMessage(channel="ops", text="the last one", audit=Audit(producer="tests"))
     await Publisher(store).send(other, id="incident-2:opened:1")
-    await services.until(lambda: bool(services.alerts("the last one")))
+    await services.until(lambda: bool(services.alerts("the last one") and services.alerts("is full")))
+
+    async def ended() -> bool:
+        (group,) = await store.call("XINFO", "GROUPS", "gateway/send.message")
+        told = dict(zip(group[::2], group[1::2], strict=True))
+        return told[b"pending"] == told[b"lag"] == 0
+
+    await until(ended)
     assert services.alerts("is full") == ["ALERT message ops service=health: the disk is full"]
     assert "the disk is full" in (services.folder / "alerts.log").read_text()
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from joelclaw_bus import Store
-from joelclaw_contracts import Config
+from joelclaw_contracts import Config, HealingCompleted
+from joelclaw_healing import Move, Report
+from joelclaw_healing.lifecycle import reported
 from joelclaw_health.book import Book
 from joelclaw_health.clinic import BookContested
 from joelclaw_health.coverage import RUNTIME_OWNER
@@ -88,6 +90,21 @@ async def test_a_healer_that_is_registered_is_asked_once_and_its_incident_is_clo
     outcome = await look(clinic, "r6")
     assert [c[:2] for c in outcome["closings"]] == [["inngest-runtime", "router"]]
     assert await clinic.close(*outcome["closings"][0]) is False, "its owner opened no incident"
+
+
+async def test_as_its_observer_health_closes_the_incident_once_and_says_remediated(store: Store) -> None:
+    clinic = clinic_of(store)
+    seen = await clinic.ledger.look("inngest-runtime", "router")
+    incident = reported(None, Report("e1", "inngest-runtime", "router", seen.now, problem="silent"), seen.now)
+    await clinic.ledger.make(seen, Move("open", outcome={}, audit={"what": "opened"}, after=incident))
+    assert await clinic.close("inngest-runtime", "router", "heartbeat: 0.1 s ago") is True
+    assert await clinic.close("inngest-runtime", "router", "heartbeat: 0.1 s ago") is False
+    found, _ = await clinic.ledger.show(incident.id)
+    assert (found.end, found.closed_by) == ("resolved", "system/check-system-health")
+    items = await store.call("HVALS", clinic.ledger.slot.outbox_items)
+    closings = [raw for raw in items if b"remediated" in raw and HealingCompleted.event_name.encode() in raw]
+    assert len(closings) == 1
+    assert incident.id.encode() in closings[0]
 
 
 async def test_when_everything_fails_at_once_nothing_is_asked_and_one_alert_goes_out(store: Store) -> None:

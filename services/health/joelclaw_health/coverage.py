@@ -58,7 +58,7 @@ def row(
     """One line of the table."""
     kind = KINDS[condition]
     domain = kind.remedy(functions)
-    remediation = f"{domain} ({kind.healer})" if domain else ALERT_ONLY
+    remediation = f"{domain}, on its own evidence" if domain else ALERT_ONLY
     return CoverageRow(
         component=component, condition=condition, configured=configured, check=kind.check,
         remediation=remediation, owner=owner, note=note,

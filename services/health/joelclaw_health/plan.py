@@ -78,7 +78,7 @@ def _story(check: HealthCheck, domain: str) -> str:
         parts.append("it can't be told how it is, so nothing is restarted")
     elif check.flapping:
         parts.append(f"flapping: opened {len(check.openings)} times lately, a person is wanted")
-    parts.append(f"asked {domain} to heal it" if domain else f"alert only; {kind.hint}")
+    parts.append(f"asked {kind.healer}, which acts on its own evidence only" if domain else f"alert only; {kind.hint}")
     return "; ".join(part for part in parts if part)
 
 

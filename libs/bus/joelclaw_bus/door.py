@@ -45,12 +45,16 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """A run that is ours to bring to an outcome. With a `fault`, or `unwanted`, its handler is not called."""
+    """A run that is ours to bring to an outcome. With a `fault`, or `unwanted`, its handler is not called.
+
+    `fresh`: its event's first delivery, so that nothing of it can have been done.
+    """
 
     event: Event[Any]
     begun: Begun
     fault: str = ""
     unwanted: bool = False
+    fresh: bool = False
 
     @property
     def attempt(self) -> int:
@@ -94,7 +98,7 @@ class Door:
             if fenced is None:
                 return None
             begun = fenced
-        return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted)
+        return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted, fresh=not incoming.again)
 
     async def _fence(
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
@@ -144,4 +148,7 @@ class Door:
             return []
         events = answer(reading.data, PayloadInvalid(d.slot.name, None, reading.error), reading.event_id)
         now = self.clock.now_ms()
-        return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function, now_ms=now) for n, e in enumerate(events)]
+        return [
+            item_of(e, id=f"invalid:{d.slot.name}:{d.entry}:{n}", source=d.function, now_ms=now)
+            for n, e in enumerate(events)
+        ]

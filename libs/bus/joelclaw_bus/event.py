@@ -38,10 +38,11 @@ class Tick(EventModel):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A run's final failure, as `on_failure` sees it."""
+    """A run's final failure, as `on_failure` sees it. `key` names the run among all slots, as `step.key` does."""
 
     function: str
     run: str
+    key: str
     event: Event[EventModel]
     attempt: int
     error: str

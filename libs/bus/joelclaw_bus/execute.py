@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from joelclaw_bus.door import Admitted, Door, Incoming
+from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
-from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held, Leases
 from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
@@ -71,7 +71,7 @@ class Executor:
         d, event = held.delivery, admitted.event
         began = time.monotonic()
         permit, fault = self._permit(fn, d, admitted)
-        skips = self._skips_overlap(fn, d.slot)
+        skips = self._skips_overlap(fn, admitted)
         outcome: Outcome | NotOurs
         if admitted.unwanted:
             permit = permit if admitted.begun.record else None
@@ -85,7 +85,7 @@ class Executor:
             held.permit = permit.held if permit and not permit.until_the_end else None
             started = RunStarted(fn.id, d.run, event.name, admitted.attempt, admitted.begun.begins, event.traceparent)
             self.observer.saw(started)
-            outcome = await perform(fn, event, self._step(d, admitted), dice=self.dice())
+            outcome = await perform(fn, event, self._step(held, admitted), dice=self.dice())
         if isinstance(outcome, NotOurs):
             self.observer.saw(WriteRefused(fn.id, d.run, outcome.operation, outcome.why))
             return
@@ -109,7 +109,8 @@ class Executor:
         except Exception as error:  # a limit's key is the service's code: its fault ends this run, not the worker
             return None, admitted.fault or f"its limit's key= failed: {line_of(error)}"
 
-    def _step(self, d: Delivery, admitted: Admitted) -> Step:
+    def _step(self, held: Held, admitted: Admitted) -> Step:
+        d = held.delivery
         journal = {k[2:].decode(): v for k, v in admitted.begun.record.items() if k.startswith(b"s:")}
         return Step(
             run_id=d.run,
@@ -119,11 +120,14 @@ class Executor:
             _calls=self.calls,
             _observer=self.observer,
             _posted=lambda item: self.outbox.post(d.slot, item),
+            _insist=lambda write: self.settler.insist(held, write),
             _journal=journal,
             _traceparent=admitted.event.traceparent,
         )
 
-    def _skips_overlap(self, fn: Function, slot: Slot) -> bool:
-        """Whether this is a tick that is skipped when it finds no permit."""
-        ticks = [t for t in fn.cron_triggers if t.overlap == "skip"]
-        return bool(ticks) and slot == self.calls.store.keys.cron_slot(fn.id)
+    def _skips_overlap(self, fn: Function, admitted: Admitted) -> bool:
+        """Whether this is a tick that is skipped when it finds no permit: one that has not begun before."""
+        tick = admitted.event.data
+        if not admitted.fresh or not isinstance(tick, Tick):
+            return False
+        return any(t.overlap == "skip" for t in fn.cron_triggers if t.expression.text == tick.schedule)

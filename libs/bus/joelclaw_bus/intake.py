@@ -11,6 +11,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.store import Arg
+from joelclaw_bus.wording import line_of
 from joelclaw_contracts import ContractError, Envelope, EventModel, normal_id
 
 MOST_FIELDS = 64
@@ -42,6 +43,8 @@ def read(
         data = model.from_json(envelope.data)
     except (ContractError, TooLarge) as error:
         return _unreadable(str(error), entry, fields, limits)
+    except Exception as error:  # a model's own validator is the service's code: its fault must not stop the entry
+        return _unreadable(f"{slot.name}: its model failed: {line_of(error)}", entry, fields, limits)
     event = Event(
         name=slot.name,
         id=envelope.id or entry,

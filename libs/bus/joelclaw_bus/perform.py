@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,14 @@ async def perform(fn: Function, event: Event[Any], step: Step, *, dice: float) -
         with anyio.fail_after(fn.timeout):
             result = await fn.handler(event, step)
         return Completed(step.result_of(result))
+    except asyncio.CancelledError as error:
+        # Ours to pass on when somebody cancels us. A handler that awaited a task which was cancelled has failed.
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        fault = RuntimeError("a task that the handler awaited was cancelled")
+        fault.__cause__ = error
+        return outcome_of(fn, fault, step.attempt, dice)
     except BaseExceptionGroup as group:
         # A handler may use task groups of its own: what leaves the journal in one of them counts.
         inner = group.subgroup((Park, LeaseGone))

@@ -101,7 +101,7 @@ def item_of(
 ) -> OutboxItem:
     """The outbox item that sends an event once: `id` must be the same however often the sender decides it."""
     return OutboxItem(
-        id=f"event:{id}",
+        id=f"event:{event.event_name}:{id}",
         kind="event",
         target=event.event_name,
         event_id=id,

@@ -36,6 +36,8 @@ class GroupReader:
     last_cycle: float = field(default=float("-inf"))
     """When a read cycle last ended well: the only proof that this reader consumes. Monotonic seconds."""
     _known: bool = False
+    _redo: tuple[int, int] = (0, 0)
+    """Entries up to here may have been delivered before, by a group that was lost: they are fenced like it."""
 
     async def run(self) -> None:
         """Read for ever; on trouble wait, and come back with a new client."""
@@ -51,7 +53,8 @@ class GroupReader:
 
     async def ensure(self) -> None:
         """The groups, where they are missing; a loss is told."""
-        code, mark = await self.calls.ensure_group(self.slot, self.fn.id)
+        code, mark, redo = await self.calls.ensure_group(self.slot, self.fn.id)
+        self._redo = _order(redo)
         if code == 2 or (code == 1 and self._known):
             self.observer.saw(StreamLost(self.fn.id, self.slot.name, mark))
         self._known = True
@@ -70,6 +73,13 @@ class GroupReader:
             ready = stream.decode() != self.slot.stream
             for entry, flat in entries:
                 fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
-                self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again=False))
+                again = not ready and _order(entry.decode()) <= self._redo
+                self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again))
                 read += 1
         return read
+
+
+def _order(entry: str) -> tuple[int, int]:
+    """An entry id as it is ordered; (0, 0) for none."""
+    ms, _, number = entry.partition("-")
+    return int(ms or 0), int(number or 0)

@@ -40,6 +40,11 @@ class Delivery:
         return self.slot.ready(self.function) if self.ready else self.slot.stream
 
     @property
+    def key(self) -> str:
+        """The run's name among all slots: two streams may bring the same event id, even by chance."""
+        return f"{self.slot.name}|{self.run}"
+
+    @property
     def mark(self) -> str:
         return "r" if self.ready else "s"
 

@@ -108,14 +108,16 @@ class Settler:
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
                 try:
-                    items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause), self.now_ms())
+                    items += failure_items(
+                        fn, Failure(fn.id, d.run, d.key, event, attempt, error, cause), self.now_ms()
+                    )
                 except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
                     told = " ".join(ascii(fault).split())
                     error = f"{error}; and its on_failure failed: {told[:2000]}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
             case Rest(step, delay_ms, at_ms):
-                answer = await self._insist(
+                answer = await self.insist(
                     held,
                     lambda: self.calls.park(
                         d, state="due", channel=channel, delay_ms=delay_ms, at_ms=at_ms, step=step, item=give_back
@@ -129,7 +131,7 @@ class Settler:
                     return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
             case Retry(delay_ms, error):
-                answer = await self._insist(
+                answer = await self.insist(
                     held,
                     lambda: self.calls.park(
                         d, state="due", channel=channel, delay_ms=delay_ms, attempts=1, error=error, item=give_back
@@ -137,7 +139,7 @@ class Settler:
                 )
                 self._tell(d, "retry", answer, RunRetried(fn.id, d.run, attempt + 1, _ms(answer), error))
             case NoPermit(fallback_ms):
-                answer = await self._insist(
+                answer = await self.insist(
                     held, lambda: self.calls.park(d, state="held", channel=channel, delay_ms=fallback_ms)
                 )
                 self._tell(d, "hold", answer, RunParked(fn.id, d.run, "held", _ms(answer)))
@@ -155,13 +157,13 @@ class Settler:
         result: bytes = b"null",
         error: str = "",
     ) -> int | Refused:
-        return await self._insist(
+        return await self.insist(
             held,
             lambda: self.calls.finish(held.delivery, status=status, result=result, error=error, keep=keep, items=items),
         )
 
-    async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
-        """Repeat until the store answers, or the lease is surely another's."""
+    async def insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
+        """Repeat until the store answers, or the lease is surely another's. `write` must be idempotent by its claim."""
         deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
         wait = 0.05
         while True:
@@ -171,8 +173,9 @@ class Settler:
                 except (StoreUnavailable, StoreRefused) as error:
                     if held.lost or anyio.current_time() > deadline:
                         return Refused(f"store: {error}")
-                    await anyio.sleep(wait)
-                    wait = min(wait * 2, 1.0)
+            # Outside the shield: a stop need not wait for a store that is away; the entry comes again.
+            await anyio.sleep(wait)
+            wait = min(wait * 2, 1.0)
 
     def _tell(
         self, d: Delivery, operation: str, answer: int | LimitReached | Refused, fact: RunEnded | RunParked | RunRetried
@@ -191,7 +194,7 @@ def failure_items(fn: Function, failure: Failure, now_ms: int) -> list[OutboxIte
     return [
         item_of(
             event,
-            id=f"{failure.run}:failed:{n}",
+            id=f"{failure.key}:failed:{n}",
             source=fn.id,
             traceparent=failure.event.traceparent,
             now_ms=now_ms,

@@ -165,14 +165,17 @@ class SlotCalls:
         )
         return OutboxItem.decode(answer[2]) if len(answer) > 1 else None
 
-    async def ensure_group(self, slot: Slot, function: str) -> tuple[int, str]:
-        """(0, '') there already; (1, start) registered; (2, mark) it was lost and goes on from its mark."""
-        code, start = await self.store.run(
+    async def ensure_group(self, slot: Slot, function: str) -> tuple[int, str, str]:
+        """(0, '', redo) there already; (1, start, redo) registered; (2, mark, redo) lost, and goes on from its mark.
+
+        redo: the last entry that a group that was lost may have delivered; '' when none was.
+        """
+        code, start, redo = await self.store.run(
             _script("ensure_group"),
             [slot.stream, slot.ready(function), slot.marks],
             [function, self.limits.first_read_ms],
         )
-        return int(code), start.decode()
+        return int(code), start.decode(), redo.decode()
 
     async def takeover(
         self,

@@ -23,6 +23,8 @@ from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
 from joelclaw_contracts import ContractError, EventModel, normal_id
 
 T = TypeVar("T")
+Recorded = bytes | LimitReached | Refused
+Insist = Callable[[Callable[[], Awaitable[Recorded]]], Awaitable[Recorded]]
 
 
 class Park(BaseException):
@@ -57,14 +59,15 @@ class Step:
     _calls: RunCalls
     _observer: Observer
     _posted: Callable[[OutboxItem], None]
+    _insist: Insist
     _journal: dict[str, bytes]
     _traceparent: str = ""
     _seen: set[str] = field(default_factory=set)
 
     @property
     def key(self) -> str:
-        """A key for idempotent receivers: the same for every begin of this run."""
-        return self.run_id
+        """A key for idempotent receivers: the same for every begin of this run, and no other run's."""
+        return self._delivery.key
 
     async def run(self, name: str, act: Callable[..., T | Awaitable[T]], *args: Any, **kwargs: Any) -> T:
         """Do `act(*args, **kwargs)` once, and journal what it returns (JSON, or a pydantic model as its JSON).
@@ -82,14 +85,16 @@ class Step:
     async def sleep(self, name: str, seconds: float) -> None:
         """Rest for `seconds` of the server's clock, however many restarts lie between. Holds no slot meanwhile."""
         self._use(name)
-        if not self._rested(name):
+        if name not in self._journal:
             raise Park(name, max(0, round(seconds * 1000)), 0)
+        self._rest_on(name)
 
     async def sleep_until(self, name: str, at_ms: int) -> None:
         """Rest until `at_ms` of the server's clock."""
         self._use(name)
-        if not self._rested(name) and at_ms > self.now_ms:
+        if name not in self._journal and at_ms > self.now_ms:
             raise Park(name, 0, at_ms)
+        self._rest_on(name)
 
     async def send_event(
         self, name: str, event: EventModel, *, id: str | None = None, at_ms: int = 0, delay: float = 0
@@ -99,7 +104,7 @@ class Step:
         if name in self._journal:
             return cast(str, json.loads(self._journal[name])["sent"])
         try:
-            event_id = normal_id(f"{self.run_id}:{name}" if id is None else id)
+            event_id = normal_id(f"{self.key}:{name}" if id is None else id)
         except ContractError as error:
             raise StepInvalid(self.run_id, name, str(error)) from error
         item = item_of(
@@ -119,7 +124,8 @@ class Step:
         if len(value) > self._calls.limits.result_bytes:
             limit = self._calls.limits.result_bytes
             raise Reject(f"step {name!r} returned {len(value)} bytes; {limit} are allowed: journal a reference")
-        answer = await self._calls.step(self._delivery, name, value, item)
+        # A store that hiccups must not make the handler fail: the act is done, and would be done again.
+        answer = await self._insist(lambda: self._calls.step(self._delivery, name, value, item))
         match answer:
             case Refused(why):
                 raise LeaseGone(f"step {name}", why)
@@ -142,8 +148,10 @@ class Step:
             raise Reject(f"the handler returned {len(kept)} bytes; {limit} are allowed: return a reference")
         return kept
 
-    def _rested(self, name: str) -> bool:
-        return name in self._journal and int(json.loads(self._journal[name])["until"]) <= self.now_ms
+    def _rest_on(self, name: str) -> None:
+        """A clock that was set back may find a sleep not over: then the rest of it, not all of it again."""
+        if name in self._journal and (until := int(json.loads(self._journal[name])["until"])) > self.now_ms:
+            raise Park(name, 0, until)
 
     def _use(self, name: str) -> None:
         if not name or len(name) > 200:

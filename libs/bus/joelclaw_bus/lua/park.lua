@@ -33,6 +33,7 @@ end
 if ARGV[11] ~= '0' then
   local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', ARGV[11])
   redis.call('HSET', KEYS[3], 'x:' .. attempt, ARGV[12], 'error', ARGV[12])
+  redis.call('HDEL', KEYS[3], 'x:' .. (attempt - 20)) -- the latest twenty tell enough
 end
 redis.call('HSET', KEYS[3], 'state', ARGV[7], 'due', at, 'by', ARGV[4])
 redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins')

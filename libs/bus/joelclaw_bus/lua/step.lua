@@ -16,6 +16,7 @@ if tonumber(rec[5] or '0') + #ARGV[8] > tonumber(ARGV[10]) then return { 2, 'byt
 if not rec[1] then record_new(KEYS[2], KEYS[3], ARGV[5], ARGV[1], ARGV[6] .. ARGV[3], ARGV[4], now) end
 redis.call('HSET', KEYS[2], 's:' .. ARGV[7], ARGV[8])
 redis.call('HINCRBY', KEYS[2], 'steps', 1)
+redis.call('HDEL', KEYS[2], 'begins') -- progress is no poison
 redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[8])
 if ARGV[11] ~= '' then outbox_put(KEYS[4], KEYS[5], ARGV[11], ARGV[12], now) end
 return { 1, ARGV[8], now }

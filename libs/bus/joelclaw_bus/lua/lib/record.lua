@@ -11,11 +11,7 @@ local function record_body(key, home, entry)
   if redis.call('HEXISTS', key, 'e:data') == 1 then return 1 end
   local rows = redis.call('XRANGE', home, entry, entry)
   if not rows[1] then return 0 end
-  local flat = { 'e:entry', entry }
-  for i = 1, #rows[1][2], 2 do
-    flat[#flat + 1] = 'e:' .. rows[1][2][i]
-    flat[#flat + 1] = rows[1][2][i + 1]
-  end
-  redis.call('HSET', key, unpack(flat))
+  redis.call('HSET', key, 'e:entry', entry)
+  for i = 1, #rows[1][2], 2 do redis.call('HSET', key, 'e:' .. rows[1][2][i], rows[1][2][i + 1]) end
   return 1
 end

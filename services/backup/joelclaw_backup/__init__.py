@@ -1,6 +1,6 @@
-"""Backups that are proven: taken from the source, copied, read back, restored in a throwaway server, and only then listed.
+"""Backups that are proven: taken, copied, read back, restored in a throwaway server, and only then listed.
 
-A run of `system/backup.redis` is `take → copy → verify → publish`, each a journaled step. What it leaves is an artefact:
+A run of `system/backup.redis` is `take → copy → verify → publish`, each a journaled step. It leaves an artefact:
 `<root>/backups/<target>/<UTC time>-<run>` with the data, `manifest.json` (what left the source) and, written last,
 `verified.json` (what was proven). Until then its name ends in `.partial` and nobody counts it. A run's result proves
 nothing: lists, health and retention read manifests.
@@ -12,7 +12,7 @@ nothing: lists, health and retention read manifests.
 | rdb                                   | pure: an RDB's frame and CRC-64, as it streams by                        |
 | address, replication, source          | the server that is backed up                                             |
 | destination, mounts, shelf            | where copies go, and never below a mount point that isn't mounted        |
-| files, partial                        | durable writing, hashing, half-done directories                          |
+| files, partial, staging, publishing   | durable writing, hashing, half-done directories, from a dump to a set    |
 | restore, leash                        | the throwaway server                                                     |
 | artefacts, inspection                 | what is there, and whether it still is what it was                       |
 | redis_backup                          | the four steps                                                           |

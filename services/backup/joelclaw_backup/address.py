@@ -55,7 +55,9 @@ def parse_address(url: str) -> Address:
         raise AddressInvalid("has a host or port that can't be one") from None
     options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     if unknown := sorted(set(options) - set(_OPTIONS)):
-        raise AddressInvalid(f"has the option {unknown[0][:40]}, which a backup can't obey; known: {', '.join(_OPTIONS)}")
+        raise AddressInvalid(
+            f"has the option {unknown[0][:40]}, which a backup can't obey; known: {', '.join(_OPTIONS)}"
+        )
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme == "unix":
         if not parts.path:

@@ -174,9 +174,13 @@ class _Wire:
             with anyio.fail_after(seconds or self.deadlines.silence):
                 return await self.stream.receive(_CHUNK)
         except TimeoutError as error:
-            raise self.failed(FailureClass.TIMEOUT, f"was silent for {seconds or self.deadlines.silence:g} s") from error
+            raise self.failed(
+                FailureClass.TIMEOUT, f"was silent for {seconds or self.deadlines.silence:g} s"
+            ) from error
         except anyio.EndOfStream as error:
-            raise self.failed(FailureClass.CONNECTION_RESET, "closed the connection before its dump was whole") from error
+            raise self.failed(
+                FailureClass.CONNECTION_RESET, "closed the connection before its dump was whole"
+            ) from error
         except (OSError, anyio.BrokenResourceError) as error:
             raise self.failed(FailureClass.CONNECTION_RESET, f"broke the connection ({error or 'reset'})") from error
 

@@ -28,7 +28,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def patiently(work: Generator[None, None, T]) -> T:
-    """Blocking work that yields now and then, in threads: the loop and its leases live, and a cancellation gets through."""
+    """Blocking work that yields now and then, in threads: the loop and its leases live, a cancellation gets through."""
     try:
         while True:
             over, value = await anyio.to_thread.run_sync(_advance, work)
@@ -103,7 +103,7 @@ def copying(name: str, source: int, target: int) -> Generator[None, None, FileRe
 
 
 def hashing(name: str, at: int) -> Generator[None, None, FileRecord]:
-    """The record of a file as it lies there now. The page cache is told to forget it first, so that the disk is read."""
+    """The record of a file as it lies there now; the page cache is told to forget it, so that the disk is read."""
     with _opened(name, at) as fd:
         digest, size = hashlib.sha256(), 0
         with suppress(AttributeError, OSError):

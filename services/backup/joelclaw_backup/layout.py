@@ -2,7 +2,7 @@
 
 | path                                        | what                                                          |
 |---------------------------------------------|---------------------------------------------------------------|
-| `backups/<target>/<id>/`                    | an artefact; `<id>` is `<UTC time>-<12 hex of run and attempt>` |
+| `backups/<target>/<id>/`                    | an artefact; `<id>` is `<UTC time>-<12 hex of run and round>` |
 | `backups/<target>/<id>.<token>.partial/`    | one being written, or left by a crash                         |
 | `backups/<target>/latest`                   | points at the newest verified artefact                        |
 | `…/<id>/manifest.json`, `verified.json`     | what left the source; what was proven, written last           |
@@ -25,9 +25,9 @@ _PARTIAL = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}\.[0-9a-f]{8}\.partial")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
-def artefact_id(run: str, attempt: int, at_ms: int) -> str:
-    """Unique for every attempt of every run; sorts by time."""
-    digest = hashlib.sha256(f"{run}\0{attempt}".encode()).hexdigest()[:12]
+def artefact_id(run: str, round: int, at_ms: int) -> str:
+    """Unique for every round of every run; sorts by time."""
+    digest = hashlib.sha256(f"{run}\0{round}".encode()).hexdigest()[:12]
     return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y%m%dT%H%M%SZ}-{digest}"
 
 

@@ -88,7 +88,7 @@ class Manifest(Record):
     id: str
     target: str
     run: str
-    attempt: int
+    round: int
     requested_by: str = ""
     source: Source
     taken: Taken

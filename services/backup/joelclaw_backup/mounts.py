@@ -18,7 +18,7 @@ def mount_points(table: str) -> frozenset[str]:
 
 
 def is_mount_point(path: str, device: int, parents_device: int, table: str | None) -> bool:
-    """`path` resolved; `device`, `parents_device`: st_dev of it and of its parent. Without a table the devices decide."""
+    """`path` resolved; `device`, `parents_device`: st_dev of it and its parent; they decide where there is no table."""
     if table is not None:
         return path in mount_points(table)
     return device != parents_device

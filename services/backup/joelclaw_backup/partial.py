@@ -55,7 +55,7 @@ def sweep(at: int, *, now: float | None = None, spare: str = "") -> int:
 
 
 def remove(name: str, fd: int, at: int) -> int:
-    """Remove the plain files and links of a directory, and it; bytes freed. A directory inside stays, and so does it."""
+    """Remove a directory and the files and links in it; bytes freed. A directory inside stays, and so does it."""
     freed = 0
     for entry in os.listdir(fd):
         told = os.stat(entry, dir_fd=fd, follow_symlinks=False)

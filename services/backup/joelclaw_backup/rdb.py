@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-import anycrc
+import anycrc  # type: ignore[import-untyped]  # a compiled module without stubs
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
 

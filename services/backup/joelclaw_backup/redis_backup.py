@@ -50,9 +50,9 @@ class RedisBackup:
 
     settings: BackupSettings
 
-    async def take(self, run: str, attempt: int, requested_by: str, at_ms: int) -> Facts:
+    async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
         """The destination is looked at first: what can't be kept need not be taken."""
-        artefact = artefact_id(run, attempt, at_ms)
+        artefact = artefact_id(run, round, at_ms)
         async with classified("the destination can't be looked at"):
             await run_sync(check_destination, self.settings.destination)
         source = await identify(self.settings.source)
@@ -77,7 +77,7 @@ class RedisBackup:
             id=artefact,
             target=TARGET,
             run=run,
-            attempt=attempt,
+            round=round,
             requested_by=requested_by,
             source=source,
             taken=taken,
@@ -133,7 +133,7 @@ class RedisBackup:
         await self.discard(taken)
         return published
 
-    async def discard(self, taken: Facts | None) -> None:
+    async def discard(self, taken: Facts) -> None:
         """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""
         if taken:
             with suppress(OSError, RuntimeError, BackupFailed):

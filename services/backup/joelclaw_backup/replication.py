@@ -5,10 +5,10 @@ and, where the server streams without a disk (the default since 7.0), writes non
 make our backup mute the bus. docs/decisions/0010 says why this client is not redis-py's.
 
     AUTH · REPLCONF listening-port 0 · REPLCONF capa eof · REPLCONF rdb-only 1 · PSYNC ? -1
-    → `+FULLRESYNC <id> <offset>`, then the dump as `$<bytes>` or, streamed, between `$EOF:<40 bytes>` and those 40 bytes
+    → `+FULLRESYNC <id> <offset>`, then the dump as `$<bytes>`, or streamed from `$EOF:<40 bytes>` to those 40 bytes
 
-A server that streams waits `repl-diskless-sync-delay` (5 s unless configured) before it begins. Newlines come in between
-as signs of life. Every wait has a deadline; what is cut short is an error, never a shorter dump.
+A server that streams waits `repl-diskless-sync-delay` (5 s unless configured) before it begins. Newlines come in
+between as signs of life. Every wait has a deadline; what is cut short is an error, never a shorter dump.
 """
 
 from __future__ import annotations
@@ -178,9 +178,7 @@ class _Wire:
                 FailureClass.TIMEOUT, f"was silent for {seconds or self.deadlines.silence:g} s"
             ) from error
         except anyio.EndOfStream as error:
-            raise self.failed(
-                FailureClass.CONNECTION_RESET, "closed the connection before its dump was whole"
-            ) from error
+            raise self.failed(FailureClass.CONNECTION_RESET, "hung up before its dump was whole") from error
         except (OSError, anyio.BrokenResourceError) as error:
             raise self.failed(FailureClass.CONNECTION_RESET, f"broke the connection ({error or 'reset'})") from error
 

@@ -123,10 +123,10 @@ async def _loaded(process: Process, scratch: Path, seconds: float) -> dict[str, 
 
 @asynccontextmanager
 async def _scratch(dump: Path) -> AsyncIterator[Path]:
-    """A short-lived directory with a link to the dump; short, because a socket's path has few characters."""
+    """A short-lived directory with a link to the dump (an absolute path); its name leaves room for a socket's."""
     scratch = Path(await anyio.to_thread.run_sync(lambda: tempfile.mkdtemp(prefix="jcb-")))
     try:
-        (scratch / DUMP).symlink_to(dump.absolute())
+        (scratch / DUMP).symlink_to(dump)
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -167,10 +167,9 @@ def _said(scratch: Path) -> str:
 def _reason(told: str) -> str:
     """The line that says it best: an error, a fatal one, else the last."""
     lines = [line.strip() for line in told.splitlines() if line.strip()]
-    marked = [
-        line for line in lines if re.search(r"error|fatal|short read|bad|wrong|can't|unexpected|checksum", line, re.I)
-    ]
-    return ((marked or lines or ["it said nothing"])[-1] if not marked else marked[0])[:300]
+    telling = r"error|fatal|short read|bad|wrong|can't|unexpected|checksum"
+    marked = [line for line in lines if re.search(telling, line, re.IGNORECASE)]
+    return (marked[0] if marked else lines[-1] if lines else "it said nothing")[:300]
 
 
 def _number(told: str, what: str, default: int | None = None) -> int:

@@ -1,6 +1,6 @@
 """Retention: which verified sets go. Pure; `now` is ms since the epoch.
 
-    keep the newest `rule.last` verified sets; the newest one always stays; what is unverified is nobody's to count or prune
+    the newest `rule.last` verified sets stay, the newest one always; what is unverified is neither counted nor pruned
 
 Order is by when a set was verified, never by its name: a clock that was set back must not prune the newest.
 """
@@ -34,7 +34,7 @@ class Plan:
 
 
 def keep(artefacts: Sequence[Kept], now: int, rule: Rule) -> Plan:
-    """What stays and what goes. A set from the future (a clock ran ahead) stays, and is not counted as one of the last."""
+    """What stays and what goes. A set from the future (a clock ran ahead) stays, and counts for none of the last."""
     ordered = sorted(artefacts, key=lambda a: (a.verified_ms, a.id))
     ahead = [a for a in ordered if a.verified_ms > now]
     past = [a for a in ordered if a.verified_ms <= now]

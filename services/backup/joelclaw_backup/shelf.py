@@ -1,4 +1,4 @@
-"""The directory of one target below a destination: partial sets, published ones, `latest`. Blocking: run it in threads."""
+"""The directory of one target below a destination: partial sets, published ones, `latest`. Blocking."""
 
 from __future__ import annotations
 

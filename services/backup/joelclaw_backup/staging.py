@@ -14,6 +14,10 @@ from joelclaw_backup.partial import at_work_in, remove, sweep
 from joelclaw_backup.shelf import open_shelf
 
 
+class StagedGone(RuntimeError):
+    """What was taken is not here: it has to be taken anew."""
+
+
 class StagedDump:
     """A dump that is arriving. Its directory stays locked until `close`."""
 
@@ -41,14 +45,13 @@ class StagedDump:
 
 @contextmanager
 def staged(staging: Destination, target: str, partial: str) -> Iterator[int]:
-    """A handle on a staged directory. RuntimeError when it isn't here: taken on another machine, or swept; an engine
-    retry takes the dump anew."""
+    """A handle on a staged directory. StagedGone when it isn't here: taken on another machine, or swept."""
     with ExitStack() as stack:
         try:
             shelf = stack.enter_context(open_shelf(staging, target, make=False))
             fd = stack.enter_context(at_work_in(partial, shelf.fd))
         except FileNotFoundError as error:
-            raise RuntimeError(f"the staged dump {partial} is not here") from error
+            raise StagedGone(f"the staged dump {partial} is not here") from error
         yield fd
 
 

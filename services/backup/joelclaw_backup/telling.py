@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.manifest import Manifest, iso
+from joelclaw_backup.manifest import Manifest, iso, ms_of
 from joelclaw_backup.policy import Outcome, class_of, needs_a_person
 from joelclaw_backup.settings import BackupSettings
 from joelclaw_bus import Failure
@@ -117,7 +117,9 @@ def closing_id(incident: dict[str, Any]) -> str:
     return f"closing:{incident['id']}:{incident['reopened']}"
 
 
-def result_of(manifest: Manifest, proven: dict[str, Any], published: dict[str, Any], settings: BackupSettings) -> Any:
+def result_of(
+    manifest: Manifest, proven: dict[str, Any], published: dict[str, Any], settings: BackupSettings
+) -> dict[str, Any]:
     """What the run returns, for people and programs; no proof: that is on the shelf."""
     first = manifest.files[0]
     verified = proven["verified"]
@@ -134,4 +136,5 @@ def result_of(manifest: Manifest, proven: dict[str, Any], published: dict[str, A
         "destination": settings.destination.label,
         "tier": settings.destination.tier,
         "source": manifest.source.address,
+        "durationMs": max(0, ms_of(verified["verifiedAt"]) - ms_of(manifest.taken.started_at)),
     }

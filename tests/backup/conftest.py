@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.server import Server
 
 from joelclaw_backup.address import parse_address
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import BackupSettings
+from tests.support.server import Server
 
 AT_ONCE = ("--repl-diskless-sync-delay", "0")
 
@@ -80,7 +81,8 @@ def environ(tmp_path: Path, nas: Path) -> Callable[..., dict[str, str]]:
 
     def make(document: str = "", **more: str) -> dict[str, str]:
         config = tmp_path / "config.json"
-        config.write_text(document or '{"backup": {"destination": {"kind": "directory", "path": "%s"}}}' % nas)
+        there = {"backup": {"destination": {"kind": "directory", "path": str(nas)}}}
+        config.write_text(document or json.dumps(there))
         return {
             "HOME": str(tmp_path),
             "JOELCLAW_CONFIG": str(config),

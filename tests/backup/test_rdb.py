@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 
 import pytest
-from tests.backup.conftest import AT_ONCE
-from tests.support.server import Server
 
 from joelclaw_backup.address import parse_address
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.rdb import RdbReader
 from joelclaw_backup.replication import snapshot_of
+from tests.backup.conftest import AT_ONCE
+from tests.support.server import Server
 
 pytestmark = pytest.mark.anyio
 

@@ -102,6 +102,8 @@ class RedisBackup:
         if inspected.findings:
             first = inspected.findings[0]
             raise BackupFailed(first.verdict, f"the copy is not what left the source: {first}")
+        if inspected.manifest != manifest:
+            raise BackupFailed(FailureClass.HASH_DIFFERS, "the copy is not what left the source: manifest.json differs")
         tools = tools_for(manifest.dump.magic, manifest.dump.version)
         path = dump_path(destination, TARGET, copied["partial"])
         async with classified("the copy can't be restored"):

@@ -102,7 +102,8 @@ class Manifest(Record):
 
 
 class Verified(Record):
-    """Written last. restored: keys per database of the throwaway server; expired: keys that were gone by then."""
+    """Written last. restored: keys per database of the throwaway server; expired: keys that were gone by then; seal:
+    the hash of all the rest, since nothing else vouches for this file."""
 
     schema_version: Literal[1] = 1
     id: str
@@ -113,6 +114,17 @@ class Verified(Record):
     expired: int
     server: str
     restore_ms: int
+    seal: str = ""
+
+    def sealed(self) -> Verified:
+        return self.model_copy(update={"seal": sha256(self.model_copy(update={"seal": ""}).render())})
+
+    @classmethod
+    def read(cls, raw: bytes) -> Verified:
+        verified = super().read(raw)
+        if verified != verified.sealed():
+            raise ManifestInvalid("it is not what was sealed")
+        return verified
 
 
 def sha256(raw: bytes) -> str:

@@ -122,7 +122,7 @@ class RedisBackup:
             server=server,
             restore_ms=restore_ms,
         )
-        return {"verified": plain(verified)}
+        return {"verified": plain(verified.sealed())}
 
     async def publish(self, taken: Facts, copied: Facts, proven: Facts) -> Facts:
         """The set gets its name; then `latest`, then retention, then the staging directory is emptied."""

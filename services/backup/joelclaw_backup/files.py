@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import anyio
 import anyio.to_thread
 
 from joelclaw_backup.manifest import FileRecord
@@ -21,6 +22,8 @@ T = TypeVar("T")
 BLOCK = 1024 * 1024
 SLICE = 8  # blocks that one visit to a thread handles: a cancelled run waits for no more than these
 SMALL = 4 * 1024 * 1024
+FLUSH = 128 * 1024 * 1024  # so much may be written before it is flushed: no flush at the end takes minutes
+STALL = 300.0  # seconds that one visit to a thread may take: a hung share must not hold a run for ever
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECTORY = _READ | os.O_DIRECTORY
@@ -28,15 +31,28 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 async def patiently(work: Generator[None, None, T]) -> T:
-    """Blocking work that yields now and then, in threads: the loop and its leases live, a cancellation gets through."""
+    """Blocking work that yields now and then, in threads: the loop and its leases live, a cancellation gets through.
+
+    TimeoutError when it does not come to its next yield in time. A thread that hangs in the kernel can't be ended; it
+    is left behind, and its files are closed if it ever comes back.
+    """
     try:
         while True:
-            over, value = await anyio.to_thread.run_sync(_advance, work)
+            over, value = await in_thread(_advance, work)
             if over:
                 assert value is not None
                 return value
-    finally:
-        work.close()
+    except BaseException:
+        with suppress(ValueError):  # it is still at it: the thread that was left behind closes it
+            work.close()
+        raise
+
+
+async def in_thread(act: Callable[..., T], *args: Any) -> T:
+    """One blocking call in a thread; TimeoutError when it shows no end within `STALL` seconds."""
+    with anyio.fail_after(STALL):
+        result: T = await anyio.to_thread.run_sync(act, *args, abandon_on_cancel=True)
+        return result
 
 
 def _advance(work: Generator[None, None, T]) -> tuple[bool, T | None]:
@@ -67,7 +83,7 @@ class HashingFile:
         self.name = name
         self._fd = os.open(name, _NEW, 0o600, dir_fd=at)
         self._hash = hashlib.sha256()
-        self._size = 0
+        self._size = self._flushed = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
@@ -75,6 +91,9 @@ class HashingFile:
         self._size += len(view)
         while view:
             view = view[os.write(self._fd, view) :]
+        if self._size - self._flushed >= FLUSH:
+            os.fsync(self._fd)
+            self._flushed = self._size
 
     def finish(self) -> FileRecord:
         """Flushed to the disk and closed."""

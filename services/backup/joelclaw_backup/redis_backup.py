@@ -17,12 +17,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from anyio.to_thread import run_sync
-
 from joelclaw_backup.artefacts import now_ms
 from joelclaw_backup.destination import check_destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.files import patiently
+from joelclaw_backup.files import in_thread, patiently
 from joelclaw_backup.layout import artefact_id
 from joelclaw_backup.manifest import Dump, FileRecord, Manifest, Taken, Verified, iso, plain, sha256
 from joelclaw_backup.policy import class_of, difference
@@ -54,10 +52,10 @@ class RedisBackup:
         """The destination is looked at first: what can't be kept need not be taken."""
         artefact = artefact_id(run, round, at_ms)
         async with classified("the destination can't be looked at"):
-            await run_sync(check_destination, self.settings.destination)
+            await in_thread(check_destination, self.settings.destination)
         source = await identify(self.settings.source)
         async with classified("the dump can't be put into the staging directory"):
-            staged = await run_sync(StagedDump.begin, self.settings.staging, TARGET, artefact)
+            staged = await in_thread(StagedDump.begin, self.settings.staging, TARGET, artefact)
             try:
                 began = now_ms()
                 async with snapshot_of(self.settings.source) as snapshot:
@@ -129,7 +127,7 @@ class RedisBackup:
         manifest = Manifest.model_validate(taken["manifest"])
         verified = Verified.model_validate(proven["verified"])
         async with classified("the verified copy can't be published"):
-            published = await run_sync(
+            published = await in_thread(
                 publish_set, self.settings.destination, manifest, verified, copied["partial"], Rule(self.settings.keep)
             )
         await self.discard(taken)
@@ -139,7 +137,7 @@ class RedisBackup:
         """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""
         if taken:
             with suppress(OSError, RuntimeError, BackupFailed):
-                await run_sync(discard, self.settings.staging, TARGET, taken["staged"])
+                await in_thread(discard, self.settings.staging, TARGET, taken["staged"])
 
 
 async def _receive(staged: StagedDump, snapshot: Snapshot) -> tuple[FileRecord, RdbFrame]:
@@ -150,8 +148,8 @@ async def _receive(staged: StagedDump, snapshot: Snapshot) -> tuple[FileRecord, 
         reader.feed(block)
 
     async for block in _in_blocks(snapshot.chunks):
-        await run_sync(write, block)
-    return await run_sync(staged.finish), reader.frame()
+        await in_thread(write, block)
+    return await in_thread(staged.finish), reader.frame()
 
 
 async def _counted(staged: StagedDump, frame: RdbFrame) -> Dump:

@@ -81,12 +81,11 @@ def verify(state_dir: Path, artefact: str) -> Answer:
 
 
 def _picture(told: dict[str, Any]) -> Iterable[RenderableType]:
-    from joelclaw_cli.render import fields, good, table
+    from joelclaw_cli.render import fields, good
 
     yield good(f"{told['id']} is what left the source: {told['rereadBytes']:,} bytes read again")
     yield fields([("path", told["path"]), ("keys", f"{told['keys']:,}"), ("restored", told["verifiedAt"])])
-    rows = ((f["name"], f"{f['size']:,}", f["sha256"]) for f in told["files"])
-    yield table(("file", ">bytes", "sha256"), rows, empty="")
+    yield fields((f["name"], f"sha256 {f['sha256']}, {f['size']:,} bytes") for f in told["files"])
 
 
 for reading in (list_artefacts, verify):

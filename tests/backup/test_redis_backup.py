@@ -111,6 +111,17 @@ async def test_each_step_can_be_done_again(source, nas, copies):
     assert [p.name for p in (nas / "backups/redis").iterdir() if not p.is_symlink()] == [results[0]["id"]]
 
 
+async def test_what_a_crash_left_of_the_proof_is_written_anew(source, nas):
+    backup = RedisBackup(settings_of(source, nas))
+    taken = await backup.take("r", 0, "", 1)
+    copied = await backup.copy(taken)
+    proven = await backup.verify(taken, copied)
+    (nas / "backups/redis" / copied["partial"] / "verified.json").write_text('{"id": "20')
+    published = await backup.publish(taken, copied, proven)
+    written = json.loads((nas / "backups/redis" / published["id"] / "verified.json").read_text())
+    assert written == proven["verified"]
+
+
 async def test_old_verified_sets_go_and_what_is_not_verified_is_left(source, nas):
     backup = RedisBackup(settings_of(source, nas, keep=2))
     stranger = nas / "backups/redis/20200101T000000Z-aaaaaaaaaaaa"

@@ -38,7 +38,8 @@ async def patiently(work: Generator[None, None, T]) -> T:
     """
     try:
         while True:
-            over, value = await in_thread(_advance, work)
+            step: tuple[bool, T | None] = await in_thread(_advance, work)
+            over, value = step
             if over:
                 assert value is not None
                 return value

@@ -66,7 +66,7 @@ async def count(dump: Path, tools: Tools, seconds: float) -> Counts:
         checker.symlink_to(tools.binary)
         async with _leashed([str(checker), str(scratch / DUMP)], scratch, seconds) as process:
             code = await process.wait()
-        told = await anyio.to_thread.run_sync(_said, scratch)
+            told = await _said(process)
     if code or not re.search(r"Check RDB returned error code 0|RDB looks OK", told) or "error code 1" in told:
         why = f"ended with {code}" if code else _reason(told)
         raise BackupFailed(FailureClass.RDB_INVALID, f"the checker refuses the dump: {why}")
@@ -116,8 +116,8 @@ async def _loaded(process: Process, scratch: Path, seconds: float) -> dict[str, 
                 except BusError:
                     pass  # not listening yet
                 await anyio.sleep(_POLL)
-    told = await anyio.to_thread.run_sync(_said, scratch)
-    why = _reason(told) if process.returncode is not None else f"it did not answer within {seconds:g} s"
+    ended = process.returncode is not None
+    why = _reason(await _said(process)) if ended else f"it did not answer within {seconds:g} s"
     raise BackupFailed(FailureClass.DID_NOT_START, f"a throwaway server did not start from the copy: {why}")
 
 
@@ -136,15 +136,14 @@ async def _scratch(dump: Path) -> AsyncIterator[Path]:
 async def _leashed(argv: list[str], scratch: Path, seconds: float) -> AsyncIterator[Process]:
     """The program on its leash; ended with the block, whatever ends the block."""
     command = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(seconds), str(scratch), *argv]
-    with (scratch / "said").open("ab") as said:
-        process = await anyio.open_process(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            cwd=scratch,
-            env={"PATH": os.defpath, "LC_ALL": "C"},
-        )
+    process = await anyio.open_process(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=scratch,
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+    )
     try:
         yield process
     finally:
@@ -158,9 +157,10 @@ async def _leashed(argv: list[str], scratch: Path, seconds: float) -> AsyncItera
             await process.aclose()
 
 
-def _said(scratch: Path) -> str:
-    """The end of what the program wrote."""
-    raw = (scratch / "said").read_bytes()[-64 * 1024 :]
+async def _said(process: Process) -> str:
+    """The end of what the program said; only once it has ended."""
+    assert process.stdout is not None
+    raw = b"".join([piece async for piece in process.stdout])
     return re.sub(r"\x1b\[[0-9;]*m", "", raw.decode("utf-8", "replace"))
 
 

@@ -8,7 +8,7 @@ Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` 
     answer = await ledger.make(look, Move(…))                        # made, made earlier, moved, stopped, full
 """
 
-from joelclaw_healing.alerts import AlertText, alert
+from joelclaw_healing.alerts import DEFAULT_CHANNEL, DIGEST_CHANNEL, AlertText, alert, messages
 from joelclaw_healing.closing import close_incident, close_target, dismiss_incident
 from joelclaw_healing.errors import HealingError, IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice, evidence_summary
@@ -19,6 +19,8 @@ from joelclaw_healing.move import Charge, Full, Letter, Made, Move, Moved, Stopp
 from joelclaw_healing.switch import KillSwitch
 
 __all__ = [
+    "DEFAULT_CHANNEL",
+    "DIGEST_CHANNEL",
     "SLOT_NAME",
     "Act",
     "AlertText",
@@ -47,5 +49,6 @@ __all__ = [
     "close_target",
     "dismiss_incident",
     "evidence_summary",
+    "messages",
     "retries_per_day",
 ]

@@ -128,6 +128,21 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file,
             "is / or climbs with `..`; expected a directory of its own",
         ),
         (
+            {"backup": {"destination": {"kind": "nfs"}}},
+            "backup.destination.kind",
+            'is "nfs" (a string); expected one of directory, mount',
+        ),
+        (
+            {"backup": {"destination": {"keep": 0}}},
+            "backup.destination.keep",
+            "is 0; expected an integer from 1 to 10000",
+        ),
+        (
+            {"backup": {"destination": {"path": "here"}}},
+            "backup.destination.path",
+            "is no absolute path; expected one like /Volumes/three-body",
+        ),
+        (
             {"backupTransport": {"sshHost": "-oProxyCommand=x"}},
             "backupTransport.sshHost",
             "starts with `-`, which ssh would read as an option; expected host or user@host",

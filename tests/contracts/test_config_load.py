@@ -61,6 +61,7 @@ def test_without_file_and_variables_the_defaults_hold(load):
     assert (budgets.acts_per_hour, budgets.acts_per_day, budgets.group_share) == (3, 7, 0.3)
     assert (config.health.confirmations, config.health.closings) == (3, 2)
     assert config.backup.redis.url is None
+    assert config.backup.destination.model_dump() == {"kind": None, "path": None, "tier": "hdd", "keep": 7}
     assert config.models.allowed[0] == "anthropic/claude-opus-4-6"
     assert len(config.models.allowed) == 7
     assert config.schedules["system/backup.redis"] == "TZ=America/Los_Angeles 30 3 * * *"
@@ -204,7 +205,10 @@ def test_the_remaining_sections_are_read(load):
         {
             "budgets": {"maxRetries": 3, "retriesPerDay": 4, "actsPerHour": 1, "actsPerDay": 2, "groupShare": 1},
             "health": {"confirmations": 1, "closings": 1, "recheckMs": 0, "retired": ["old-service"]},
-            "backup": {"redis": {"url": "rediss://u:p@host:6380/1"}},
+            "backup": {
+                "redis": {"url": "rediss://u:p@host:6380/1"},
+                "destination": {"kind": "mount", "path": "/mnt/nas/", "tier": "nvme", "keep": 3},
+            },
             "runtime": {},
         }
     )
@@ -218,6 +222,7 @@ def test_the_remaining_sections_are_read(load):
     assert (config.health.confirmations, config.health.closings) == (1, 1)
     assert (config.health.recheck_ms, config.health.retired) == (0, ("old-service",))
     assert config.backup.redis.url == "rediss://u:p@host:6380/1"
+    assert config.backup.destination.model_dump() == {"kind": "mount", "path": "/mnt/nas", "tier": "nvme", "keep": 3}
 
 
 def test_the_template_loads_into_the_defaults_with_a_nas(load):

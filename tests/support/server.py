@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import redis
@@ -24,12 +25,21 @@ def free_port() -> int:
 class Server:
     """A server process that belongs to the tests. `kill` and `start` keep its data and its port."""
 
-    def __init__(self, directory: Path, *, cluster: bool = False, binary: str | None = None, aof: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        cluster: bool = False,
+        binary: str | None = None,
+        aof: bool = True,
+        options: Sequence[str] = (),
+    ) -> None:
         self.directory = directory
         self.port = free_port()
         self.cluster = cluster
         self.binary = binary or str(get_binary_path())
         self.aof = aof
+        self.options = options
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -45,6 +55,7 @@ class Server:
             *(self.binary, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory)),
             *("--save", "", "--appendonly", "yes" if self.aof else "no", "--appendfsync", "always"),
             *("--maxmemory-policy", "noeviction", "--logfile", str(self.directory / "server.log")),
+            *self.options,
         ]
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]

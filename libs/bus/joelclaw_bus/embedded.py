@@ -135,6 +135,7 @@ class EmbeddedStore:
             "appendonly": "yes",
             "appendfsync": self.settings.fsync,
             "save": "",
+            "repl-diskless-sync-delay": "0",  # its only replicas are backups: none waits for another
             "maxmemory-policy": "noeviction",
             "cluster-enabled": "yes" if self.settings.cluster else "no",
         }

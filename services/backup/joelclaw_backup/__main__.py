@@ -1,5 +1,27 @@
-"""Being built."""
+"""`joelclaw-backup`: the backups as a process. Only here is the environment handed in."""
+
+from __future__ import annotations
+
+from joelclaw_backup.functions import functions_of
+from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.settings import read_backup_settings, state_directory
+from joelclaw_backup.telling import Speaker
+from joelclaw_bus import Worker
+from joelclaw_pod import Pod, WorkerLike, run_service
+
+
+def build(pod: Pod) -> WorkerLike:
+    """The worker of this process. SettingsError stops the start before anything is connected."""
+    settings = read_backup_settings(pod.config, pod.settings.redis_url, state_directory(pod.settings.environ))
+    speaker = Speaker(settings, pod.settings.system_id, pod.evidence.session_id)
+    functions = functions_of(pod.store, RedisBackup(settings), speaker)
+    return Worker(pod.store, functions, settings=pod.worker_settings, observer=pod.observer)
 
 
 def main() -> None:
-    """Being built."""
+    """Runs until told to stop; the exit codes are the pod's."""
+    raise SystemExit(run_service("backup", build))
+
+
+if __name__ == "__main__":
+    main()

@@ -89,6 +89,8 @@ _CODES = {
     "NameInvalid": ("name_invalid", "", USAGE),
     "EventInvalid": ("payload_invalid", "", USAGE),
     "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "SettingsError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "BackupFailed": ("destination_unusable", "mend the destination, or name another: backup.destination.path", FAULT),
     "IncidentUnknown": ("not_found", "", NOT_FOUND),
     "HealingError": ("incident_refused", "", FAULT),
     "BusError": ("failed", "", FAULT),

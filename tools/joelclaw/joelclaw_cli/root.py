@@ -26,6 +26,7 @@ root = Group(
         "down": (f"{HERE}.up.down:down", "Stop the suite of a state directory."),
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
         "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
+        "backup": (f"{HERE}.backup:backup", "Backups: make one, list them, prove one again."),
         "health": (f"{HERE}.health:health", "What is well, and what is not."),
         "otel": (f"{HERE}.otel:otel", "The evidence that every decision leaves."),
         "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),

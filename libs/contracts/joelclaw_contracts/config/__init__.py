@@ -10,13 +10,26 @@ load            the loader
 from .document import config_path
 from .effective import Config
 from .load import load_config
-from .model import Alerts, Backup, Budgets, Health, Models, Nas, RouterKnobs, Routes, Schedules, Transport
+from .model import (
+    Alerts,
+    Backup,
+    BackupDestination,
+    Budgets,
+    Health,
+    Models,
+    Nas,
+    RouterKnobs,
+    Routes,
+    Schedules,
+    Transport,
+)
 from .provenance import Provenance, Source
 from .template import template
 
 __all__ = [
     "Alerts",
     "Backup",
+    "BackupDestination",
     "Budgets",
     "Config",
     "Health",

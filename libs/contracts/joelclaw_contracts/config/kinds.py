@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -31,11 +31,14 @@ WaitMs = Annotated[int, Field(strict=True, ge=0, le=86_400_000)]
 Megabytes = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=100)]
 Times = Annotated[int, Field(strict=True, ge=0, le=10_000)]
+Kept = Annotated[int, Field(strict=True, ge=1, le=10_000)]
 Confirmations = Annotated[int, Field(strict=True, ge=1, le=100)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
 WindowHours = Annotated[float, Field(strict=True, gt=0, le=720, allow_inf_nan=False)]
 Switch = Annotated[bool, Field(strict=True)]
 Word = Name
+DestinationKind = Literal["directory", "mount"]
+Tier = Literal["hdd", "nvme"]
 
 
 def _host(value: str) -> str:

@@ -202,6 +202,6 @@ def _assemble(loading: _Loading, sections: Mapping[tuple[str, ...], Any], schedu
         budgets=sections[("budgets",)],
         alerts=sections[("alerts",)],
         health=sections[("health",)],
-        backup=Backup(redis=sections[("backup", "redis")]),
+        backup=Backup(redis=sections[("backup", "redis")], destination=sections[("backup", "destination")]),
         sources={name: found.source for name, found in loading.winners.items()},
     )

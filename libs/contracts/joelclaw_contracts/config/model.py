@@ -22,8 +22,10 @@ from .kinds import (
     Channels,
     Confirmations,
     Cron,
+    DestinationKind,
     EventName,
     FloorMs,
+    Kept,
     Megabytes,
     RedisUrl,
     Retries,
@@ -32,6 +34,7 @@ from .kinds import (
     SshFlags,
     SshHost,
     Switch,
+    Tier,
     Times,
     WaitMs,
     WindowHours,
@@ -228,11 +231,27 @@ class RedisSource(Section):
     """redis://, rediss:// or unix://; None: the bus's own."""
 
 
+class BackupDestination(Section):
+    """Where verified copies are kept. With nothing set: the NAS if one is configured, else the state directory."""
+
+    kind: DestinationKind | None = None
+    """`mount`: nothing is written unless a file system is mounted there; `directory`: a plain one.
+    None: `mount` for the NAS's root, else `directory`."""
+    path: RootPath | None = None
+    """The root; None: the NAS's root of `tier`, else the state directory. It is never created."""
+    tier: Tier = "hdd"
+    """Which of the NAS's roots, and the label of the copies."""
+    keep: Kept = 7
+    """How many verified copies of each target are kept at least; older ones go."""
+
+
 class Backup(Section):
-    """What is backed up."""
+    """What is backed up, and where to."""
 
     redis: RedisSource = RedisSource()
     """The Redis side; Typesense is configured by its own variables."""
+    destination: BackupDestination = BackupDestination()
+    """Where copies are kept."""
 
 
 class Schedules(Section):

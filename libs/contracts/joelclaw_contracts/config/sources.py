@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .model import Alerts, Budgets, Health, Models, Nas, RedisSource, RouterKnobs, Routes, Section, Transport, wire_name
+from .model import (
+    Alerts,
+    BackupDestination,
+    Budgets,
+    Health,
+    Models,
+    Nas,
+    RedisSource,
+    RouterKnobs,
+    Routes,
+    Section,
+    Transport,
+    wire_name,
+)
 
 CONFIG_VARIABLE = "JOELCLAW_CONFIG"
 
@@ -124,6 +137,7 @@ KEYS: tuple[Key, ...] = (
     *_plain(("alerts",), Alerts),
     *_plain(("health",), Health),
     *_plain(("backup", "redis"), RedisSource),
+    *_plain(("backup", "destination"), BackupDestination),
 )
 """Every effective value but the schedules, in the order in which it is shown."""
 

@@ -1,6 +1,6 @@
 """Every event of the suite, one file a family; what they share is in `parts`."""
 
-from .backup import BackupFailureDetected, BackupRetryRequested, BackupTarget, TransportMode
+from .backup import BackupFailureDetected, BackupRetryRequested, BackupRunRequested, BackupTarget, TransportMode
 from .gateway import Audit, SendMessage
 from .healing import (
     EVERY_DOMAIN,
@@ -21,6 +21,7 @@ __all__ = [
     "Audit",
     "BackupFailureDetected",
     "BackupRetryRequested",
+    "BackupRunRequested",
     "BackupTarget",
     "Evidence",
     "FallbackAction",

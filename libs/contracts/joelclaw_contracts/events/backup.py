@@ -73,6 +73,18 @@ class BackupFailureDetected(_AboutABackup):
     event_name: ClassVar[str] = "system/backup.failure.detected"
 
 
+class BackupRunRequested(EventModel):
+    """Make a backup now: a person or a program asks, outside the schedule. No retry: nothing failed before it."""
+
+    event_name: ClassVar[str] = "backup/run.requested"
+    carried: ClassVar[frozenset[str]] = ROUTED_FIELDS
+
+    target: BackupTarget
+    """What is to be backed up; a function that owns another target skips it."""
+    requested_by: Name | None = None
+    """Who asks; recorded with the artefact."""
+
+
 class BackupRetryRequested(_AboutABackup):
     """Try this backup again now. A backup function that owns another target skips it, which is no success."""
 

@@ -1,0 +1,70 @@
+"""The address of the server that is backed up: `redis://[user:password@]host:port/0`, `rediss://…`, `unix://path`.
+
+Database numbers don't matter: a dump holds them all. Of redis-py's address options only those of TLS and of `unix://`
+are understood here; any other is refused at the start, since it could not be obeyed.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_OPTIONS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_check_hostname", "ssl_certfile", "ssl_keyfile", "db")
+
+
+class AddressInvalid(ValueError):
+    """`str()` never holds the address: it may hold a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where and as whom to connect. `shown` is for people: no user, no password."""
+
+    url: str = field(repr=False)
+    host: str = ""
+    port: int = 6379
+    path: str = ""
+    user: str = field(default="", repr=False)
+    password: str = field(default="", repr=False)
+    tls: bool = False
+    options: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def shown(self) -> str:
+        return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Certificates are checked unless the address says `ssl_cert_reqs=none`. OSError for unreadable files."""
+        context = ssl.create_default_context(cafile=self.options.get("ssl_ca_certs"))
+        if self.options.get("ssl_check_hostname", "").lower() in ("false", "0"):
+            context.check_hostname = False
+        if self.options.get("ssl_cert_reqs", "").lower() in ("none", "cert_none"):
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if certificate := self.options.get("ssl_certfile"):
+            context.load_cert_chain(certificate, self.options.get("ssl_keyfile"))
+        return context
+
+
+def parse_address(url: str) -> Address:
+    """AddressInvalid says what is wrong with it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 6379
+    except ValueError:
+        raise AddressInvalid("has a host or port that can't be one") from None
+    options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if unknown := sorted(set(options) - set(_OPTIONS)):
+        raise AddressInvalid(
+            f"has the option {unknown[0][:40]}, which a backup can't obey; known: {', '.join(_OPTIONS)}"
+        )
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme == "unix":
+        if not parts.path:
+            raise AddressInvalid("names no socket; expected unix:///path")
+        return Address(url, path=unquote(parts.path), user=user, password=password, options=options)
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise AddressInvalid("is no address of a server; expected redis://host:port, rediss://… or unix:///path")
+    return Address(
+        url, parts.hostname, port, user=user, password=password, tls=parts.scheme == "rediss", options=options
+    )

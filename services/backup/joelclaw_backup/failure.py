@@ -1,0 +1,47 @@
+"""What keeps a backup from being stored, by cause. Nouns only.
+
+The names are the ones the backup failure router's adapter knows; those it does not know get one hold, then retries.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class FailureClass(StrEnum):
+    """`failureClass` of `system/backup.failure.detected`."""
+
+    TIMEOUT = "timeout"
+    CONNECTION_REFUSED = "connection-refused"
+    CONNECTION_RESET = "connection-reset"
+    UNREACHABLE = "unreachable"
+    RESOURCE_UNAVAILABLE = "resource-unavailable"
+    IO_ERROR = "io-error"
+    STALE_FILE_HANDLE = "stale-file-handle"
+    SERVER_UNAVAILABLE = "server-unavailable"
+    NOT_MOUNTED = "not-mounted"
+
+    PERMISSION_DENIED = "permission-denied"
+    NO_SPACE_LEFT = "no-space-left"
+    SNAPSHOT_REFUSED = "snapshot-refused"
+
+    RDB_INVALID = "rdb-invalid"
+    """What the source sent is no sound dump."""
+    HASH_DIFFERS = "hash-differs"
+    """What was read back is not what left the source."""
+    FILE_MISSING = "file-missing"
+    EXTRA_FILE = "extra-file"
+    DID_NOT_START = "did-not-start"
+    """A throwaway server would not load it."""
+    STARTED_AND_DIFFERS = "started-and-differs"
+    """It loaded, and holds something else."""
+
+    UNKNOWN = "unknown"
+
+
+class BackupFailed(Exception):
+    """A classified failure: no engine retry can help, its router decides. `str()` is one line without secrets."""
+
+    def __init__(self, failure_class: FailureClass, message: str) -> None:
+        self.failure_class = failure_class
+        super().__init__(" ".join(message.split())[:2000])

@@ -1,0 +1,54 @@
+"""What is called how, below a destination's root. Pure.
+
+| path                                        | what                                                          |
+|---------------------------------------------|---------------------------------------------------------------|
+| `backups/<target>/<id>/`                    | an artefact; `<id>` is `<UTC time>-<12 hex of run and round>` |
+| `backups/<target>/<id>.<token>.partial/`    | one being written, or left by a crash                         |
+| `backups/<target>/latest`                   | points at the newest verified artefact                        |
+| `…/<id>/manifest.json`, `verified.json`     | what left the source; what was proven, written last           |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+
+MANIFEST = "manifest.json"
+VERIFIED = "verified.json"
+LATEST = "latest"
+PARTIAL = ".partial"
+DUMP = "dump.rdb"
+
+_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
+_PARTIAL = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}\.[0-9a-f]{8}\.partial")
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def artefact_id(run: str, round: int, at_ms: int) -> str:
+    """Unique for every round of every run; sorts by time."""
+    digest = hashlib.sha256(f"{run}\0{round}".encode()).hexdigest()[:12]
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y%m%dT%H%M%SZ}-{digest}"
+
+
+def is_artefact_id(name: str) -> bool:
+    """Whether it can name an artefact; nothing else from outside is ever made into a path."""
+    return _ID.fullmatch(name) is not None
+
+
+def is_partial(name: str) -> bool:
+    return _PARTIAL.fullmatch(name) is not None
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a manifest may list it: one plain component, nothing that climbs or hides."""
+    return _FILE.fullmatch(name) is not None and name not in (MANIFEST, VERIFIED)
+
+
+def partial_name(artefact: str, token: str) -> str:
+    return f"{artefact}.{token}{PARTIAL}"
+
+
+def target_path(target: str) -> tuple[str, str]:
+    """The components of a target's directory below the root."""
+    return "backups", target

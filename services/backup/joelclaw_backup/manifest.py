@@ -1,0 +1,148 @@
+"""What is written beside the data: what left the source, and what was proven of the copy. Pure.
+
+Both files have exactly one spelling (`render`): a single changed byte in one of them is a different file, and is found.
+Times are ISO 8601 in UTC; sizes are bytes; hashes are SHA-256 in hex.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+M = TypeVar("M", bound="Record")
+
+
+class ManifestInvalid(ValueError):
+    """A manifest or verification that can't be read, or is not spelt as it was written."""
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+    def render(self) -> bytes:
+        """Its one spelling."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True).encode() + b"\n"
+
+    @classmethod
+    def read(cls: type[M], raw: bytes) -> M:
+        """ManifestInvalid unless this is exactly what `render` wrote."""
+        try:
+            record = cls.model_validate_json(raw)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ManifestInvalid(f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
+        if record.render() != raw:
+            raise ManifestInvalid("it is not spelt as it was written")
+        return record
+
+
+class FileRecord(Record):
+    """One file as it left the source."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Source(Record):
+    """The server that was backed up, as it described itself. databases: keys per number, shortly before the dump."""
+
+    address: str
+    run_id: str
+    software: str
+    version: str
+    role: str
+    mode: str
+    databases: dict[str, int]
+
+
+class Taken(Record):
+    """How the dump left the source. mode: `stream`, or `disk` where the server wrote a file of its own first."""
+
+    mode: Literal["stream", "disk"]
+    replication_id: str
+    offset: int
+    started_at: str
+    ended_at: str
+
+
+class Dump(Record):
+    """The dump's frame, and what the checker counted in it without loading it."""
+
+    magic: str
+    version: int
+    crc: Literal["good", "none"]
+    keys: int
+    expires: int
+    expired: int
+    libraries: int
+
+
+class Manifest(Record):
+    schema_version: Literal[1] = 1
+    id: str
+    target: str
+    run: str
+    round: int
+    requested_by: str = ""
+    source: Source
+    taken: Taken
+    dump: Dump
+    tools: dict[str, str]
+    files: tuple[FileRecord, ...]
+
+    @property
+    def bytes(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+class Verified(Record):
+    """Written last. restored: keys per database of the throwaway server; expired: keys that were gone by then; seal:
+    the hash of all the rest, since nothing else vouches for this file."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    manifest_sha256: str
+    verified_at: str
+    reread_bytes: int
+    restored: dict[str, int]
+    expired: int
+    server: str
+    restore_ms: int
+    seal: str = ""
+
+    def sealed(self) -> Verified:
+        return self.model_copy(update={"seal": sha256(self.model_copy(update={"seal": ""}).render())})
+
+    @classmethod
+    def read(cls, raw: bytes) -> Verified:
+        verified = super().read(raw)
+        if verified != verified.sealed():
+            raise ManifestInvalid("it is not what was sealed")
+        return verified
+
+
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def iso(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ms_of(text: str) -> int:
+    """Back from `iso`; ManifestInvalid."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except ValueError:
+        raise ManifestInvalid(f"{text[:40]!r} is no time") from None
+
+
+def plain(record: Record) -> dict[str, Any]:
+    """As JSON-able values, by the names of the file."""
+    return record.model_dump(mode="json", by_alias=True)

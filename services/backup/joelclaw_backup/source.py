@@ -1,0 +1,48 @@
+"""Who the source is, as it says itself: for the manifest, so that a copy can be told from another server's."""
+
+from __future__ import annotations
+
+import re
+
+from joelclaw_backup.address import Address
+from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.manifest import Source
+from joelclaw_backup.policy import class_of_reply
+from joelclaw_bus import StoreRefused, StoreSettings, StoreUnavailable, open_store
+
+
+def fields_of(info: bytes) -> dict[str, str]:
+    """The lines `name:value` of an INFO reply."""
+    lines = (line.partition(":") for line in info.decode("utf-8", "replace").splitlines())
+    return {name: value for name, colon, value in lines if colon}
+
+
+def databases_of(info: dict[str, str]) -> dict[str, int]:
+    """Keys per database number, of INFO's keyspace."""
+    found = {}
+    for name, value in info.items():
+        if re.fullmatch(r"db[0-9]+", name) and (keys := re.match(r"keys=([0-9]+)", value)):
+            found[name.removeprefix("db")] = int(keys[1])
+    return found
+
+
+async def identify(address: Address, deadline: float = 10.0) -> Source:
+    """The source's identity now. BackupFailed when it does not answer, or refuses."""
+    try:
+        async with open_store(StoreSettings(address.url, deadline=deadline, connections=1)) as store:
+            info = fields_of(await store.call("INFO", "everything"))
+    except StoreUnavailable as error:
+        refused = "refused" in str(error).lower() or "111" in str(error)
+        kind = FailureClass.CONNECTION_REFUSED if refused else FailureClass.SERVER_UNAVAILABLE
+        raise BackupFailed(kind, f"source {address.shown} does not answer: {error}") from error
+    except StoreRefused as error:
+        raise BackupFailed(class_of_reply(error.kind), f"source {address.shown} refuses: {error}") from error
+    return Source(
+        address=address.shown,
+        run_id=info.get("run_id", ""),
+        software="valkey" if "valkey_version" in info else "redis",
+        version=info.get("valkey_version") or info.get("redis_version", ""),
+        role=info.get("role", ""),
+        mode=info.get("server_mode") or info.get("redis_mode", ""),
+        databases=databases_of(info),
+    )

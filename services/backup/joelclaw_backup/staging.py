@@ -1,0 +1,61 @@
+"""The staging directory: a dump lies here from its arrival until it is verified at the destination. Blocking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from joelclaw_backup.destination import Destination
+from joelclaw_backup.files import HashingFile
+from joelclaw_backup.layout import DUMP
+from joelclaw_backup.manifest import FileRecord
+from joelclaw_backup.partial import at_work_in, remove, sweep
+from joelclaw_backup.shelf import open_shelf
+
+
+class StagedGone(RuntimeError):
+    """What was taken is not here: it has to be taken anew."""
+
+
+class StagedDump:
+    """A dump that is arriving. Its directory stays locked until `close`."""
+
+    def __init__(self, stack: ExitStack, partial: str, path: Path, file: HashingFile) -> None:
+        self._stack, self.partial, self.path, self._file = stack, partial, path, file
+        self.write = file.write
+
+    @classmethod
+    def begin(cls, staging: Destination, target: str, artefact: str) -> StagedDump:
+        """A fresh directory; what earlier crashes left is swept first."""
+        with ExitStack() as stack:
+            shelf = stack.enter_context(open_shelf(staging, target))
+            sweep(shelf.fd)
+            partial = shelf.new_partial(artefact)
+            file = HashingFile(DUMP, stack.enter_context(at_work_in(partial, shelf.fd)))
+            stack.callback(file.close)
+            return cls(stack.pop_all(), partial, shelf.path / partial / DUMP, file)
+
+    def finish(self) -> FileRecord:
+        return self._file.finish()
+
+    def close(self) -> None:
+        self._stack.close()
+
+
+@contextmanager
+def staged(staging: Destination, target: str, partial: str) -> Iterator[int]:
+    """A handle on a staged directory. StagedGone when it isn't here: taken on another machine, or swept."""
+    with ExitStack() as stack:
+        try:
+            shelf = stack.enter_context(open_shelf(staging, target, make=False))
+            fd = stack.enter_context(at_work_in(partial, shelf.fd))
+        except FileNotFoundError as error:
+            raise StagedGone(f"the staged dump {partial} is not here") from error
+        yield fd
+
+
+def discard(staging: Destination, target: str, partial: str) -> None:
+    """Remove a staged dump. OSError, RuntimeError."""
+    with open_shelf(staging, target, make=False) as shelf, at_work_in(partial, shelf.fd) as fd:
+        remove(partial, fd, shelf.fd)

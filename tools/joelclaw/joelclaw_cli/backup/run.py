@@ -1,0 +1,128 @@
+"""`joelclaw backup run`."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import click
+
+from joelclaw_cli.answer import Answer
+from joelclaw_cli.command import command
+from joelclaw_cli.durations import DURATION
+from joelclaw_cli.failures import Failure
+from joelclaw_cli.place import Place
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from joelclaw_bus.inspect.runs import RunDetail
+    from joelclaw_bus.store import Store
+
+FUNCTION = "system/backup."
+SAYS = {"take": "taken and checked", "copy": "copied", "verify": "read back and restored", "publish": "published"}
+POLL, LONELY = 0.1, 10.0
+
+
+@command(
+    "run",
+    store=True,
+    progress=False,
+    examples=[
+        ("joelclaw backup run redis", "ask for one; the run's id tells what became of it"),
+        ("joelclaw backup run redis --wait", "wait for the proof; exit code 1 when it failed"),
+    ],
+)
+@click.argument("target", type=click.Choice(["redis"]))
+@click.option("--wait", is_flag=True, help="Wait until it is stored and verified, or has failed.")
+@click.option("--timeout", "timeout_ms", type=DURATION, default="1h", show_default=True, help="Wait at most so long.")
+def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
+    """Make a backup now.
+
+    One at a time: while another one runs, this one waits for its turn.
+    """
+    id = f"cli-{uuid.uuid4().hex[:16]}"
+
+    async def ask(store: Store) -> RunDetail | None:
+        from joelclaw_bus.publisher import Publisher
+        from joelclaw_cli.heal.actor import actor
+        from joelclaw_contracts import BackupRunRequested
+
+        wanted = BackupRunRequested.from_wire({"target": target, "requestedBy": await actor(store)})
+        await Publisher(store, source="joelclaw").send(wanted, id=id)
+        return await _followed(store, f"{FUNCTION}{target}:{id}", timeout_ms / 1000) if wait else None
+
+    ended = place.run(ask)
+    run_id = f"{FUNCTION}{target}:{id}"
+    if ended is None:
+        return Answer({"run": run_id, "event": id}, lambda: _asked(run_id), ((f"joelclaw bus run {run_id}", "see it"),))
+    if ended.facts.state != "completed" or not isinstance(ended.result, dict):
+        raise Failure(
+            "backup_failed",
+            ended.facts.error or f"the run ended as {ended.facts.state}",
+            fix="its router decides about a retry: joelclaw heal list",
+            next_actions=(("joelclaw heal list", "what is done about it"), (f"joelclaw bus run {run_id}", "the run")),
+        )
+    result: dict[str, Any] = {"run": run_id, **ended.result}
+    follow = (f"joelclaw backup verify {result['id']}", "read it again, all of it")
+    return Answer(result, lambda: _picture(result), (follow, ("joelclaw backup list", "every copy")))
+
+
+async def _followed(store: Store, run_id: str, seconds: float) -> RunDetail:
+    """The run once it has ended; each step is told on stderr as it is journaled."""
+    from joelclaw_bus.inspect.runs import find_run
+
+    told: set[str] = set()
+    began = anyio.current_time()
+    while anyio.current_time() - began < seconds:
+        found = await find_run(store, run_id)
+        if found is None and anyio.current_time() - began > LONELY and "nobody" not in told:
+            told.add("nobody")
+            _say("nobody has begun it yet; does the backup service run?")
+        if found is not None:
+            done = {step.partition("-")[0] for step in found.steps}
+            for step, words in SAYS.items():  # in their order; a record has none
+                if step in done and step not in told:
+                    told.add(step)
+                    _say(words)
+            if found.ended_ms:
+                return found
+        await anyio.sleep(POLL)
+    raise Failure(
+        "timed_out",
+        f"the backup has not ended within {seconds:.0f} s; it goes on",
+        next_actions=((f"joelclaw bus run {run_id}", "see where it is"),),
+    )
+
+
+def _say(what: str) -> None:
+    print(f"… {what}", file=sys.stderr, flush=True)
+
+
+def _asked(run_id: str) -> Iterable[RenderableType]:
+    from joelclaw_cli.render import good
+
+    yield good(f"asked for: {run_id}")
+
+
+def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
+    from joelclaw_cli.render import fields, good, span
+
+    expired = f", {result['expired']} expired on the way" if result["expired"] else ""
+    yield good("stored and verified")
+    yield fields(
+        [
+            ("path", result["path"]),
+            ("size", f"{result['bytes']:,} bytes"),
+            ("sha256", result["sha256"]),
+            ("keys", f"{result['keys']:,} read, {result['restored']:,} restored{expired}"),
+            ("verified", "yes: read back, restored in a throwaway server, counted"),
+            ("kept on", f"{result['destination']} ({result['tier']})"),
+            ("took", span(result["durationMs"])),
+            ("pruned", ", ".join(result["pruned"])),
+            ("retention", result["retentionTrouble"]),
+        ]
+    )

@@ -1,0 +1,92 @@
+"""`joelclaw backup list` and `joelclaw backup verify ID`: the shelf itself, never a run's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joelclaw_cli.answer import Answer, Next
+from joelclaw_cli.backup.found import backups, environ_for
+from joelclaw_cli.command import command, state_option
+from joelclaw_cli.failures import Failure, not_found
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@command("list", examples=[("joelclaw backup list", "what there is"), ("joelclaw backup list --json", "for programs")])
+def list_artefacts(state_dir: Path) -> Answer:
+    """Every copy at the destination, newest verified first.
+
+    Read from the copies' own manifests: a run that said it succeeded is no proof.
+    """
+    provider, environ = backups(), environ_for(state_dir)
+    place, found = provider.destination(environ), provider.list_artefacts(environ)
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import good, table, warning
+
+        where = f"{place['path']} ({place['label']}, {place['kind']}, {place['tier']})"
+        yield good(where) if place["state"] == "ok" else warning(f"{where}: {place['detail']}")
+        rows = (
+            (
+                "verified" if a["verified"] else "not verified",
+                a["id"],
+                f"{a.get('bytes', 0):,}",
+                f"{a.get('keys', 0):,}",
+                a["verifiedAt"] or "",
+                a["problem"] or a["path"],
+            )
+            for a in found
+        )
+        yield table(("state", "id", ">bytes", ">keys", "verified at", "where"), rows, empty="no copy is kept there")
+
+    ask: Next = ("joelclaw backup run redis --wait", "make one")
+    actions = ((f"joelclaw backup verify {found[0]['id']}", "read it again, all of it"), ask) if found else (ask,)
+    return Answer({"destination": place, "artefacts": found}, view, actions)
+
+
+@command(
+    "verify",
+    examples=[
+        ("joelclaw backup verify latest", "the newest one"),
+        ("joelclaw backup verify 20261122T031500Z-0123456789ab", "one of the list"),
+    ],
+)
+@click.argument("artefact", metavar="ID")
+def verify(state_dir: Path, artefact: str) -> Answer:
+    """Read a copy again, all of it, and compare it with its manifest.
+
+    Exit code 1 names the file that is missing, too much, or not what left the source.
+    """
+    told = backups().verify(environ_for(state_dir), artefact)
+    if told is None:
+        raise not_found("copy", artefact, look="joelclaw backup list")
+    if not told["ok"]:
+        wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"])
+        raise Failure(
+            "backup_damaged",
+            f"{told['id']} is damaged: {wrong}",
+            fix="do not restore from it; make a new one: joelclaw backup run redis --wait",
+            next_actions=(("joelclaw backup run redis --wait", "make a new one"),),
+        )
+
+    def view() -> Iterable[RenderableType]:
+        yield from _picture(told)
+
+    return Answer(told, view, (("joelclaw backup list", "every copy"),))
+
+
+def _picture(told: dict[str, Any]) -> Iterable[RenderableType]:
+    from joelclaw_cli.render import fields, good
+
+    yield good(f"{told['id']} is what left the source: {told['rereadBytes']:,} bytes read again")
+    yield fields([("path", told["path"]), ("keys", f"{told['keys']:,}"), ("restored", told["verifiedAt"])])
+    yield fields((f["name"], f"sha256 {f['sha256']}, {f['size']:,} bytes") for f in told["files"])
+
+
+for reading in (list_artefacts, verify):
+    reading.params.insert(0, state_option())

@@ -1,1 +1,51 @@
-"""Being built."""
+"""What services share about failure: incidents, budgets, alerts, the kill switch, the manual queue.
+
+Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` (what is made in one atomic step),
+`ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`.
+
+    ledger = Ledger(store, post=worker.outbox.post)
+    look = await ledger.look("backup", "redis", move="answer:…")     # what judgement needs, one round trip
+    answer = await ledger.make(look, Move(…))                        # made, made earlier, moved, stopped, full
+"""
+
+from joelclaw_healing.alerts import AlertText, alert
+from joelclaw_healing.closing import close_incident, close_target, dismiss_incident
+from joelclaw_healing.errors import HealingError, IncidentContested, IncidentOver, IncidentUnknown
+from joelclaw_healing.evidence import Voice, evidence_summary
+from joelclaw_healing.incident import Act, End, Incident, Kind, State
+from joelclaw_healing.ledger import SLOT_NAME, Ledger, Look
+from joelclaw_healing.lifecycle import Report
+from joelclaw_healing.move import Charge, Full, Letter, Made, Move, Moved, Stopped, retries_per_day
+from joelclaw_healing.switch import KillSwitch
+
+__all__ = [
+    "SLOT_NAME",
+    "Act",
+    "AlertText",
+    "Charge",
+    "End",
+    "Full",
+    "HealingError",
+    "Incident",
+    "IncidentContested",
+    "IncidentOver",
+    "IncidentUnknown",
+    "KillSwitch",
+    "Kind",
+    "Ledger",
+    "Letter",
+    "Look",
+    "Made",
+    "Move",
+    "Moved",
+    "Report",
+    "State",
+    "Stopped",
+    "Voice",
+    "alert",
+    "close_incident",
+    "close_target",
+    "dismiss_incident",
+    "evidence_summary",
+    "retries_per_day",
+]

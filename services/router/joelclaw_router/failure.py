@@ -1,0 +1,116 @@
+"""What the policy judges, and what it says: nouns only. Times are ms since the epoch by the store's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from joelclaw_router.rules import Rule, Verdict
+
+
+class FailureClass(StrEnum):
+    TRANSIENT = "transient"
+    PERMANENT = "permanent"
+    UNKNOWN = "unknown"
+    DEFERRED = "deferred"
+
+
+class RouteTrouble(StrEnum):
+    """Why a retry can't take the route that was asked for."""
+
+    MISSING = "missing"
+    NOT_ALLOWED = "not-allowed"
+    PAYLOAD = "payload"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One request, as its domain's adapter reads it.
+
+    deadline_ms and window_end_ms: 0 is none. defer: the playbook asks to wait first. route_detail says what is wrong
+    with the route, for people.
+    """
+
+    domain: str
+    target: str
+    kind: FailureClass = FailureClass.TRANSIENT
+    deadline_ms: int = 0
+    window_end_ms: int = 0
+    defer: bool = False
+    route: str = ""
+    route_trouble: RouteTrouble | None = None
+    route_detail: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Failure:
+        """Back from an audit line, for a replay."""
+        trouble = raw["route_trouble"]
+        return cls(
+            **{
+                **raw,
+                "kind": FailureClass(raw["kind"]),
+                "route_trouble": RouteTrouble(trouble) if trouble else None,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers in force for one request (clamped already), and whether all acting is stopped, and why."""
+
+    max_retries: int = 5
+    sleep_min_ms: int = 300_000
+    sleep_max_ms: int = 14_400_000
+    sleep_step_ms: int = 30_000
+    retries_per_day: int = 12
+    stopped: str = ""
+    config_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Budgets:
+    """What is used up already: retries of this target in the last day."""
+
+    retries_today: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided, and by which rule. delay_ms, due_ms: 0 where nothing waits (a joined request has the due
+    time of what it joined). next_attempt: the attempt that a retry or hold makes."""
+
+    rule: Rule
+    reason: str
+    attempt: int = 0
+    next_attempt: int = 0
+    delay_ms: int = 0
+    due_ms: int = 0
+    model: str = "policy"
+    confidence: float = 1.0
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.rule.verdict
+
+    @property
+    def status(self) -> str:
+        return self.rule.status
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "rule": str(self.rule),
+            "verdict": self.verdict.value,
+            "status": self.status,
+            "reason": self.reason,
+            "attempt": self.attempt,
+            "next_attempt": self.next_attempt,
+            "delay_ms": self.delay_ms,
+            "due_ms": self.due_ms,
+            "model": self.model,
+            "confidence": self.confidence,
+        }

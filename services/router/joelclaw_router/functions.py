@@ -1,0 +1,119 @@
+"""What runs when. Each handler decides in one journaled step, then waits for its act's time and sees to it.
+
+| function                     | on                                                       | one at a time per        |
+|------------------------------|----------------------------------------------------------|--------------------------|
+| system/self-healing.router   | `system/self.healing.requested` of a domain that is ours | domain, targetComponent  |
+| system/backup.failure.router | `system/backup.failure.detected`                         | target                   |
+| system/self-healing.timer    | `healing/incident.due` (our own)                         | incident                 |
+| system/self-healing.closer   | `system/self.healing.completed` that says `remediated`   | incident                 |
+"""
+
+from __future__ import annotations
+
+from joelclaw_bus.event import Event, Failure
+from joelclaw_bus.functions import Functions, Limit, event
+from joelclaw_bus.step import Step
+from joelclaw_contracts import (
+    Audit,
+    BackupFailureDetected,
+    EventModel,
+    HealingCompleted,
+    HealingRequested,
+    SendMessage,
+    answer_invalid,
+)
+from joelclaw_healing.alerts import DEFAULT_CHANNEL
+from joelclaw_router.adapters import adapter_of, is_ours
+from joelclaw_router.desk import Desk, Outcome
+from joelclaw_router.events import IncidentDue
+from joelclaw_router.request import BACKUP_ROUTER, HEALING_ROUTER, Request
+
+TIMER = "system/self-healing.timer"
+CLOSER = "system/self-healing.closer"
+CHECKS = 300
+"""So many looks in one run; then a fresh run goes on, so that a long stop fills no journal (two steps a look)."""
+
+
+def functions_of(desk: Desk) -> Functions:
+    """The router's functions over this desk."""
+    functions = Functions(on_invalid={HealingRequested.event_name: _invalid})
+
+    @functions.function(
+        HEALING_ROUTER,
+        on=[event(HealingRequested, when=lambda e: is_ours(e.data.domain))],
+        retries=2,
+        concurrency=Limit(1, key=_identity),
+        on_failure=_page,
+    )
+    async def route_healing(e: Event[HealingRequested], step: Step) -> Outcome:
+        return await _follow(desk, step, await step.run("decide", desk.decide, Request.of(e)))
+
+    @functions.function(
+        BACKUP_ROUTER,
+        on=[event(BackupFailureDetected)],
+        retries=2,
+        concurrency=Limit(1, key=lambda e: e.data.target),
+        on_failure=_page,
+    )
+    async def route_backup(e: Event[BackupFailureDetected], step: Step) -> Outcome:
+        return await _follow(desk, step, await step.run("decide", desk.decide, Request.of(e)))
+
+    @functions.function(
+        TIMER,
+        on=[event(IncidentDue)],
+        retries=2,
+        concurrency=Limit(1, key=lambda e: e.data.incident_id),
+        on_failure=_page,
+    )
+    async def look_again(e: Event[IncidentDue], step: Step) -> Outcome:
+        if e.data.deadline_ms is not None:
+            await step.sleep_until("until-deadline", e.data.deadline_ms)  # whoever sent it early
+            return await step.run("deadline", desk.deadline, e.data.incident_id, e.data.deadline_ms)
+        outcome: Outcome = await step.run("look", desk.due, e.data.incident_id, e.data.decision or "")
+        return await _follow(desk, step, outcome)
+
+    @functions.function(
+        CLOSER,
+        on=[event(HealingCompleted, when=lambda e: e.data.status == "remediated" and bool(e.data.incident_id))],
+        retries=2,
+        concurrency=Limit(1, key=lambda e: e.data.incident_id),
+        on_failure=_page,
+    )
+    async def close(e: Event[HealingCompleted], step: Step) -> bool:
+        by = e.data.source_function or e.source or "an observer"
+        detail = e.data.remediation_detail or e.data.reason or "observed to be well"
+        return await step.run("close", desk.observed_end, e.data.incident_id or "", by, detail)
+
+    return functions
+
+
+async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
+    """Waits for what the outcome waits for, sees to it, and again; parked meanwhile, through any restart."""
+    check = 0
+    while (act := outcome["act"]) is not None:
+        if check >= CHECKS:
+            again = IncidentDue(incident_id=outcome["incident"], decision=act["decision"])
+            await step.send_event("go-on", again, at_ms=act["due_ms"])
+            return outcome
+        await step.sleep_until(f"wait-{check}", act["due_ms"])
+        outcome = await step.run(f"look-{check}", desk.due, outcome["incident"], act["decision"], check)
+        check += 1
+    return outcome
+
+
+def _identity(e: Event[HealingRequested]) -> str:
+    return f"{e.data.domain}\0{adapter_of(e.data.domain).target(e.data.target_component)}"
+
+
+def _invalid(raw: bytes, error: Exception, event_id: str) -> list[EventModel]:
+    answer = answer_invalid(HealingRequested.event_name, raw, error, event_id)
+    return [answer] if answer else []
+
+
+def _page(failure: Failure) -> list[EventModel]:
+    """The router itself failed for good: a person must know, since nobody decides about this event now."""
+    text = (
+        f"{failure.function} failed for good on {failure.event.name} {failure.event.id}: {failure.error[:600]}\n"
+        f"nobody has decided about it; see the run {failure.run}"
+    )
+    return [SendMessage(channel=DEFAULT_CHANNEL, text=text, audit=Audit(producer=failure.function))]

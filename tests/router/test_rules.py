@@ -1,0 +1,164 @@
+"""Every named rule, produced once on a real store, leaves exactly one evidence event. A rule without a story fails."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import anyio
+import pytest
+
+from joelclaw_contracts import Budgets
+from joelclaw_healing import Ledger
+from joelclaw_router.replies import iso
+from joelclaw_router.rules import Rule
+from tests.router.conftest import CONFIG, SLOW, MakeDesk, backup, healing, seen_to, sent
+
+Story = Callable[[MakeDesk, Ledger], Awaitable[object]]
+STORIES: dict[Rule, Story] = {}
+
+
+def tells(rule: Rule) -> Callable[[Story], Story]:
+    def register(story: Story) -> Story:
+        STORIES[rule] = story
+        return story
+
+    return register
+
+
+@tells(Rule.TARGET_SET)
+async def target_set(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(targetComponent="*"))
+
+
+@tells(Rule.JOINED)
+async def joined(make: MakeDesk, ledger: Ledger) -> object:
+    await make(SLOW).decide(healing("a"))
+    return await make(SLOW).decide(healing("b"))
+
+
+@tells(Rule.ABSORBED)
+async def absorbed(make: MakeDesk, ledger: Ledger) -> object:
+    await make().decide(backup("a", failureClass="permanent"))
+    return await make().decide(backup("b"))
+
+
+@tells(Rule.KILL_SWITCH)
+async def kill_switch(make: MakeDesk, ledger: Ledger) -> object:
+    await ledger.stop(actor="a", reason="b")
+    return await make().decide(healing())
+
+
+@tells(Rule.PERMANENT)
+async def permanent(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(backup(error="No space left on device"))
+
+
+@tells(Rule.DEFERRED_STUCK)
+async def deferred_stuck(make: MakeDesk, ledger: Ledger) -> object:
+    return await seen_to(make(), await make().decide(backup(failureClass="deferred")))
+
+
+@tells(Rule.RETRIES_FORBIDDEN)
+async def retries_forbidden(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(retryPolicy={"maxRetries": 0}))
+
+
+@tells(Rule.DEADLINE_PAST)
+async def deadline_past(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(deadlineAt="2020-01-01T00:00:00+02:00"))
+
+
+@tells(Rule.WINDOW_PAST)
+async def window_past(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(backup(backupFailureDetectedAt="2020-01-01T00:00:00Z"))
+
+
+@tells(Rule.ROUTE_MISSING)
+async def route_missing(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(targetEventName=None))
+
+
+@tells(Rule.ROUTE_NOT_ALLOWED)
+async def route_not_allowed(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(targetEventName="gateway/send.message"))
+
+
+@tells(Rule.ROUTE_PAYLOAD)
+async def route_payload(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(targetEventName="system/backup.retry.requested"))
+
+
+@tells(Rule.DUE_PAST_DEADLINE)
+async def due_past_deadline(make: MakeDesk, ledger: Ledger) -> object:
+    return await make(SLOW).decide(healing(deadlineAt=iso(await ledger.store.time_ms() + 60_000)))
+
+
+@tells(Rule.DUE_PAST_WINDOW)
+async def due_past_window(make: MakeDesk, ledger: Ledger) -> object:
+    return await make(SLOW).decide(backup(retryWindowHours=0.01))
+
+
+@tells(Rule.RETRIES_SPENT)
+async def retries_spent(make: MakeDesk, ledger: Ledger) -> object:
+    await seen_to(make(), await make().decide(healing("a", retryPolicy={"maxRetries": 1})))
+    return await make().decide(healing("b", retryPolicy={"maxRetries": 1}))
+
+
+@tells(Rule.RETRIES_PER_DAY)
+async def retries_per_day(make: MakeDesk, ledger: Ledger) -> object:
+    desk = make(CONFIG.model_copy(update={"budgets": Budgets(retries_per_day=0)}))
+    return await desk.decide(healing())
+
+
+@tells(Rule.HOLD_DEFERRED)
+async def hold_deferred(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(backup(failureClass="deferred"))
+
+
+@tells(Rule.HOLD_ASKED)
+async def hold_asked(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing(playbook={"defer": ["a deploy runs"]}))
+
+
+@tells(Rule.HOLD_UNKNOWN)
+async def hold_unknown(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(backup(error="gremlins"))
+
+
+@tells(Rule.RETRY)
+async def retry(make: MakeDesk, ledger: Ledger) -> object:
+    return await make().decide(healing())
+
+
+@tells(Rule.HANDED_OVER)
+async def handed_over(make: MakeDesk, ledger: Ledger) -> object:
+    return await seen_to(make(), await make().decide(healing()))
+
+
+@tells(Rule.SWITCH_HOLDS)
+async def switch_holds(make: MakeDesk, ledger: Ledger) -> object:
+    outcome = await make().decide(healing())
+    await ledger.stop(actor="a", reason="b")
+    await anyio.sleep(0.05)
+    return await make().due(outcome["incident"], outcome["act"]["decision"])
+
+
+@tells(Rule.DEADLINE_TIMER)
+async def deadline_timer(make: MakeDesk, ledger: Ledger) -> object:
+    deadline = await ledger.store.time_ms() + 600_000
+    outcome = await make(SLOW).decide(healing(deadlineAt=iso(deadline)))
+    return await make().deadline(outcome["incident"], deadline)
+
+
+def test_every_rule_has_a_story() -> None:
+    assert set(STORIES) == set(Rule)
+
+
+@pytest.mark.parametrize("rule", Rule, ids=str)
+async def test_a_rule_leaves_exactly_one_evidence_event(make_desk: MakeDesk, ledger: Ledger, rule: Rule) -> None:
+    await STORIES[rule](make_desk, ledger)
+    records = [r for r in await sent(ledger, "otel/event") if r["metadata"]["rule"] == str(rule)]
+    (record,) = records
+    assert record["action"] in ("system.self-healing.router", "system.backup.failure.router")
+    assert record["success"] is not rule.alert
+    assert {"runContext", "model", "confidence", "attempt", "evidence"} <= set(record["metadata"])

@@ -8,7 +8,9 @@ BusError                    a fault; the message says what, where and what to do
 ├── StoreRefused            an answer that is a refusal: READONLY, LOADING, OOM, MISCONF …
 │   └── GroupMissing        NOGROUP: the stream or its group was lost
 ├── StoreUnfit              a server that can't carry the bus (too old, wrong mode)
-└── StateDirectoryBusy      another suite runs in this state directory
+├── StoreNotStarted         the embedded store did not come up
+├── StateDirectoryBusy      another suite runs in this state directory
+└── StateDirectoryUnusable  it can't be made or written
 
 Instruction                 what a handler raises to say how its run goes on; no fault
 ├── Reject                  end as failed now: more attempts can't help
@@ -59,6 +61,18 @@ class StateDirectoryBusy(BusError):
         super().__init__(
             f"state directory {directory} is in use by {holder}; stop that suite, or take another --state-dir"
         )
+
+
+class StateDirectoryUnusable(BusError):
+    def __init__(self, directory: str, problem: str) -> None:
+        super().__init__(f"state directory {directory} can't be used ({problem}); take another --state-dir")
+
+
+class StoreNotStarted(BusError):
+    """`problem` says what to mend."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the embedded store did not start: {problem}")
 
 
 class Instruction(Exception):

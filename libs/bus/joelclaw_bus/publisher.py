@@ -57,6 +57,8 @@ class Publisher:
             raise EventInvalid(name, f"has {len(data)} bytes; {limit} are allowed: send a reference instead")
         slot = self.store.keys.slot(name)
         await self.register(slot)
+        if at_ms:  # a stream that nobody registered would have no promoter, and the event would wait for ever
+            await self.store.call("HSETNX", self.store.keys.slots, name, int(time.time() * 1000))
         # What waits needs a name of its own, so that it can be found, and promoted once.
         envelope = Envelope(
             data=data,

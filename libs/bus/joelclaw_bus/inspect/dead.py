@@ -1,0 +1,72 @@
+"""Dead letters: what no handler may see, and what no attempt could mend."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from joelclaw_bus.inspect.names import event_names
+from joelclaw_bus.inspect.replies import ms_of, number, pairs, parsed, sound, text
+from joelclaw_bus.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One letter. `kind`: `entry` (it could not be read) or `run` (its handler failed for good).
+
+    `fields`: the entry's own, as text; `cut`: those of which only the beginning was kept, and how long they were.
+    """
+
+    id: str
+    event: str
+    kind: str
+    buried_ms: int
+    function: str
+    run: str
+    error: str
+    errors: dict[int, str]
+    fields: dict[str, str]
+    cut: dict[str, str]
+
+    @property
+    def data(self) -> Any:
+        return parsed(self.fields.get("data", ""))
+
+    @property
+    def event_id(self) -> str:
+        """The id the event had: its producer's, else its entry's."""
+        return self.fields.get("id") or self.fields.get("entry") or ""
+
+
+async def list_dead(store: Store, *, pattern: str = "*", limit: int = 50) -> list[DeadLetter]:
+    """The latest first."""
+    names = await event_names(store, pattern)
+    replies = await store.calls(("XREVRANGE", store.keys.slot(n).dead, "+", "-", "COUNT", limit) for n in names)
+    found = [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]
+    return sorted(found, key=lambda letter: letter.buried_ms, reverse=True)[:limit]
+
+
+async def find_dead(store: Store, letter: str, *, pattern: str = "*") -> list[DeadLetter]:
+    """The letters with this id: one, or none; two only if two streams buried in the same millisecond."""
+    if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", letter):
+        return []
+    names = await event_names(store, pattern)
+    replies = await store.calls(("XRANGE", store.keys.slot(n).dead, letter, letter) for n in names)
+    return [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]
+
+
+def _letter(name: str, row: Any) -> DeadLetter:
+    letter, fields = text(row[0]), pairs(row[1] or [])
+    return DeadLetter(
+        id=letter,
+        event=name,
+        kind=fields.get("kind", ""),
+        buried_ms=number(fields.get("buried")) or ms_of(letter),
+        function=fields.get("function", ""),
+        run=fields.get("run", ""),
+        error=fields.get("error", ""),
+        errors={int(k[2:]): v for k, v in fields.items() if k.startswith("x:") and k[2:].isdigit()},
+        fields={k[2:]: v for k, v in fields.items() if k.startswith("e:")},
+        cut={k[4:]: v for k, v in fields.items() if k.startswith("cut:")},
+    )

@@ -1,0 +1,108 @@
+"""Runs of functions: a list, and one run in full. A run without steps that ended well leaves no record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from joelclaw_bus.inspect.names import event_names
+from joelclaw_bus.inspect.replies import number, pairs, parsed, sound
+from joelclaw_bus.store import Store
+
+MOST = 5000
+ENDS = ("completed", "failed", "skipped", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """One run. `state`: running, queued, held, due, waiting, or how it ended: completed, failed, skipped."""
+
+    id: str
+    event: str
+    function: str
+    state: str
+    attempt: int
+    created_ms: int | None
+    moved_ms: int
+    due_ms: int | None
+    error: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDS
+
+
+@dataclass(frozen=True, slots=True)
+class RunDetail:
+    """One run in full. `steps`: journaled results by name; `errors`: what each failed attempt said."""
+
+    facts: RunFacts
+    ended_ms: int | None
+    begins: int
+    result: Any
+    steps: dict[str, Any]
+    errors: dict[int, str]
+    event: dict[str, Any]
+
+
+async def list_runs(
+    store: Store, *, function: str = "", state: str = "", event: str = "*", limit: int = 50
+) -> list[RunFacts]:
+    """The runs that moved last, newest first."""
+    found: list[RunFacts] = []
+    for name in await event_names(store, event):
+        slot = store.keys.slot(name)
+        most = MOST if function or state else limit  # a filter looks further back than it shows
+        rows = await store.calls(("ZREVRANGE", index, 0, most - 1, "WITHSCORES") for index in (slot.open, slot.ended))
+        moved = {run: int(float(at)) for reply in rows for run, at in pairs(sound(reply)).items()}
+        ids = [run for run in moved if not function or run.startswith(function + ":")]
+        records = await store.calls(("HGETALL", slot.run(run)) for run in ids)
+        found += [
+            _facts(name, run, record, moved[run])
+            for run, reply in zip(ids, records, strict=True)
+            if (record := pairs(sound(reply)))
+        ]
+    found = [run for run in found if not state or run.state == state or (state == "ended" and run.ended)]
+    return sorted(found, key=lambda run: run.moved_ms, reverse=True)[:limit]
+
+
+async def find_run(store: Store, run: str) -> RunDetail | None:
+    """One run by its id (`FUNCTION:EVENT-ID`), whichever event started it."""
+    names = await event_names(store)
+    replies = await store.calls(("HGETALL", store.keys.slot(name).run(run)) for name in names)
+    for name, reply in zip(names, replies, strict=True):
+        if record := pairs(sound(reply)):
+            return _detail(name, run, record)
+    return None
+
+
+def _facts(name: str, run: str, record: dict[str, str], moved_ms: int) -> RunFacts:
+    state = record.get("state", "")
+    if state == "ended":
+        state = record.get("status", state)
+    elif state == "queued" and record.get("claim"):
+        state = "running"
+    return RunFacts(
+        id=run,
+        event=name,
+        function=record.get("fn", run.partition(":")[0]),
+        state=state,
+        attempt=int(record.get("attempt") or 0),
+        created_ms=number(record.get("created")),
+        moved_ms=moved_ms,
+        due_ms=number(record.get("due")) if state in ("due", "held", "waiting") else None,
+        error=record.get("error", ""),
+    )
+
+
+def _detail(name: str, run: str, record: dict[str, str]) -> RunDetail:
+    ended = number(record.get("ended"))
+    return RunDetail(
+        facts=_facts(name, run, record, ended or number(record.get("created")) or 0),
+        ended_ms=ended,
+        begins=int(record.get("begins") or 0),
+        result=parsed(record["result"]) if record.get("result") else None,
+        steps={k[2:]: parsed(v) for k, v in record.items() if k.startswith("s:")},
+        errors={int(k[2:]): v for k, v in record.items() if k.startswith("x:") and k[2:].isdigit()},
+        event={k[2:]: parsed(v) if k == "e:data" else v for k, v in record.items() if k.startswith("e:")},
+    )

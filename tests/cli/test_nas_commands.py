@@ -1,0 +1,77 @@
+"""The configuration: shown with its origins, written whole, never overwritten by a slip."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cli.conftest import call
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "new" / "config.json"
+    monkeypatch.setenv("JOELCLAW_CONFIG", str(path))
+    return path
+
+
+def values(*words: str) -> dict[str, dict[str, Any]]:
+    return {v["key"]: v for v in call("nas", "config", "show", *words).result["values"]}
+
+
+def test_init_writes_a_private_file_that_loads(file: Path) -> None:
+    assert call("nas", "config", "init").result == {"path": str(file), "replaced": False}
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert call("nas", "config", "show", "--effective").code == 0
+
+
+def test_init_leaves_a_file_that_is_there_alone_and_force_keeps_the_old_one(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('{"selfHealing": {"router": {"maxRetries": 7}}}')
+    refused = call("nas", "config", "init")
+    assert (refused.code, refused.error) == (1, "config_exists")
+    assert "maxRetries" in file.read_text()
+    assert call("nas", "config", "init", "--force").result["replaced"]
+    assert "7" in file.with_name("config.json.old").read_text()
+    assert json.loads(file.read_text())["selfHealing"]["router"]["maxRetries"] == 5
+
+
+def test_show_says_where_each_value_comes_from(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.mkdir()
+    file.write_text('{"selfHealing": {"router": {"maxRetries": 7, "sleepMinMs": 6000}}}')
+    monkeypatch.setenv("SELF_HEALING_ROUTER_MAX_RETRIES", "9")
+    set_here = values()
+    retries, sleep = set_here["selfHealing.router.maxRetries"], set_here["selfHealing.router.sleepMinMs"]
+    assert (retries["value"], retries["where"]) == (9, "SELF_HEALING_ROUTER_MAX_RETRIES")
+    assert (sleep["value"], sleep["where"]) == (6000, f"{file}: selfHealing.router.sleepMinMs")
+    assert "selfHealing.router.sleepMaxMs" not in set_here
+    assert values("--effective")["selfHealing.router.sleepMaxMs"]["origin"] == "default"
+    assert "SELF_HEALING_ROUTER_MAX_RETRIES" in call("nas", "config", "show", people=True).out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('{"selfHealing": {"router": {"maxRetrys": 7}}}', "maxRetries"),
+        ('{"selfHealing": ', "config.json"),
+        ('{"selfHealing": {"router": {"maxRetries": "7x"}}}', "selfHealing.router.maxRetries"),
+    ],
+)
+def test_a_bad_file_is_one_line_with_key_and_place_and_exits_2(file: Path, text: str, says: str) -> None:
+    file.parent.mkdir()
+    file.write_text(text)
+    said = call("nas", "config", "show")
+    assert (said.code, said.error) == (2, "config_invalid")
+    assert says in said.err
+    assert str(file) in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("JOELCLAW_CONFIG", str(tmp_path / "file" / "config.json"))
+    said = call("nas", "config", "init")
+    assert said.code in (1, 2)
+    assert said.err.count("\n") == 1

@@ -1,0 +1,61 @@
+"""Evidence is found by any part of it, newest first, and counted."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import Cli
+
+
+def emit(cli: Cli, *words: str) -> None:
+    assert cli("otel", "emit", *words).code == 0
+
+
+def test_evidence_is_found_by_action_error_component_and_metadata_case_aside(cli: Cli) -> None:
+    emit(cli, "deploy.done", "--component", "Router", "--data", '{"incident": "inc-42"}')
+    emit(cli, "disk.check", "--failed", "--error", "No space left")
+    for query, action in (
+        ("DEPLOY", "deploy.done"),
+        ("router", "deploy.done"),
+        ("inc-42", "deploy.done"),
+        ("no SPACE", "disk.check"),
+    ):
+        assert [e["action"] for e in cli("otel", "search", query).result["events"]] == [action]
+    assert cli("otel", "search", "nothing like it").result["count"] == 0
+
+
+def test_filters_narrow_and_the_newest_comes_first(cli: Cli) -> None:
+    for n in range(3):
+        emit(cli, f"a.{n}", "--source", f"s{n}")
+    emit(cli, "b", "--failed")
+    assert [e["action"] for e in cli("otel", "list", "--limit", "2").result["events"]] == ["b", "a.2"]
+    assert [e["action"] for e in cli("otel", "list", "--success", "false").result["events"]] == ["b"]
+    assert [e["action"] for e in cli("otel", "list", "--level", "error").result["events"]] == ["b"]
+    assert [e["action"] for e in cli("otel", "list", "--source", "s1").result["events"]] == ["a.1"]
+    assert cli("otel", "list", "--hours", "0").result["events"] == []
+    assert len(cli("otel", "list", "--hours", "1").result["events"]) == 4
+
+
+def test_it_searches_beyond_the_first_page(cli: Cli, one_server) -> None:  # type: ignore[no-untyped-def]
+    emit(cli, "needle")
+    with one_server.client() as client:
+        for _ in range(1200):
+            client.xadd("otel/event", {"data": '{"action": "hay", "metadata": {}}'})
+    assert cli("otel", "search", "needle").result["count"] == 1
+
+
+def test_rubbish_on_the_stream_hides_nothing(cli: Cli, one_server) -> None:  # type: ignore[no-untyped-def]
+    with one_server.client() as client:
+        client.xadd("otel/event", {"data": "no json"})
+        client.xadd("otel/event", {b"data": b"\xff"})
+        client.xadd("otel/event", {"data": '{"action": 5}'})
+    emit(cli, "good")
+    assert [e["action"] for e in cli("otel", "list").result["events"]] == ["good", 5]
+    assert cli("otel", "list", people=True).code == 0
+
+
+def test_stats_count_by_action_and_level(cli: Cli) -> None:
+    emit(cli, "a")
+    emit(cli, "a", "--failed")
+    emit(cli, "b")
+    result = cli("otel", "stats").result
+    assert (result["total"], result["failed"], result["levels"]) == (3, 1, {"info": 2, "error": 1})
+    assert result["actions"][0] == {"action": "a", "count": 2, "failed": 1}

@@ -1,0 +1,252 @@
+"""`joelclaw up` keeps one store and one of each service alive, and takes everything down again."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from joelclaw_bus.local_port import HOST, ask
+from joelclaw_cli.up.restarts import Restart, next_restart
+
+WELL_BEHAVED = """
+import json, os, signal, sys, time
+print("ALERT critical: the house burns", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: (print("settled", flush=True), sys.exit(0)))
+ready = os.environ["JOELCLAW_READY_FILE"]
+with open(ready + ".tmp", "w") as file:
+    json.dump({"service": "router", "pid": os.getpid(), "http": "http://127.0.0.1:1"}, file)
+os.rename(ready + ".tmp", ready)
+while True:
+    time.sleep(1)
+"""
+
+
+class RunningSuite:
+    """A suite process, its ready file, its lines."""
+
+    def __init__(self, state: Path, services: dict[str, str], **plan: object) -> None:
+        self.state = state
+        self.ready_file = state.parent / "ready.json"
+        plan |= {"state_dir": str(state), "ready_file": str(self.ready_file), "services": services}
+        script = Path(__file__).parent / "suite_process.py"
+        self._log = state.parent / f"lines-{time.monotonic_ns()}.txt"
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(script), json.dumps(plan)], stdout=subprocess.DEVNULL, stderr=log
+            )
+
+    def ready(self) -> dict[str, Any]:
+        until(self.ready_file.exists, self.lines)
+        told: dict[str, Any] = json.loads(self.ready_file.read_text())
+        return told
+
+    def port(self) -> int:
+        return int(self.ready()["redis_url"].rpartition(":")[2].partition("/")[0])
+
+    def service_pid(self, name: str = "router") -> int:
+        until(lambda: (self.state / "services" / f"{name}.lock").read_text().isdigit(), self.lines)
+        return int((self.state / "services" / f"{name}.lock").read_text())
+
+    def store_pid(self) -> int:
+        return int((self.state / "store" / "server.pid").read_text())
+
+    def lines(self) -> str:
+        return self._log.read_text()
+
+    def stop(self) -> int:
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(30)
+
+
+def until(true: Callable[[], bool], explain: Callable[[], str], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, explain()
+        time.sleep(0.02)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+Start = Callable[..., RunningSuite]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    suites: list[RunningSuite] = []
+
+    def make(services: dict[str, str] | None = None, **plan: object) -> RunningSuite:
+        suites.append(RunningSuite(tmp_path / "state", services or {"router": WELL_BEHAVED}, **plan))
+        return suites[-1]
+
+    yield make
+    for suite in suites:
+        suite.stop()
+    joelclaw("down", "--state-dir", str(tmp_path / "state"))
+
+
+def joelclaw(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
+    clean = {k: v for k, v in os.environ.items() if k != "REDIS_URL" and not k.startswith("JOELCLAW_")}
+    return subprocess.run(
+        [sys.executable, "-m", "joelclaw_cli", *words], env=clean | env, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_it_tells_where_everything_is_once_all_is_ready_and_takes_it_back_at_the_end(start: Start) -> None:
+    suite = start()
+    told = suite.ready()
+    assert told["http"] == {"router": "http://127.0.0.1:1"}
+    assert ask(suite.port(), "PING") == "PONG"
+    store, router = suite.store_pid(), suite.service_pid()
+    assert suite.stop() == 0
+    assert "settled" in suite.lines()
+    assert (is_alive(store), is_alive(router), suite.ready_file.exists()) == (False, False, False)
+    assert not (suite.state / "suite.json").exists()
+
+
+def test_a_service_that_dies_is_started_again(start: Start) -> None:
+    suite = start()
+    suite.ready()
+    first = suite.service_pid()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: suite.service_pid() not in (0, first), suite.lines)
+    assert "router ended by SIGKILL; starting it again" in suite.lines()
+
+
+def test_a_store_that_dies_is_started_again_on_the_same_port_with_its_data(start: Start) -> None:
+    suite = start()
+    port = suite.port()
+    ask(port, "SET", "kept", "yes")
+    os.kill(suite.store_pid(), signal.SIGKILL)
+    until(lambda: ask(port, "GET", "kept") == "yes", suite.lines)
+    assert "the store ended; starting it again" in suite.lines()
+
+
+def test_a_killed_supervisor_leaves_work_going_and_the_next_up_ends_it_and_never_doubles_it(start: Start) -> None:
+    first = start()
+    port = first.port()
+    ask(port, "SET", "kept", "yes")
+    store, router = first.store_pid(), first.service_pid()
+    first.process.kill()
+    first.process.wait()
+    assert (is_alive(store), is_alive(router)) == (True, True)
+    first.ready_file.unlink()
+    second = start()
+    assert second.port() == port
+    assert (is_alive(store), is_alive(router)) == (False, False)
+    assert ask(port, "GET", "kept") == "yes"
+    assert "ended router, which an earlier suite had left running" in second.lines()
+
+
+def test_down_ends_a_suite_and_also_what_a_killed_one_left(start: Start) -> None:
+    suite = start()
+    suite.ready()
+    store, router = suite.store_pid(), suite.service_pid()
+    suite.process.kill()
+    suite.process.wait()
+    down = json.loads(joelclaw("down", "--state-dir", str(suite.state)).stdout)
+    assert down["result"]["ended"] == ["router", "store"]
+    assert (is_alive(store), is_alive(router)) == (False, False)
+
+
+def test_down_stops_a_running_suite_gracefully(start: Start) -> None:
+    suite = start()
+    suite.ready()
+    down = json.loads(joelclaw("down", "--state-dir", str(suite.state)).stdout)
+    assert down["result"]["ended"] == ["suite"]
+    assert suite.process.wait(5) == 0
+
+
+def test_a_second_suite_in_the_same_directory_is_refused_in_one_line(start: Start) -> None:
+    suite = start()
+    suite.ready()
+    second = joelclaw("up", "--state-dir", str(suite.state), "--port", "0")
+    assert second.returncode == 1
+    assert json.loads(second.stdout)["error"]["code"] == "state_directory_busy"
+    assert second.stderr.count("\n") == 1
+    assert f"in use by process {suite.process.pid}" in second.stderr
+
+
+def test_a_service_that_refuses_its_configuration_stops_the_suite_and_is_quoted(start: Start) -> None:
+    suite = start(
+        {"router": "import sys; print('selfHealing.router.modle is no key; did you mean model?'); sys.exit(2)"}
+    )
+    assert suite.process.wait(20) == 2
+    assert "error: router refuses its configuration: selfHealing.router.modle is no key" in suite.lines()
+
+
+def test_a_service_that_will_not_stop_is_killed_after_its_grace_with_what_it_started(start: Start) -> None:
+    stubborn = WELL_BEHAVED.replace(
+        'signal.signal(signal.SIGTERM, lambda *_: (print("settled", flush=True), sys.exit(0)))',
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "import subprocess; child = subprocess.Popen(['sleep', '300']); print(f'child={child.pid}.', flush=True)",
+    )
+    suite = start({"router": stubborn}, grace=0.5)
+    suite.ready()
+    child = int(suite.lines().partition("child=")[2].partition(".")[0])
+    assert suite.stop() == 0
+    assert "did not stop in 0.5 s; killed" in suite.lines()
+    until(lambda: not is_alive(child), suite.lines)
+
+
+def test_alerts_of_services_and_of_the_stream_are_shown(start: Start) -> None:
+    suite = start()
+    port = suite.port()
+    assert "router | ALERT  critical: the house burns" in suite.lines()
+    until(lambda: "XREAD" in ask(port, "CLIENT", "LIST").upper(), suite.lines)
+    ask(port, "XADD", "gateway/send.message", "*", "data", '{"channel":"ops","text":"disk is full"}')
+    until(lambda: "alert | ALERT  ops: disk is full" in suite.lines(), suite.lines)
+
+
+def test_a_port_in_use_is_one_line_and_a_failure(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = joelclaw("up", "--state-dir", str(tmp_path), "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port} is in use" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_redis_url_that_does_not_answer_is_one_line_and_a_failure(tmp_path: Path) -> None:
+    done = joelclaw("up", "--state-dir", str(tmp_path), REDIS_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["error"]["code"] == "store_unavailable"
+    assert "redis://127.0.0.1:1/0 does not answer" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("deaths", "plan"),
+    [
+        ([100.0], Restart(0.2, False, 1)),
+        ([99.0, 100.0], Restart(0.8, False, 2)),
+        ([10.0, 100.0], Restart(0.2, False, 1)),
+        ([97.0, 98.0, 99.0, 100.0], Restart(10.0, False, 4)),
+        ([96.0, 97.0, 98.0, 99.0, 100.0], Restart(30.0, True, 5)),
+    ],
+)
+def test_restarts_slow_down_and_five_deaths_in_a_minute_are_a_crash_loop(deaths: list[float], plan: Restart) -> None:
+    assert next_restart(deaths, now=100.0) == plan
+
+
+def test_a_ready_file_that_could_not_be_written_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    done = joelclaw("up", "--state-dir", str(tmp_path / "state"), "--ready-file", str(tmp_path / "none" / "ready"))
+    assert done.returncode == 2
+    assert "there is no directory" in done.stderr
+    assert not (tmp_path / "state").exists()

@@ -1,0 +1,78 @@
+"""What a command returns: facts for programs, a picture for people, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from joelclaw_cli.failures import Failure
+
+Next = tuple[str, str]  # a command, and what it is good for
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`result` is JSON-able. `view` draws it; called only for people, so that programs never pay for `rich`."""
+
+    result: Any
+    view: Callable[[], Iterable[RenderableType]]
+    next_actions: tuple[Next, ...] = field(default=())
+
+
+def envelope(command: str, answer: Answer) -> str:
+    """One line of JSON: `{ok, command, result, next_actions}`."""
+    return _json({"ok": True, "command": command, "result": answer.result, "next_actions": _next(answer.next_actions)})
+
+
+def failure_envelope(command: str, failure: Failure) -> str:
+    """The same for a failure: `error {code, message}` and `fix` beside it."""
+    return _json(
+        {
+            "ok": False,
+            "command": command,
+            "result": None,
+            "error": {"code": failure.code, "message": failure.message},
+            "fix": failure.fix,
+            "next_actions": _next(failure.next_actions),
+        }
+    )
+
+
+def draw(answer: Answer) -> None:
+    """For people: the picture, then what to try next."""
+    from joelclaw_cli.render import console
+
+    screen = console()
+    for part in answer.view():
+        screen.print(part)
+    for command, description in answer.next_actions:
+        screen.print(f"[dim]→ {description}:[/dim] [cyan]{_escape(command)}[/cyan]", soft_wrap=True)
+
+
+def print_failure(failure: Failure) -> None:
+    """One line on stderr: what, where, how to mend."""
+    colour = sys.stderr.isatty()
+    head = "\033[1;31merror\033[0m" if colour else "error"
+    fix = f" Fix: {failure.fix}" if failure.fix else ""
+    message = failure.message if failure.message.endswith((".", "?")) else failure.message + "."
+    print(f"{head}: {message}{fix}", file=sys.stderr)
+
+
+def _next(actions: Iterable[Next]) -> list[dict[str, str]]:
+    return [{"command": command, "description": description} for command, description in actions]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

@@ -1,0 +1,24 @@
+"""`joelclaw bus`: events, streams, runs, what is due, dead letters."""
+
+from __future__ import annotations
+
+from joelclaw_cli.command import Group
+
+bus = Group(
+    "bus",
+    help="Events, streams, runs, what is due, dead letters.",
+    lazy={
+        "send": (f"{__name__}.send:send", "Send an event, now or later."),
+        "tail": (f"{__name__}.tail:tail", "The latest events, or events as they come."),
+        "streams": (f"{__name__}.streams:streams", "Length, readers, lag, what waits, what died."),
+        "runs": (f"{__name__}.runs:runs", "Runs of functions, the latest first."),
+        "run": (f"{__name__}.runs:run", "One run in full: steps, attempts, error."),
+        "due": (f"{__name__}.due:due", "What waits for its time."),
+        "dead": (f"{__name__}.dead:dead", "Dead letters: what could not be read, and what no attempt could mend."),
+    },
+    examples=[
+        ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),
+        ("joelclaw bus streams", "who reads what, and who lags"),
+        ("joelclaw bus dead list", "what could not be handled"),
+    ],
+)

@@ -1,0 +1,178 @@
+"""What every command has: `--json`, an Examples section, a progress line, and for those that read it, the store."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from joelclaw_cli.answer import Answer, draw, envelope
+
+DEFAULT_STATE = "~/.joelclaw/state"
+
+
+def state_option() -> click.Option:
+    return click.Option(
+        ["--state-dir"],
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="JOELCLAW_STATE_DIR",
+        default=DEFAULT_STATE,
+        show_default=True,
+        help="The suite's state directory (JOELCLAW_STATE_DIR).",
+    )
+
+
+def _store_options() -> list[click.Parameter]:
+    return [
+        click.Option(["--redis-url"], envvar="REDIS_URL", help="The store (REDIS_URL); else the running suite's."),
+        state_option(),
+        click.Option(["--prefix"], envvar="JOELCLAW_PREFIX", help="Before every key (JOELCLAW_PREFIX)."),
+    ]
+
+
+class _Examples(click.Command):
+    """Shows `examples`, a list of (command line, what it does), at the end of its help."""
+
+    examples: Sequence[tuple[str, str]] = ()
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line, does in self.examples:
+                    formatter.write_text(f"# {does}")
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class Command(_Examples):
+    """A command whose function returns an Answer, or None when it has printed its own stream of lines."""
+
+    def __init__(
+        self,
+        *args: Any,
+        examples: Sequence[tuple[str, str]] = (),
+        store: bool = False,
+        progress: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.setdefault("params", [])
+        if store:
+            kwargs["params"] = [*kwargs["params"], *_store_options()]
+        kwargs["params"] = [*kwargs["params"], _json_option()]
+        super().__init__(*args, **kwargs)
+        self.examples, self.store, self.progress = examples, store, progress
+
+    def invoke(self, ctx: click.Context) -> None:
+        if self.store:
+            from joelclaw_cli.place import Place
+
+            ctx.params["place"] = Place(
+                ctx.params.pop("redis_url"), ctx.params.pop("state_dir"), ctx.params.pop("prefix")
+            )
+        with _progress(ctx.command_path, shown=self.progress):
+            answer = super().invoke(ctx)
+        if isinstance(answer, Answer):
+            if wants_json(ctx):
+                click.echo(envelope(ctx.command_path, answer))
+            else:
+                draw(answer)
+
+
+class Group(_Examples, click.Group):
+    """A group whose commands are imported only when they are called: name -> (module:attribute, one line)."""
+
+    def __init__(
+        self,
+        *args: Any,
+        lazy: dict[str, tuple[str, str]] | None = None,
+        examples: Sequence[tuple[str, str]] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.lazy, self.examples = lazy or {}, examples
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.lazy, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            from joelclaw_cli.failures import nearest
+
+            near = nearest(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"{ctx.command_path} has no command {args[0]}{near}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, line) for name, (_, line) in self.lazy.items()]
+        rows += [(name, command.get_short_help_str(80)) for name, command in self.commands.items()]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def command(
+    name: str,
+    *,
+    examples: Sequence[tuple[str, str]],
+    store: bool = False,
+    progress: bool = True,
+    group: click.Group | None = None,
+) -> Callable[[Callable[..., Answer | None]], Command]:
+    """Make the function a command; in `group` when one is given."""
+
+    def make(function: Callable[..., Answer | None]) -> Command:
+        made = click.command(name, cls=Command, examples=examples, store=store, progress=progress)(function)
+        if group is not None:
+            group.add_command(made)
+        return made
+
+    return make
+
+
+def wants_json(ctx: click.Context | None = None) -> bool:
+    """Asked for by `--json` (here or before the command), or because stdout is no terminal."""
+    ctx = ctx or click.get_current_context()
+    return bool(ctx.find_root().meta.get("joelclaw.json")) or not sys.stdout.isatty()
+
+
+def _json_option() -> click.Option:
+    def remember(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.find_root().meta["joelclaw.json"] = True
+
+    return click.Option(["--json"], is_flag=True, expose_value=False, callback=remember, help="Answer in JSON.")
+
+
+@contextmanager
+def _progress(what: str, *, shown: bool) -> Iterator[None]:
+    """A line on stderr when it takes more than a second, and every five seconds from then on."""
+    over = threading.Event()
+
+    def tell() -> None:
+        wait, waited = 1.0, 0.0
+        while not over.wait(wait):
+            waited += wait
+            wait = 5.0
+            print(f"… {what}: {waited:.0f} s", file=sys.stderr, flush=True)
+
+    thread = threading.Thread(target=tell, daemon=True)
+    if shown:
+        thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        if shown:
+            thread.join()

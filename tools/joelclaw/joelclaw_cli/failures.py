@@ -1,0 +1,106 @@
+"""What an error means to an operator: a code for programs, one line, how to mend it, and the exit code.
+
+| exit | means                                                              |
+|------|--------------------------------------------------------------------|
+| 0    | done                                                               |
+| 1    | a fault: the store, the machine, a refusal                         |
+| 2    | the command line or the configuration is wrong; nothing was done   |
+| 3    | what was asked for does not exist                                  |
+| 130  | interrupted                                                        |
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+FAULT, USAGE, NOT_FOUND, INTERRUPTED = 1, 2, 3, 130
+
+
+class Failure(Exception):
+    """A command that did not succeed, ready to be told. `message` has no final dot."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        fix: str = "",
+        exit_code: int = FAULT,
+        next_actions: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = " ".join(message.split())
+        self.fix = fix
+        self.exit_code = exit_code
+        self.next_actions = next_actions
+
+
+def not_found(what: str, name: str, *, look: str) -> Failure:
+    """`look` is the command that lists what there is."""
+    return Failure(
+        "not_found",
+        f"there is no {what} {name}",
+        fix=f"see what there is: {look}",
+        exit_code=NOT_FOUND,
+        next_actions=((look, f"list every {what}"),),
+    )
+
+
+def usage(message: str, *, fix: str = "") -> Failure:
+    return Failure("usage", message, fix=fix, exit_code=USAGE)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """`; did you mean X?` or nothing."""
+    near = difflib.get_close_matches(word, list(words), n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Any error as a Failure. An ExceptionGroup is told by its first member."""
+    import click
+
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, Failure):
+        return error
+    if isinstance(error, click.UsageError):
+        path = error.ctx.command_path if error.ctx else "joelclaw"
+        return usage(error.format_message(), fix=f"{path} --help shows how it is called")
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Failure("interrupted", "interrupted", exit_code=INTERRUPTED)
+    if isinstance(error, click.ClickException):
+        return Failure("failed", error.format_message())
+    return _of_libraries(error) or Failure(
+        "internal", f"{type(error).__name__}: {error}", fix="this is a defect; JOELCLAW_DEBUG=1 shows where"
+    )
+
+
+_CODES = {
+    "StoreUnavailable": ("store_unavailable", "start it with joelclaw up, or mend REDIS_URL", FAULT),
+    "StoreRefused": ("store_refused", "", FAULT),
+    "GroupMissing": ("store_refused", "", FAULT),
+    "StoreUnfit": ("store_unfit", "", FAULT),
+    "StoreNotStarted": ("store_not_started", "", FAULT),
+    "StateDirectoryBusy": ("state_directory_busy", "joelclaw down stops that suite", FAULT),
+    "StateDirectoryUnusable": ("state_directory_unusable", "", FAULT),
+    "NameInvalid": ("name_invalid", "", USAGE),
+    "EventInvalid": ("payload_invalid", "", USAGE),
+    "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "IncidentUnknown": ("not_found", "", NOT_FOUND),
+    "HealingError": ("incident_refused", "", FAULT),
+    "BusError": ("failed", "", FAULT),
+    "ContractError": ("invalid", "", USAGE),
+    "PayloadInvalid": ("payload_invalid", "docs/events.md describes every field", USAGE),
+}
+
+
+def _of_libraries(error: BaseException) -> Failure | None:
+    """By class name, up the tree: the libraries that define them need not be loaded to tell a usage error."""
+    for kind in type(error).__mro__:
+        if kind.__module__.startswith("joelclaw_") and kind.__name__ in _CODES:
+            code, fix, exit_code = _CODES[kind.__name__]
+            return Failure(code, str(error), fix=fix, exit_code=exit_code)
+    return None

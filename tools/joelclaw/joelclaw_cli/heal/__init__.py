@@ -1,0 +1,21 @@
+"""`joelclaw heal`: incidents, and the kill switch."""
+
+from __future__ import annotations
+
+from joelclaw_cli.command import Group
+
+heal = Group(
+    "heal",
+    help="Incidents, and the kill switch of the self-healing.",
+    lazy={
+        "list": (f"{__name__}.incidents:list_incidents", "What is broken, and what is done about it."),
+        "show": (f"{__name__}.incidents:show", "One incident and its timeline."),
+        "dismiss": (f"{__name__}.dismiss:dismiss", "Say that an incident is over."),
+        "stop": (f"{__name__}.switch:stop", "Stop all acting: retries, holds, restarts."),
+        "start": (f"{__name__}.switch:start", "Let it act again."),
+    },
+    examples=[
+        ("joelclaw heal list", "what is broken, and what is done about it"),
+        ("joelclaw heal stop --reason 'moving the NAS'", "no retry, hold or restart until it is started again"),
+    ],
+)

@@ -1,0 +1,153 @@
+"""`joelclaw heal list` and `joelclaw heal show ID`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joelclaw_cli.answer import Answer, Next
+from joelclaw_cli.command import command
+from joelclaw_cli.place import Place
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from joelclaw_bus.store import Store
+    from joelclaw_healing import Incident, KillSwitch
+
+
+@command(
+    "list",
+    store=True,
+    examples=[
+        ("joelclaw heal list", "what is not closed"),
+        ("joelclaw heal list --queue", "what waits for a person"),
+        ("joelclaw heal list --closed", "also what is over"),
+    ],
+)
+@click.option("--closed", is_flag=True, help="Closed ones too.")
+@click.option("--queue", is_flag=True, help="Only what waits for a person, longest waiting first.")
+@click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="At most so many.")
+def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answer:
+    """What is broken, and what is done about it."""
+    from joelclaw_healing import Ledger
+
+    async def look(store: Store) -> tuple[list[Incident], KillSwitch | None, int]:
+        ledger = Ledger(store)
+        found = await ledger.queue() if queue else await ledger.list_incidents(closed=closed, limit=limit)
+        return found[:limit], await ledger.switch(), await store.time_ms()
+
+    found, switch, now = place.run(look)
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import relative, shortened, table, warning
+        from joelclaw_cli.render import state as coloured
+
+        if switch:
+            yield warning(
+                f"All acting is stopped since {relative(switch.since_ms, now)} by {switch.owner}: {switch.reason}"
+            )
+        rows = (
+            (
+                i.id,
+                coloured(i.state.value),
+                f"{i.domain} {i.target}",
+                i.attempt,
+                _plan(i, now),
+                shortened(i.problem or i.failure_class, 80),
+            )
+            for i in found
+        )
+        yield table(("incident", "state", "target", ">attempt", "next", "problem"), rows, empty="nothing is broken")
+
+    actions: list[Next] = [(f"joelclaw heal show {found[0].id}", "look at one")] if found else []
+    if switch:
+        actions.append(("joelclaw heal start", "let it act again"))
+    result = {"incidents": [_facts(i) for i in found], "stopped": asdict(switch) if switch else None}
+    return Answer(result, view, tuple(actions))
+
+
+@command("show", store=True, examples=[("joelclaw heal show inc-0123456789ab", "what it is, and how it came to this")])
+@click.argument("incident_id", metavar="ID")
+def show(place: Place, incident_id: str) -> Answer:
+    """One incident and its timeline."""
+    from joelclaw_healing import Ledger
+
+    async def look(store: Store) -> tuple[Incident, list[dict[str, Any]], int]:
+        return *await Ledger(store).show(incident_id), await store.time_ms()
+
+    found, timeline, now = place.run(look)
+
+    def view() -> Iterable[RenderableType]:
+        return _picture(found, timeline, now)
+
+    actions: list[Next] = [(f"joelclaw otel search {found.id}", "the evidence of each decision")]
+    if not found.is_over:
+        actions.append((f"joelclaw heal dismiss {found.id} --reason '…'", "if it is over, or no matter"))
+    return Answer(_facts(found) | {"timeline": timeline}, view, tuple(actions))
+
+
+def _plan(incident: Incident, now: int) -> str:
+    """What happens next, in a few words."""
+    from joelclaw_cli.render import relative
+
+    if incident.act:
+        return f"{incident.act.kind.value} {relative(incident.act.due_ms, now)}"
+    if incident.barred:
+        return f"barred: {incident.barred}"
+    if incident.state.value == "open":
+        return "watching"
+    return "a person" if incident.state.value == "escalated" else incident.end
+
+
+def _facts(incident: Incident) -> dict[str, Any]:
+    return asdict(incident) | {"request": _parsed(incident.request)}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text or None
+
+
+def _picture(i: Incident, timeline: Iterable[Mapping[str, Any]], now: int) -> Iterable[RenderableType]:
+    from joelclaw_cli.render import clock, fields, shortened, state, table
+
+    yield fields(
+        [
+            ("incident", i.id),
+            ("state", state(i.state.value)),
+            ("domain", i.domain),
+            ("target", i.target),
+            ("problem", i.problem),
+            ("class", i.failure_class),
+            ("next", _plan(i, now)),
+            ("route", i.act.route if i.act else ""),
+            ("attempt", i.attempt),
+            ("requests", i.requests),
+            ("reopened", i.reopened or ""),
+            ("owner", i.owner),
+            ("watchers", ", ".join(i.watchers)),
+            ("opened", clock(i.opened_ms)),
+            ("deadline", clock(i.deadline_ms)),
+            ("closed", f"{clock(i.closed_ms)}  {i.end} by {i.closed_by}" if i.closed_ms else ""),
+        ]
+    )
+    yield ""
+    rows = ((clock(_ms(line.get("at"))), shortened(_told(line), 200)) for line in timeline)
+    yield table(("time", "what happened"), rows, empty="no timeline is kept")
+
+
+def _ms(value: object) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _told(line: Mapping[str, Any]) -> str:
+    skipped = ("at", "seq")
+    words = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in line.items() if k not in skipped and v)
+    return " ".join(words)

@@ -1,0 +1,109 @@
+"""Reading evidence: one row of `otel/event`, the filters, the picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joelclaw_cli.place import Place
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from joelclaw_bus.inspect.entries import Entry
+    from joelclaw_bus.store import Store
+
+EVENT = "otel/event"
+LEVELS = ("debug", "info", "warn", "error", "fatal")
+Evidence = dict[str, Any]
+F = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which evidence. `query` is searched, case aside, in action, component, source, error and metadata."""
+
+    query: str = ""
+    hours: float | None = None
+    level: str | None = None
+    source: str | None = None
+    component: str | None = None
+    success: bool | None = None
+
+    def takes(self, evidence: Evidence) -> bool:
+        """Whether this piece is wanted."""
+        asked = (("level", self.level), ("source", self.source), ("component", self.component))
+        if any(value is not None and evidence.get(field) != value for field, value in asked):
+            return False
+        if self.success is not None and evidence.get("success") is not self.success:
+            return False
+        return self.query.casefold() in _searched(evidence) if self.query else True
+
+
+def filters(function: F) -> F:
+    """The options that all reading commands share."""
+    for option in reversed(
+        (
+            click.option("--hours", type=click.FloatRange(0, 24 * 366), help="Only the last so many hours."),
+            click.option("--level", type=click.Choice(LEVELS), help="Of this level."),
+            click.option("--source", help="From this service."),
+            click.option("--component", help="Of this component or function."),
+            click.option("--success", type=click.BOOL, metavar="true|false", help="Only good, or only bad."),
+        )
+    ):
+        function = option(function)
+    return function
+
+
+def read(place: Place, wanted: Wanted, limit: int) -> list[Evidence]:
+    """The newest `limit` pieces that are wanted, newest first."""
+    from joelclaw_bus.inspect.entries import newest_first
+
+    async def look(store: Store) -> list[Evidence]:
+        since = await store.time_ms() - round(wanted.hours * 3_600_000) if wanted.hours is not None else 0
+        found = []
+        keep = _keeping(wanted)
+        async for entry in newest_first(store, EVENT, since_ms=since, keep=keep):
+            found.append(entry.data)
+            if len(found) >= limit:
+                break
+        return found
+
+    return place.run(look)
+
+
+def picture(found: Iterable[Evidence], empty: str) -> Iterable[RenderableType]:
+    """A line each: when, how bad, what, who, and what matters of the rest."""
+    from joelclaw_cli.render import clock, shortened, state, table
+
+    rows = (
+        (
+            clock(e["timestamp"]) if isinstance(e.get("timestamp"), int) else "",
+            state(str(e.get("level", ""))),
+            "✓" if e.get("success") else "✗",
+            e.get("action", ""),
+            e.get("component", ""),
+            shortened(str(e.get("error") or "") + " " + _words(e.get("metadata")), 200),
+        )
+        for e in found
+    )
+    yield table(("time", "level", "", "action", "component", "what"), rows, empty=empty)
+
+
+def _keeping(wanted: Wanted) -> Callable[[Entry], bool]:
+    return lambda entry: isinstance(entry.data, dict) and wanted.takes(entry.data)
+
+
+def _searched(evidence: Evidence) -> str:
+    words = [str(evidence.get(field) or "") for field in ("action", "component", "source", "error")]
+    return "\n".join([*words, json.dumps(evidence.get("metadata"), ensure_ascii=False)]).casefold()
+
+
+def _words(metadata: object) -> str:
+    if not isinstance(metadata, dict):
+        return ""
+    return " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in metadata.items())

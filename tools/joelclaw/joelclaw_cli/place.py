@@ -1,0 +1,72 @@
+"""Where the store is: `--redis-url` or REDIS_URL, else the running suite of the state directory, else a clear error."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from joelclaw_bus.state_directory import StateDirectory
+from joelclaw_bus.store import Store, StoreSettings, open_store
+from joelclaw_cli.failures import USAGE, Failure
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the operator said about the store."""
+
+    redis_url: str | None
+    state_dir: Path
+    prefix: str | None
+
+    def settings(self) -> StoreSettings:
+        """The address to use. Failure `store_unknown` when there is none."""
+        if self.redis_url:
+            return StoreSettings(self.redis_url, self.prefix or "")
+        suite = StateDirectory(self.state_dir).running_suite()
+        if suite is None:
+            raise Failure(
+                "store_unknown",
+                f"no suite runs in {self.state_dir} and REDIS_URL is not set",
+                fix="start one with joelclaw up, or set REDIS_URL",
+                exit_code=USAGE,
+                next_actions=(("joelclaw up", "start the suite here"),),
+            )
+        return StoreSettings(str(suite["redis_url"]), str(suite.get("prefix", "")) if not self.prefix else self.prefix)
+
+    def run(self, ask: Callable[[Store], Awaitable[T]]) -> T:
+        """Open the store, ask it, close it. KeyboardInterrupt after Ctrl-C."""
+        settings = self.settings()
+
+        async def session() -> T:
+            async with open_store(settings) as store:
+                return await ask(store)
+
+        if threading.current_thread() is not threading.main_thread():
+            return anyio.run(session)  # only the main thread hears signals
+        return anyio.run(_heeding_ctrl_c, session)
+
+
+async def _heeding_ctrl_c(work: Callable[[], Awaitable[T]]) -> T:
+    """Until the work has ended: asyncio's own way cancels once, and a cancellation can get lost in a library."""
+    done: list[T] = []
+    with anyio.open_signal_receiver(signal.SIGINT) as signals:
+        async with anyio.create_task_group() as tasks:
+
+            async def interrupt() -> None:
+                async for _ in signals:
+                    tasks.cancel_scope.cancel()
+
+            tasks.start_soon(interrupt)
+            done.append(await work())
+            tasks.cancel_scope.cancel()
+    if not done:
+        raise KeyboardInterrupt
+    return done[0]

@@ -1,0 +1,77 @@
+"""The root of the command tree. It owns the output mode and the exit codes; nothing below it exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import click
+
+from joelclaw_cli.answer import failure_envelope, print_failure
+from joelclaw_cli.command import Group, _json_option
+from joelclaw_cli.failures import FAULT, failure_of
+
+HERE = "joelclaw_cli"
+
+root = Group(
+    "joelclaw",
+    help="The operator's hand for system-bus, a self-healing event bus on Redis streams.\n\n"
+    "People get tables; --json, or a stdout that is no terminal, gets "
+    "{ok, command, result, next_actions}. Exit codes: 0 done, 1 fault, 2 usage or configuration, 3 not found.",
+    params=[_json_option(), click.Option(["--version"], is_flag=True, help="Show the version and exit.")],
+    invoke_without_command=True,
+    lazy={
+        "up": (f"{HERE}.up.command:up", "Run the suite here: a store and every service."),
+        "down": (f"{HERE}.up.down:down", "Stop the suite of a state directory."),
+        "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
+        "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
+        "otel": (f"{HERE}.otel:otel", "The evidence that every decision leaves."),
+        "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),
+    },
+    examples=[
+        ("joelclaw up", "run the suite on this machine; Ctrl-C stops it"),
+        ("joelclaw bus send system/health.check.requested --data '{}'", "send an event"),
+        ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),
+        ("joelclaw heal list", "what is broken, and what is done about it"),
+    ],
+)
+
+
+@click.pass_context
+def _at_root(ctx: click.Context, version: bool) -> None:
+    if version:
+        from importlib.metadata import version as version_of
+
+        click.echo(version_of("joelclaw-cli"))
+        ctx.exit()
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+root.callback = _at_root
+
+
+def run(arguments: list[str]) -> int:
+    """One command line, its exit code. Every error becomes one line (people) or an envelope (programs)."""
+    try:
+        return int(root.main(arguments, prog_name="joelclaw", standalone_mode=False) or 0)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAULT
+    except BaseException as error:  # the root is where every error ends
+        if isinstance(error, SystemExit | GeneratorExit):
+            raise
+        return _tell(error, arguments)
+
+
+def _tell(error: BaseException, arguments: list[str]) -> int:
+    failure = failure_of(error)
+    if os.environ.get("JOELCLAW_DEBUG"):
+        traceback.print_exception(error)
+    if "--json" in arguments or not sys.stdout.isatty():
+        words = [w for w in arguments if not w.startswith("-")]
+        print(failure_envelope(" ".join(["joelclaw", *words[:2]]), failure), flush=True)
+    if sys.stderr.isatty() or "--json" not in arguments:
+        print_failure(failure)
+    return failure.exit_code

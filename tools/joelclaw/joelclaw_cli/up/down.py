@@ -1,0 +1,62 @@
+"""`joelclaw down`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from joelclaw_cli.answer import Answer
+from joelclaw_cli.command import command, state_option
+from joelclaw_cli.failures import Failure
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PATIENCE = 40.0  # services' grace, then the store's
+
+
+@command(
+    "down",
+    examples=[
+        ("joelclaw down", "stop the suite, as Ctrl-C in its terminal would"),
+        ("joelclaw down --state-dir DIR", "stop the one of another state directory"),
+    ],
+)
+def down(state_dir: Path) -> Answer:
+    """Stop the suite of a state directory.
+
+    Also ends what a killed `joelclaw up` left running. Waiting runs and due events are kept.
+    """
+    from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
+    from joelclaw_bus.state_directory import StateDirectory
+    from joelclaw_cli.render import good
+    from joelclaw_cli.up.child import end_orphans
+
+    state, ended = StateDirectory(state_dir), list[str]()
+    holder = state.holder()
+    if holder is not None:
+        os.kill(holder, signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while state.holder() is not None:
+            if time.monotonic() > deadline:
+                raise Failure("still_running", f"process {holder} has not stopped after {PATIENCE:.0f} s")
+            time.sleep(0.05)
+        ended.append("suite")
+    if state.path.is_dir():
+        state.open()
+        ended += end_orphans(state.services, grace=10.0)
+        if EmbeddedStore(EmbeddedSettings(state.store)).end_orphan():
+            ended.append("store")
+        state.close()
+
+    def view() -> Iterable[RenderableType]:
+        yield good(f"stopped: {', '.join(ended)}" if ended else f"nothing runs in {state.path}")
+
+    return Answer({"state_dir": str(state.path), "ended": ended}, view, (("joelclaw up", "start it again"),))
+
+
+down.params.insert(0, state_option())

@@ -93,6 +93,7 @@ __all__ = [
     "RetryPolicy",
     "RouterKnobs",
     "RunContext",
+    "Runtime",
     "RuntimeHealthRequested",
     "SendMessage",
     "Status",

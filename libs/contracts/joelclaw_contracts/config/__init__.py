@@ -10,7 +10,7 @@ load            the loader
 from .document import config_path
 from .effective import Config
 from .load import load_config
-from .model import Alerts, Backup, Budgets, Health, Models, Nas, RouterKnobs, Routes, Schedules, Transport
+from .model import Alerts, Backup, Budgets, Health, Models, Nas, RouterKnobs, Routes, Runtime, Schedules, Transport
 from .provenance import Provenance, Source
 from .template import template
 
@@ -25,6 +25,7 @@ __all__ = [
     "Provenance",
     "RouterKnobs",
     "Routes",
+    "Runtime",
     "Schedules",
     "Source",
     "Transport",

@@ -10,7 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .model import Alerts, Budgets, Health, Models, Nas, RedisSource, RouterKnobs, Routes, Section, Transport, wire_name
+from .model import (
+    Alerts,
+    Budgets,
+    Health,
+    Models,
+    Nas,
+    RedisSource,
+    RouterKnobs,
+    Routes,
+    Runtime,
+    Section,
+    Transport,
+    wire_name,
+)
 
 CONFIG_VARIABLE = "JOELCLAW_CONFIG"
 
@@ -123,12 +136,10 @@ KEYS: tuple[Key, ...] = (
     *_plain(("budgets",), Budgets),
     *_plain(("alerts",), Alerts),
     *_plain(("health",), Health),
+    *_plain(("runtime",), Runtime),
     *_plain(("backup", "redis"), RedisSource),
 )
 """Every effective value but the schedules, in the order in which it is shown."""
 
 VARIABLES: tuple[str, ...] = tuple(dict.fromkeys(name for key in KEYS for name in key.variables))
 """Every variable that the loader reads, besides `JOELCLAW_CONFIG`."""
-
-EMPTY_SECTIONS = ("runtime",)
-"""Sections that may stand in the file and have no keys yet."""

@@ -237,7 +237,7 @@ def test_the_remaining_sections_are_read(load):
     ],
 )
 def test_a_runtime_that_can_not_be_is_refused(load, key, value, problem):
-    with pytest.raises(ConfigError, match=f"runtime.{key} .*{problem}"):
+    with pytest.raises(ConfigError, match=f"runtime.{key}.*{problem}"):
         load({"runtime": {key: value}})
 
 

@@ -17,6 +17,7 @@ from .config import (
     Nas,
     Provenance,
     RouterKnobs,
+    Runtime,
     Transport,
     config_path,
     load_config,

@@ -113,7 +113,7 @@ def test_six_passes_in_a_moment_are_no_recovery() -> None:
 
 def test_an_act_that_failed_is_held_and_mostly_bad_outcomes_turn_the_action_off_until_one_is_good() -> None:
     record = intended(CONFIRMED, "r", "a", FAILING, "down", NOW, LIMITS)
-    assert (record.fence, record.cool_until_ms) == (1, NOW + 900_000)
+    assert (record.fence, record.cool_until_ms) == (NOW, NOW + 900_000)
     for outcome, off in [("fixed", ""), ("failed", ""), ("skipped", ""), ("unverified", ""), ("failed", "1 of its")]:
         record = settled(record, Outcome(outcome), NOW, LIMITS)
         assert off in record.off

@@ -152,7 +152,7 @@ def recovered(record: Record) -> Record:
 
 def intended(record: Record, id: str, by: str, symptom: Symptom, why: str, now: int, limits: GuardLimits) -> Record:
     """The act is decided: its intent stands, and its cool-down runs, before anything is done."""
-    fence = record.fence + 1
+    fence = max(record.fence + 1, now)  # by the clock too: a store that lost its memory must not make old fences
     intent = Intent(id, fence, now, now + limits.lease_ms, by, why, symptom.forced_by)
     return replace(record, fence=fence, intent=intent, cool_until_ms=now + limits.cool_down_ms, good=0, good_since_ms=0)
 

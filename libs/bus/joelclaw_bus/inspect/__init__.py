@@ -7,6 +7,7 @@
 | streams  | how long, who reads, who lags, what waits, what died        |
 | entries  | the events themselves: the latest, or as they come          |
 | runs     | runs of functions, and one run in full                      |
+| active   | what runs at this moment, and in whose hands                |
 | due      | what waits for its time                                     |
 | dead     | dead letters                                                |
 

@@ -9,6 +9,9 @@ from joelclaw_pod import Pod, WorkerLike, run_service
 from joelclaw_runtime_remediator.service import worker_of
 from joelclaw_runtime_remediator.settings import state_file_of
 
+OURS = {"JOELCLAW_READY_FILE", "JOELCLAW_HTTP_PORT"}
+"""What is said to this process alone: a runtime that is a service of ours would take our port and our ready file."""
+
 
 def build(pod: Pod) -> WorkerLike:
     """The worker of this process."""
@@ -20,7 +23,7 @@ def build(pod: Pod) -> WorkerLike:
         pod.config,
         voice,
         state_file=state_file_of(pod.config, settings.state_dir, home),
-        environ=settings.environ,
+        environ={k: v for k, v in settings.environ.items() if k not in OURS},
         settings=pod.worker_settings,
         observer=pod.observer,
     )

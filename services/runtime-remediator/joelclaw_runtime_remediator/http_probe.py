@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import anyio
+from anyio.abc import ByteStream
 
 from joelclaw_runtime_remediator.verdict import Http
 
@@ -39,7 +40,12 @@ async def ask(url: str, seconds: float) -> tuple[Http, str]:
 
 
 async def _first_line(host: str, port: int, secure: bool, path: str, name: str) -> bytes:
-    async with await anyio.connect_tcp(host, port, tls=secure, tls_standard_compatible=False) as stream:
+    connected: ByteStream = (
+        await anyio.connect_tcp(host, port, tls=True, tls_standard_compatible=False)
+        if secure
+        else await anyio.connect_tcp(host, port)
+    )
+    async with connected as stream:
         request = f"GET {path} HTTP/1.1\r\nHost: {name.rpartition('@')[2]}\r\nConnection: close\r\nAccept: */*\r\n\r\n"
         await stream.send(request.encode("ascii", "replace"))
         got = b""

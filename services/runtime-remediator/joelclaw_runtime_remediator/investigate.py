@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from joelclaw_bus import Step, Store
 from joelclaw_bus.inspect.replies import text
 from joelclaw_bus.inspect.runs import RunFacts, list_runs
-from joelclaw_contracts import RuntimeHealthRequested
+from joelclaw_contracts import Level, RuntimeHealthRequested, Status
 from joelclaw_healing import Ledger, Voice
 from joelclaw_runtime_remediator.request import RUNTIME_DOMAIN, SDK_DOMAIN, Request
 from joelclaw_runtime_remediator.telling import SDK_ACTION, answer, evidence
@@ -44,7 +44,7 @@ class Investigator:
         fresh = scan["fresh"]
         told = scan if request.answers or request.dry_run else {**scan, "detected": len(fresh)}
         if not request.dry_run:
-            level = "warn" if fresh else "info"
+            level: Level = "warn" if fresh else "info"
             metadata = {k: v for k, v in told.items() if k != "fresh"} | {
                 "new": len(fresh),
                 "eventId": request.event_id,
@@ -55,10 +55,10 @@ class Investigator:
             await step.send_event("evidence", record)
             if fresh and self._names_the_runtime(scan["endpoints"]):
                 await step.send_event("wake", self._wake())
-            await step.run("mark", self.mark, fresh)  # only now: what was examined and told is seen
+            _marked: int = await step.run("mark", self.mark, fresh)  # only now: what was examined and told is seen
         if request.answers:
             found = scan["detected"]
-            status = "detected" if found or request.dry_run else "noop"
+            status: Status = "detected" if found or request.dry_run else "noop"
             where = ", ".join(f"{e['endpoint']} ({e['count']})" for e in scan["endpoints"][:SAMPLES])
             reason = (
                 f"{found} of {scan['inspected']} failed runs could not reach: {where}"

@@ -83,7 +83,7 @@ class Remedy:
         async def act() -> dict[str, Any]:
             return await self._restart(step.key, intent)
 
-        done = await step.run("restart", act)
+        done: dict[str, Any] = await step.run("restart", act)
         if not done["goes_on"]:
             rule = _rule(done["rule"])
             return await self._tell(request, step, _status(rule), str(rule), done["why"], None)
@@ -104,7 +104,7 @@ class Remedy:
         after = health_evidence(self.guard.voice, f"{step.key}:after", "after", sample, request, told, failed=failed)
         await step.send_event("after", after)
         if settled.rule is Rule.FIXED:
-            await step.run("close", self._close, detail)
+            _closed: bool = await step.run("close", self._close, detail)
         return await self._tell(request, step, _status(settled.rule), str(settled.rule), detail, sample, detail=detail)
 
     async def _restart(self, run: str, intent: Intent) -> dict[str, Any]:

@@ -14,8 +14,8 @@ _KINDS = (
     (
         "name",
         re.compile(
-            r"name or service not known|temporary failure in name resolution|getaddrinfo|enotfound|nodename nor servname"
-            r"|name resolution",
+            r"name or service not known|temporary failure in name resolution|getaddrinfo|enotfound"
+            r"|nodename nor servname|name resolution",
             re.IGNORECASE,
         ),
     ),

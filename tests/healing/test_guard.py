@@ -145,6 +145,12 @@ async def test_the_cool_down_runs_from_before_the_act_and_a_held_recovery_ends_i
     assert (await g.judge("r4", TARGET, FAILING)).rule is Rule.PERMITTED
 
 
+async def test_what_was_not_done_counts_as_neither_good_nor_bad(ledger: Ledger) -> None:
+    g = guard(ledger)
+    assert (await act(g, "r1", Outcome.SKIPPED)).rule is Rule.SKIPPED
+    assert (await g.history(TARGET)).record.outcomes == ()
+
+
 async def test_an_act_that_failed_is_held(ledger: Ledger) -> None:
     g = guard(ledger, hold_ms=60_000)
     await act(g, "r1", Outcome.FAILED)

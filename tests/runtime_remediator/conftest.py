@@ -112,7 +112,7 @@ class Runtime_:
         return file
 
     def end(self) -> None:
-        with suppress(FileNotFoundError):
+        with suppress(OSError, ValueError, KeyError, TypeError):
             for stat in session_of(read_identity(self.state_file)):
                 with suppress(ProcessLookupError):
                     os.kill(stat.pid, signal.SIGKILL)

@@ -208,5 +208,3 @@ async def test_what_does_not_validate_is_answered_invalid_once(remediators: Reme
         broken = json.dumps({"sourceFunction": "tests", "domain": "inngest-runtime"}).encode()
         await Publisher(remediators.store).send_raw("system/self.healing.requested", broken, id="e1")
         assert (await remediators.answer("e1"))["status"] == "invalid"
-
-

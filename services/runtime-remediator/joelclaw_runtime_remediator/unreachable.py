@@ -23,9 +23,8 @@ _KINDS = (
     ("unreachable", re.compile(r"(host|network) is unreachable|no route to host|e(host|net)unreach", re.IGNORECASE)),
 )
 _URL = re.compile(r"\b(?:https?|rediss?|wss?)://(?:[^\s/@'\"]*@)?([^\s/?#'\"<>()]+)", re.IGNORECASE)
-_ADDRESS = re.compile(
-    r"\b((?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]+\]|[a-z0-9][a-z0-9.-]*)[:, ]{1,7}(?:port[ =]*)?(\d{2,5})\b", re.IGNORECASE
-)
+_HOST = r"((?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]+\]|[a-z0-9][a-z0-9.-]*)"
+_ADDRESS = re.compile(rf"\b(?:host +{_HOST} +port +|{_HOST}:)(\d{{2,5}})\b", re.IGNORECASE)
 UNNAMED = "unnamed"
 SAMPLES = 6
 
@@ -49,7 +48,7 @@ def endpoint_of(error: str) -> str:
     if found := _URL.search(error):
         return found[1].lower().rstrip(".,;:")
     if found := _ADDRESS.search(error):
-        return f"{found[1].lower()}:{found[2]}"
+        return f"{(found[1] or found[2]).lower()}:{found[3]}"
     return UNNAMED
 
 

@@ -1,5 +1,6 @@
 # Needs only Python 3.11, pip, venv, make and git. `make up` runs the suite, `make test` proves it.
 PYTHON ?= python3
+ARGS ?= -n 2
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \

@@ -53,7 +53,7 @@ async def test_after_a_restart_of_everything_what_waits_still_happens(workers: W
         due = await store.time_ms() + 3_000
         await Publisher(store).send(Job(name="later"), at_ms=due)
     worker = workers.start()
-    await workers.wait(fact="Discontinuity")
+    await workers.wait(started=True)
     worker.kill()
     own_server.stop()
     own_server.start()

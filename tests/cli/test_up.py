@@ -128,6 +128,15 @@ def test_a_service_that_dies_is_started_again(start: Start) -> None:
     assert "router ended by SIGKILL; starting it again" in suite.lines()
 
 
+def test_a_service_that_moves_to_another_address_is_found_there(start: Start) -> None:
+    suite = start({"router": WELL_BEHAVED.replace('"http://127.0.0.1:1"', 'f"http://127.0.0.1:{os.getpid()}"')})
+    assert suite.ready()["http"] == {"router": f"http://127.0.0.1:{suite.service_pid()}"}
+    first = suite.service_pid()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: suite.service_pid() not in (0, first), suite.lines)
+    until(lambda: suite.ready()["http"] == {"router": f"http://127.0.0.1:{suite.service_pid()}"}, suite.lines)
+
+
 def test_a_store_that_dies_is_started_again_on_the_same_port_with_its_data(start: Start) -> None:
     suite = start()
     port = suite.port()

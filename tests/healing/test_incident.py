@@ -57,8 +57,8 @@ def test_a_failure_after_that_hour_is_another_incident() -> None:
 
 
 def test_an_attempt_counts_when_its_act_is_served_and_a_hold_counts_too() -> None:
-    retried = served(scheduled(opened(), ACT, "{}"))
-    held = served(scheduled(retried, replace(ACT, kind=Kind.PAUSE), "{}"))
+    retried = served(scheduled(opened(), ACT))
+    held = served(scheduled(retried, replace(ACT, kind=Kind.PAUSE)))
     assert (retried.attempt, retried.holds, retried.last_act, retried.act) == (1, 0, "retry", None)
     assert (held.attempt, held.holds, held.last_act) == (2, 1, "pause")
 
@@ -66,7 +66,7 @@ def test_an_attempt_counts_when_its_act_is_served_and_a_hold_counts_too() -> Non
 def test_every_decision_has_an_id_of_its_own() -> None:
     incident = opened()
     ids = []
-    for step in (lambda i: scheduled(i, ACT, ""), lambda i: barred(i, "r"), lambda i: escalated(i, alerts=1)):
+    for step in (lambda i: scheduled(i, ACT), lambda i: barred(i, "r"), lambda i: escalated(i, alerts=1)):
         ids.append(next_decision_id(incident))
         incident = step(incident)
     assert len(set(ids)) == 3

@@ -38,7 +38,7 @@ def schedule(look: Look, move: str, *, charges: tuple[Charge, ...] = ()) -> Move
     assert before is not None
     act = Act(f"{before.id}:{before.decisions + 1}", Kind.RETRY, look.now + 50, "some/event", '{"a":1}')
     letter = Letter("system/self.healing.completed", f"answer:{move}", '{"status":"scheduled"}')
-    after = scheduled(before, act, "{}")
+    after = scheduled(before, act)
     return Move(move, {"decision": act.decision}, {"what": "scheduled"}, before, after, True, charges, (letter,))
 
 

@@ -353,6 +353,14 @@ async def test_a_deadline_leaves_one_timer_and_its_coming_calls_a_person_once(
     assert [i.id for i in await ledger.queue()] == [outcome["incident"]]
 
 
+async def test_a_deadline_of_what_was_blocked_calls_a_person(ledger: Ledger, make_desk: MakeDesk) -> None:
+    deadline = await ledger.store.time_ms() + 200
+    await ledger.stop(actor="joel", reason="maintenance")
+    blocked = await make_desk().decide(healing("e1", deadlineAt=iso(deadline)))
+    assert (await make_desk().deadline(blocked["incident"], deadline))["rule"] == "deadline-timer"
+    assert len(await sent(ledger, MESSAGE)) == 1
+
+
 async def test_a_deadline_of_what_is_resolved_is_nothing(ledger: Ledger, make_desk: MakeDesk) -> None:
     desk = make_desk()
     deadline = await ledger.store.time_ms() + 60_000
@@ -399,6 +407,21 @@ async def test_a_failure_soon_after_closing_keeps_its_attempts(ledger: Ledger, m
     second = await desk.decide(healing("e2"))
     assert second["incident"] == first["incident"]
     assert (await sent(ledger, COMPLETED))[-1]["nextAttempt"] == 2
+
+
+async def test_a_deadline_and_a_decision_of_before_mean_nothing_after_a_reopening(
+    ledger: Ledger, make_desk: MakeDesk
+) -> None:
+    desk = make_desk(SLOW)
+    old = await ledger.store.time_ms() + 600_000
+    first = await desk.decide(healing("e1", deadlineAt=iso(old)))
+    await close_incident(ledger, first["incident"], by="probe", detail="well", voice=VOICE)
+    second = await desk.decide(healing("e2", deadlineAt=iso(old + 600_000)))
+    assert second["incident"] == first["incident"]
+    assert (await incident_of(ledger, healing())).deadline_ms == old + 600_000
+    assert (await desk.deadline(first["incident"], old))["verdict"] == "nothing"
+    assert (await desk.due(first["incident"], first["act"]["decision"]))["verdict"] == "nothing"
+    assert (await desk.due(second["incident"], second["act"]["decision"]))["verdict"] == "waits"
 
 
 async def test_an_act_whose_run_is_lost_is_seen_to_by_the_next_report(ledger: Ledger, make_desk: MakeDesk) -> None:

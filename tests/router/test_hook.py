@@ -191,6 +191,27 @@ async def test_a_deadline_calls_a_person_though_nobody_reports(store: Store) -> 
     assert [i.state for i in await Ledger(store).queue()] == ["escalated"]
 
 
+async def test_a_timer_that_comes_early_waits_for_its_deadline(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, looked = Desk.deadline, []
+
+    async def deadline(desk: Desk, incident: str, deadline_ms: int) -> Any:
+        looked.append(await store.time_ms() - deadline_ms)
+        return await plain(desk, incident, deadline_ms)
+
+    monkeypatch.setattr(Desk, "deadline", deadline)
+
+    async def both_looked() -> bool:
+        return len(looked) == 2
+
+    soon = await store.time_ms() + 700
+    async with routing(store) as _:
+        await xadd(store, REQUESTED, {**HEALING, "deadlineAt": iso(soon), "retryPolicy": {"maxRetries": 0}})
+        (answer,) = await until(store, COMPLETED, 1)
+        await xadd(store, "healing/incident.due", {"incidentId": answer["incidentId"], "deadlineMs": soon})
+        await hoped(both_looked)
+    assert min(looked) >= 0
+
+
 async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
     async with routing(store, SLOW) as _:
         await xadd(store, REQUESTED, HEALING)

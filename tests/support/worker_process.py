@@ -84,6 +84,7 @@ async def main(url: str, path: str, lease_ms: int) -> None:
                     return
 
         tasks.start_soon(on_signal)
+        ledger.write(started=True)
         await Worker(store, build(ledger), settings, observer=ledger).run(stop=stop, grace=0.5)
         tasks.cancel_scope.cancel()
     ledger.write(ended=True)

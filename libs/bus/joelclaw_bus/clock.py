@@ -42,7 +42,7 @@ class ServerClock:
         self._steady_since = self.local()
 
     async def sync(self) -> str:
-        """Ask the server; why this is a discontinuity, or ''. StoreUnavailable, StoreRefused."""
+        """Ask the server; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
         before = self.local()
         info, time_now = await self.store.calls([("INFO", "server"), ("TIME",)])
         role = await self.store.call("ROLE")
@@ -53,21 +53,21 @@ class ServerClock:
         server = _field(info, b"run_id")
         at = int(time_now[0]) * 1000 + int(time_now[1]) / 1000
         offset = at - (before + after) / 2
-        why = self._compare(server, role[0], offset, slack=self.tolerance_ms + (after - before))
+        first = self._offset is None
+        why = "" if first else self._compare(server, role[0], offset, slack=self.tolerance_ms + (after - before))
         self._server, self._role, self._offset = server, role[0], offset
-        if why:
+        if why or first:
             self.disturbed()
         return why
 
     def _compare(self, server: bytes, role: bytes, offset: float, slack: float) -> str:
-        if self._offset is None:
-            return "first contact"
         if server != self._server:
             return "another server process answers"
         if role != self._role:
             return f"the server's role changed to {role.decode()}"
-        if abs(offset - self._offset) > slack:
-            return f"its clock moved by {offset - self._offset:.0f} ms against ours"
+        moved = offset - (self._offset or 0.0)
+        if abs(moved) > slack:
+            return f"its clock moved by {moved:.0f} ms against ours"
         return ""
 
 

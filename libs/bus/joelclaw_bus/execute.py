@@ -35,7 +35,7 @@ from joelclaw_bus.permits import Claimed, Permits
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.settle import Completed, Failed, NoPermit, Outcome, Rest, Retry, Settler, Skipped
-from joelclaw_bus.step import LeaseGone, Park, Step
+from joelclaw_bus.step import LeaseGone, Park, Step, StepInvalid
 from joelclaw_contracts import EventModel, PayloadInvalid
 
 
@@ -117,8 +117,11 @@ class Executor:
         except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
             await self._run(fn, incoming, held, event, explicit_id, fault=f"its when= filter failed: {_text(error)}")
             return
-        if not wanted:
+        if not wanted and not (incoming.again or explicit_id):
             await self.calls.finish(held.delivery, status="skipped")
+            return
+        if not wanted:  # it may have a record, of a begin under an older filter: then only its fence can end it
+            await self._run(fn, incoming, held, event, explicit_id, unwanted=True)
             return
         unknown = type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))
         if unknown:
@@ -133,12 +136,15 @@ class Executor:
         event: Event[EventModel] | None,
         explicit_id: str,
         fault: str = "",
+        unwanted: bool = False,
     ) -> None:
-        """Fence the delivery where it needs a fence now, and go on to the handler (not when there is a `fault`)."""
+        """Fence the delivery where it needs one now, and go on to the handler (not with a `fault`, nor `unwanted`)."""
         begun = Begun(self.clock.now_ms(), 0, {})
         if event is None or incoming.again or explicit_id or fn.limit:
             d = held.delivery
-            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=fn.limit is not None)
+            answer = await self.calls.begin(
+                d, explicit_id=explicit_id, record_wanted=fn.limit is not None and not unwanted
+            )
             match answer:
                 case Refused(why):
                     self.observer.saw(WriteRefused(fn.id, d.run, "begin", why))
@@ -154,7 +160,7 @@ class Executor:
         if isinstance(reading, Unread):
             await self._perform(fn, incoming, held, reading.stand_in, begun, fault or reading.error)
         else:
-            await self._perform(fn, incoming, held, reading, begun, fault)
+            await self._perform(fn, incoming, held, reading, begun, fault, unwanted)
 
     async def _perform(
         self,
@@ -164,6 +170,7 @@ class Executor:
         event: Event[Any],
         begun: Begun,
         fault: str,
+        unwanted: bool = False,
     ) -> None:
         """From a begun run to its settled outcome."""
         d = held.delivery
@@ -171,16 +178,20 @@ class Executor:
         permit: Claimed | None = None
         began = time.monotonic()
         outcome: Outcome | None
-        key = ""
-        if fn.limit and not fault:
+        if fn.limit:
             try:
-                key = fn.limit.key_of(event)
+                permit = self.permits.of(fn, fn.limit.key_of(event), incoming.slot, d.run, d.claim)
             except Exception as error:  # the service's code, as above
-                fault = f"its limit's key= failed: {_text(error)}"
-        if fault:
+                fault = fault or f"its limit's key= failed: {_text(error)}"
+        skips = self._skips_overlap(fn, incoming.slot)
+        if unwanted:
+            permit = permit if begun.record else None
+            outcome = Skipped("its when= filter does not want it")
+        elif fault:
             outcome = Failed(fault, None)
-        elif fn.limit and not (permit := await self.permits.claim(fn, key, incoming.slot, d.run, d.claim)):
-            outcome = self._without_permit(fn, incoming.slot)
+        elif permit and not await self.permits.claim(permit, line_up=not skips):
+            permit = None
+            outcome = Skipped("an earlier run is still open") if skips else NoPermit(self.fallback_ms)
         else:
             held.permit = permit.held if permit and not permit.until_the_end else None
             self.observer.saw(RunStarted(fn.id, d.run, event.name, attempt, begun.begins, event.traceparent))
@@ -216,7 +227,8 @@ class Executor:
         """The handler's outcome; None when this delivery is no longer ours."""
         try:
             with anyio.fail_after(fn.timeout):
-                return Completed(await fn.handler(event, step))
+                result = await fn.handler(event, step)
+            return Completed(step.result_of(result))
         except BaseExceptionGroup as group:
             # A handler may use task groups of its own: what leaves the journal in one of them counts.
             inner = group.subgroup((Park, LeaseGone))
@@ -231,10 +243,12 @@ class Executor:
                 return None
             case Park():
                 return Rest(error.step, error.delay_ms, error.at_ms)
+            case StepInvalid():  # the handler's own fault: it would fail again
+                return Failed(_text(error), error)
             case Reject():
-                return Failed(str(error) or "rejected", error.__cause__ or error)
+                return Failed(_line(str(error)) or "rejected", error.__cause__ or error)
             case Exception():
-                text = _text(error) if not isinstance(error, RetryAfter) else str(error)
+                text = _text(error) if not isinstance(error, RetryAfter) else _line(str(error))
                 if attempt >= fn.retries:
                     return Failed(text, error)
                 wanted = round(error.seconds * 1000) if isinstance(error, RetryAfter) else 0
@@ -242,11 +256,10 @@ class Executor:
             case _:
                 raise error
 
-    def _without_permit(self, fn: Function, slot: Slot) -> Outcome:
+    def _skips_overlap(self, fn: Function, slot: Slot) -> bool:
+        """Whether this is a tick that is skipped when it finds no permit."""
         ticks = [t for t in fn.cron_triggers if t.overlap == "skip"]
-        if ticks and slot == self.calls.store.keys.cron_slot(fn.id):
-            return Skipped("an earlier run is still open")
-        return NoPermit(self.fallback_ms)
+        return bool(ticks) and slot == self.calls.store.keys.cron_slot(fn.id)
 
     async def _bury(self, fn: Function, held: Held, reading: intake.Unreadable) -> None:
         d = held.delivery
@@ -294,5 +307,9 @@ def _first(group: BaseException) -> BaseException:
 
 
 def _text(error: BaseException) -> str:
-    """One line, bounded: an error message is kept, shown and sent."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:2000]
+    return _line(f"{type(error).__name__}: {error}")
+
+
+def _line(text: str) -> str:
+    """One line, bounded: an error message is kept, shown and sent. Half a surrogate (a file's name) can't be sent."""
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().split())[:2000]

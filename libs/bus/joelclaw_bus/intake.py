@@ -13,6 +13,9 @@ from joelclaw_bus.limits import Limits
 from joelclaw_bus.store import Arg
 from joelclaw_contracts import ContractError, Envelope, EventModel, normal_id
 
+MOST_FIELDS = 64
+"""A record and a dead letter carry an entry's fields; a script can hand on some thousand values at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -32,6 +35,8 @@ def read(
     try:
         if size > limits.event_bytes + 4096:  # the envelope's own fields are not the payload's
             raise TooLarge(f"the entry has {size} bytes; {limits.event_bytes} are allowed")
+        if len(fields) > MOST_FIELDS:
+            raise TooLarge(f"the entry has {len(fields)} fields; {MOST_FIELDS} are allowed")
         envelope = Envelope.from_fields(fields)
         model = model_of(fn, slot)
         data = model.from_json(envelope.data)
@@ -55,7 +60,7 @@ def model_of(fn: Function, slot: Slot) -> type[EventModel]:
 
 
 class TooLarge(ValueError):
-    """An entry over the size limit."""
+    """An entry over the size limits."""
 
 
 def _unreadable(error: str, entry: str, fields: Mapping[bytes, bytes], limits: Limits) -> Unreadable:
@@ -66,7 +71,7 @@ def _unreadable(error: str, entry: str, fields: Mapping[bytes, bytes], limits: L
         event_id = entry
     letter: list[Arg] = ["kind", "entry", "error", error, "e:entry", entry]
     kept = limits.letter_bytes
-    for name, value in fields.items():
+    for name, value in sorted(fields.items(), key=lambda field: field[0] != b"data")[:MOST_FIELDS]:
         letter += [b"e:" + name[:64], value[:kept]]
         if len(value) > kept:
             letter += [b"cut:" + name[:64], f"{len(value)} bytes, sha256 {hashlib.sha256(value).hexdigest()}"]

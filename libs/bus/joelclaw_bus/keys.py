@@ -22,6 +22,10 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
 | `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
+| `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
+| `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
+| `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
+| `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
 Names can hold no braces, so the tag of a plain stream key is its whole name.
@@ -30,6 +34,7 @@ Names can hold no braces, so the tag of a plain stream key is its whole name.
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from joelclaw_contracts import NameInvalid, check_name, check_prefix
@@ -41,6 +46,59 @@ def check_function(function: str) -> str:
         return check_name(function)
     except NameInvalid as error:
         raise NameInvalid("function id", function, error.problem) from None
+
+
+_KINDS = (
+    (re.compile(r"ready:[^:{}]+\Z"), "ready", "stream"),
+    (re.compile(r"run:[^:{}]+:.+\Z", re.DOTALL), "run", "hash"),
+    (re.compile(r"(open|ended|due|outbox)\Z"), "", "zset"),
+    (re.compile(r"due:items\Z"), "due items", "hash"),
+    (re.compile(r"outbox:items\Z"), "outbox items", "hash"),
+    (re.compile(r"dead\Z"), "", "stream"),
+    (re.compile(r"buried:\d+-\d+\Z"), "buried", "string"),
+    (re.compile(r"ids\Z"), "", "zset"),
+    (re.compile(r"ids:\d+\Z"), "ids of a generation", "hash"),
+    (re.compile(r"(marks|cron)\Z"), "", "hash"),
+    (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
+    (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
+    (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
+)
+_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "sweeper": "string"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a key is, by the table above: its row, its type in the store, and its slot's tag."""
+
+    row: str
+    type: str
+    tag: str
+
+
+def kind_of(key: str, prefix: str = "") -> Kind | None:
+    """The row of the table that a key belongs to; None: no key of ours."""
+    tagged, braces, rest = key.removeprefix("{").partition("}:")
+    if not key.startswith("{"):
+        return Kind("event stream", "stream", key) if _is_named(key, prefix) else None
+    if not braces or not _is_named(tagged, prefix):
+        return None
+    if tagged == prefix + "bus" and rest in _BUS_KINDS:
+        return Kind(rest, _BUS_KINDS[rest], tagged)
+    for form, row, kind in _KINDS:
+        found = form.match(rest)
+        if found:
+            return Kind(row or (found[1] if found.groups() else rest), kind, tagged)
+    return None
+
+
+def _is_named(tag: str, prefix: str) -> bool:
+    if not tag.startswith(prefix):
+        return False
+    try:
+        check_name(tag.removeprefix(prefix))
+    except NameInvalid:
+        return False
+    return True
 
 
 def run_id(function: str, event_id: str) -> str:
@@ -188,6 +246,11 @@ class Keys:
     def workers(self) -> str:
         """Hash: worker id -> its heartbeat, JSON; written only after a successful read cycle."""
         return self.bus.key("workers")
+
+    @property
+    def sweeper(self) -> str:
+        """Which worker looks after the slots that nobody reads."""
+        return self.bus.key("sweeper")
 
     @property
     def nudges(self) -> str:

@@ -134,7 +134,7 @@ class Leases:
                 elif held.permit:
                     p = held.permit
                     ttl = PERMIT_LEASES * self.lease_ms
-                    self.store.run(_script("acquire"), [p.permits, p.waiters], [p.member, p.most, ttl])
+                    self.store.run(_script("acquire"), [p.permits, p.waiters], [p.member, p.most, ttl, 0])
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.

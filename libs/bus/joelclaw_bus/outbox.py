@@ -89,6 +89,8 @@ class Outbox:
                     await self._release(item)
                 case "wake":
                     await self._wake(item)
+                case _:
+                    return  # a newer worker's: it stays until one of those comes by
         except (EventInvalid, ContractError) as error:
             await self._give_up(slot, item, str(error))
             return

@@ -45,4 +45,6 @@ class OutboxItem:
 
     @classmethod
     def decode(cls, raw: bytes) -> OutboxItem:
-        return cls(**json.loads(raw))
+        """The item; fields that this version does not know (a newer worker wrote them) are left out."""
+        known = cls.__dataclass_fields__
+        return cls(**{name: value for name, value in json.loads(raw).items() if name in known})

@@ -42,23 +42,24 @@ class Permits:
     runs: RunCalls
     lease_ms: int
 
-    async def claim(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed | None:
-        """A permit for this run under `key`, or None: all are taken and it is lined up."""
-        limit = fn.limit
-        assert limit is not None
-        member = f"{slot.name}|{run}"
-        ttl = 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms
-        permit = await self.calls.acquire(fn.id, key, member, limit.most, ttl)
-        if not permit.held and fn.exclusive:
+    async def claim(self, wanted: Claimed, *, line_up: bool) -> bool:
+        """Whether the run has this permit now; if not, all are taken, and it is lined up when it means to wait."""
+        w, held = wanted, wanted.held
+        permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, line_up=line_up)
+        if not permit.held and w.until_the_end:
             for holder in permit.holders:
                 if await self._is_over(holder):
-                    await self.calls.release(fn.id, key, holder, ttl)
-            permit = await self.calls.acquire(fn.id, key, member, limit.most, ttl)
-        if not permit.held:
-            return None
+                    await self.calls.release(w.function, w.key, holder, w.ttl_ms)
+            permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, line_up=line_up)
+        return permit.held
+
+    def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed:
+        """The permit that a run needs under `key`; not asked for yet. Giving back what it never had is harmless."""
+        limit = fn.limit
+        assert limit is not None
         own = self.calls.keys.function_slot(fn.id)
-        held = HeldPermit(own.permits(key), own.waiters(key), member, limit.most)
-        return Claimed(fn.id, key, claim, ttl, held)
+        held = HeldPermit(own.permits(key), own.waiters(key), f"{slot.name}|{run}", limit.most)
+        return Claimed(fn.id, key, claim, 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms, held)
 
     async def _is_over(self, member: str) -> bool:
         """Whether the holder's run has ended, so that its permit was lost on the way back."""

@@ -94,7 +94,7 @@ class Promoter:
 
     async def _orphans(self) -> list[Slot]:
         """The registered slots that aren't our own, when this process is the one that sweeps them."""
-        store, key = self.calls.store, self.calls.keys.bus.key("sweeper")
+        store, key = self.calls.store, self.calls.keys.sweeper
         won = await store.call("SET", key, self.consumer, "NX", "PX", ELECTION_MS)
         if not won and await store.call("GET", key) != self.consumer.encode():
             return []

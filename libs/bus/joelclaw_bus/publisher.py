@@ -12,7 +12,7 @@ from joelclaw_bus.limits import Limits
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.slot_calls import Published, SlotCalls
 from joelclaw_bus.store import Store
-from joelclaw_contracts import Envelope, EventModel
+from joelclaw_contracts import ContractError, Envelope, EventModel
 
 EVIDENCE = "otel/event"
 EVIDENCE_LONGEST = 100_000
@@ -35,7 +35,7 @@ class Publisher:
     async def send(
         self, event: EventModel, *, id: str | None = None, at_ms: int = 0, traceparent: str | None = None
     ) -> Published:
-        """Append an event, now or at `at_ms` of the server's clock. EventInvalid when it is too large.
+        """Append an event, now or at `at_ms` of the server's clock. EventInvalid: too large, or no id.
 
         With an `id` it is appended at most once per dedupe window: the answer says whether it was a duplicate.
         """
@@ -60,13 +60,16 @@ class Publisher:
         if at_ms:  # a stream that nobody registered would have no promoter, and the event would wait for ever
             await self.store.call("HSETNX", self.store.keys.slots, name, int(time.time() * 1000))
         # What waits needs a name of its own, so that it can be found, and promoted once.
-        envelope = Envelope(
-            data=data,
-            id=id if id is not None else (uuid.uuid4().hex if at_ms else None),
-            ts=int(time.time() * 1000),
-            source=source or self.source or None,
-            traceparent=traceparent or None,
-        )
+        try:
+            envelope = Envelope(
+                data=data,
+                id=id if id is not None else (uuid.uuid4().hex if at_ms else None),
+                ts=int(time.time() * 1000),
+                source=source or self.source or None,
+                traceparent=traceparent or None,
+            )
+        except ContractError as error:
+            raise EventInvalid(name, str(error)) from error
         return await self._calls.publish(
             slot,
             envelope.to_fields(),

@@ -6,7 +6,7 @@ The mark in the store only moves forward, so there is no chain of ticks that cou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import takewhile
+from itertools import islice, takewhile
 
 import anyio
 
@@ -16,12 +16,14 @@ from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, TickEnqueued
-from joelclaw_bus.slot_calls import SlotCalls, Superseded
+from joelclaw_bus.slot_calls import Early, SlotCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
 
 LATE_MS = 60_000
 LONGEST_NAP = 60.0
+SHORTEST_NAP = 0.01
+MISSED_AT_ONCE = 100
 
 
 @dataclass
@@ -54,7 +56,13 @@ class Scheduler:
                 self.trouble.saw(error)
 
     async def register(self) -> None:
-        registered = await self.calls.register_schedule(self.slot, self.schedule, self.trigger.expression.text)
+        registered = await self.calls.register_schedule(
+            self.slot,
+            self.schedule,
+            self.trigger.expression.text,
+            generation=self._generation,
+            mark_ms=self._mark_ms,
+        )
         self._generation, self._mark_ms = registered.generation, registered.mark_ms
 
     async def step(self) -> bool:
@@ -72,17 +80,22 @@ class Scheduler:
                     return False
                 await self.register()
                 return True
+            if isinstance(answer, Early):
+                # Our reckoning runs ahead of the server's clock: to pass the instant now would lose it.
+                await anyio.sleep(SHORTEST_NAP)
+                return True
             self._mark_ms = nominal
         return True
 
     def due(self) -> list[int]:
-        """The instants since the mark, by the misfire rule; the last one always, so that the mark moves."""
+        """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""
         now = self.clock.now_ms()
         if self.trigger.misfire == "all":
-            return list(takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms)))
+            missed = takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms))
+            return list(islice(missed, MISSED_AT_ONCE))
         return [self.trigger.expression.latest(now)]
 
-    async def enqueue(self, nominal: int) -> bool | Superseded:
+    async def enqueue(self, nominal: int) -> bool | Early | Superseded:
         """Whether this call enqueued the tick."""
         late = max(0, self.clock.now_ms() - nominal)
         skip = self.trigger.misfire == "none" and late > LATE_MS

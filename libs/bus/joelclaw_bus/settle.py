@@ -29,7 +29,9 @@ GIVE_UP_LEASES = 4
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    result: Any
+    """`result`: JSON; None when the handler returned nothing."""
+
+    result: bytes | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +98,18 @@ class Settler:
         match outcome:
             case Completed(result):
                 answer = await self._ended(
-                    held, "completed", keep=keep or result is not None, result=_json(result), items=items
+                    held, "completed", keep=keep or result is not None, result=result or b"null", items=items
                 )
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "completed", seconds, ""))
             case Skipped(reason):
-                answer = await self._ended(held, "skipped", keep=keep, result=_json(reason), items=items)
+                answer = await self._ended(held, "skipped", keep=keep, result=json.dumps(reason).encode(), items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
                 try:
                     items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
                 except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
-                    error = f"{error}; and its on_failure failed: {type(fault).__name__}: {fault}"
+                    told = " ".join(f"{type(fault).__name__}: {fault!a}".split())
+                    error = f"{error}; and its on_failure failed: {told[:2000]}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
             case Rest(step, delay_ms, at_ms):
@@ -189,7 +192,3 @@ def failure_items(fn: Function, failure: Failure) -> list[OutboxItem]:
 
 def _ms(answer: int | Refused) -> int:
     return 0 if isinstance(answer, Refused) else answer
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), default=str).encode()

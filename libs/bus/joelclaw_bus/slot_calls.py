@@ -81,6 +81,11 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Early:
+    """That instant has not come yet by the server's clock."""
+
+
+@dataclass(frozen=True, slots=True)
 class Superseded:
     """The schedule has another generation than the caller's; 0: it was lost and has none."""
 
@@ -131,10 +136,12 @@ class SlotCalls:
     async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
 
-    async def acquire(self, function: str, key: str, member: str, limit: int, ttl_ms: int) -> Permit:
+    async def acquire(
+        self, function: str, key: str, member: str, limit: int, ttl_ms: int, *, line_up: bool = True
+    ) -> Permit:
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
-            _script("acquire"), [slot.permits(key), slot.waiters(key)], [member, limit, ttl_ms]
+            _script("acquire"), [slot.permits(key), slot.waiters(key)], [member, limit, ttl_ms, int(line_up)]
         )
         return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]))
 
@@ -199,13 +206,17 @@ class SlotCalls:
         )
         return int(trimmed), int(old)
 
-    async def register_schedule(self, slot: Slot, schedule: str, expression: str) -> Schedule:
-        return Schedule(*await self.store.run(_script("register_schedule"), [slot.cron], [schedule, expression]))
+    async def register_schedule(
+        self, slot: Slot, schedule: str, expression: str, *, generation: int = 0, mark_ms: int = 0
+    ) -> Schedule:
+        """The schedule as it is from now on; `generation` and `mark_ms`: what a running scheduler knew of it."""
+        args: list[Arg] = [schedule, expression, generation, mark_ms]
+        return Schedule(*await self.store.run(_script("register_schedule"), [slot.cron], args))
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None
-    ) -> bool | Superseded:
-        """Enqueue one instant (`fields` None: only pass it); whether this call did."""
+    ) -> bool | Early | Superseded:
+        """Enqueue one instant (`fields` None: only pass it); whether this call did, or it had been done."""
         flat: list[Arg] = [part for pair in (fields or {}).items() for part in pair]
         answer = await self.store.run(
             _script("tick"),
@@ -214,4 +225,6 @@ class SlotCalls:
         )
         if isinstance(answer[0], bytes):
             return True
-        return Superseded(answer[1]) if answer[0] == -1 else False
+        if answer[0] == -1:
+            return Superseded(answer[1])
+        return Early() if answer[1] < nominal_ms else False

@@ -20,7 +20,7 @@ from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
-from joelclaw_contracts import EventModel, normal_id
+from joelclaw_contracts import ContractError, EventModel, normal_id
 
 T = TypeVar("T")
 
@@ -98,7 +98,10 @@ class Step:
         self._use(name)
         if name in self._journal:
             return cast(str, json.loads(self._journal[name])["sent"])
-        event_id = normal_id(id or f"{self.run_id}:{name}")
+        try:
+            event_id = normal_id(f"{self.run_id}:{name}" if id is None else id)
+        except ContractError as error:
+            raise StepInvalid(self.run_id, name, str(error)) from error
         item = item_of(
             event,
             id=event_id,
@@ -129,6 +132,16 @@ class Step:
                     self._posted(item)
                 return recorded
 
+    def result_of(self, value: Any) -> bytes | None:
+        """What the handler returned, as its record keeps it; None for nothing. StepInvalid, Reject like a step's."""
+        if value is None:
+            return None
+        kept = _to_json(self.run_id, "(the handler)", value)
+        if len(kept) > self._calls.limits.result_bytes:
+            limit = self._calls.limits.result_bytes
+            raise Reject(f"the handler returned {len(kept)} bytes; {limit} are allowed: return a reference")
+        return kept
+
     def _rested(self, name: str) -> bool:
         return name in self._journal and int(json.loads(self._journal[name])["until"]) <= self.now_ms
 
@@ -145,5 +158,5 @@ def _to_json(run: str, step: str, value: Any) -> bytes:
         return value.model_dump_json(by_alias=True).encode()
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise StepInvalid(run, step, f"its result is not JSON ({error}); return plain values or a model") from error

@@ -69,8 +69,8 @@ def reported(incident: Incident | None, report: Report, now: int) -> Incident:
     )
 
 
-def scheduled(incident: Incident, act: Act, request: str) -> Incident:
-    return replace(incident, decisions=incident.decisions + 1, act=act, barred="", request=request)
+def scheduled(incident: Incident, act: Act) -> Incident:
+    return replace(incident, decisions=incident.decisions + 1, act=act, barred="")
 
 
 def barred(incident: Incident, rule: str, *, alerts: int = 0) -> Incident:

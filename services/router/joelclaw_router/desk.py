@@ -134,7 +134,7 @@ class Desk:
 
     def _escalation(self, look: Look, found: Incident, move_id: str, rule: Rule) -> Move:
         decision = Decision(rule, f"unresolved at the deadline {replies.iso(found.deadline_ms)}", found.attempt)
-        request = Request.from_json(found.request) if found.request else None
+        request = Request.from_json(found.request) if found.request else None  # none: nothing was decided yet
         channels = self.bench.rules.channels(found.owner)
         pages = replies.page(request, found, decision, channels) if request is not None else ()
         proof = self._proof(look, found, decision, move_id, request)

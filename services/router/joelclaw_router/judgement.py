@@ -132,19 +132,20 @@ class _Case:
 
     def _after(self, base: Incident, decision: Decision, policy: Policy) -> tuple[Incident, tuple[Letter, ...]]:
         rules, rule = self.bench.rules, decision.rule
+        kept = base if decision.verdict is Verdict.JOIN else replace(base, request=self.request.to_json())
         match decision.verdict:
             case Verdict.RETRY | Verdict.PAUSE:
-                return scheduled(base, self._act(base, decision, policy), self.request.to_json()), ()
+                return scheduled(kept, self._act(base, decision, policy)), ()
             case Verdict.ESCALATE:
                 alerts = replies.page(self.request, base, decision, rules.channels(base.owner))
-                return escalated(replace(base, request=self.request.to_json()), alerts=1), alerts
+                return escalated(kept, alerts=1), alerts
             case Verdict.REFUSE:
                 alerts = ()
                 if rule.alert and base.barred != str(rule):
                     alerts = replies.page(self.request, base, decision, rules.channels(base.owner))
-                return barred(base, str(rule), alerts=1 if alerts else 0), alerts
+                return barred(kept, str(rule), alerts=1 if alerts else 0), alerts
             case Verdict.JOIN:
-                return base, ()
+                return kept, ()
 
     def _act(self, base: Incident, decision: Decision, policy: Policy) -> Act:
         id = next_decision_id(base)

@@ -151,7 +151,7 @@ class Request:
             # Another machine's clock may run ahead; the window never starts in the future.
             failed = min(now, _ms(self.data.backup_failure_detected_at))
         else:
-            deadline = _ms(self.data.deadline_at) if self.data.deadline_at else 0
+            deadline = max(1, _ms(self.data.deadline_at)) if self.data.deadline_at else 0  # 0 is none
             fallback = self.data.fallback_action
         return Report(
             cause=self.key,

@@ -9,9 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from joelclaw_bus.errors import NameInvalid
-from joelclaw_bus.keys import check_name
-from joelclaw_contracts import PayloadInvalid, model_for, nearest_event
+from joelclaw_contracts import NameInvalid, PayloadInvalid, check_name, model_for, nearest_event
 from joelclaw_router.failure import RouteTrouble
 from joelclaw_router.rulebook import Rulebook
 

@@ -6,6 +6,7 @@ Made once from the loaded configuration; its hash goes into every decision.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from joelclaw_contracts import Config, RouterKnobs
 from joelclaw_healing.switch import KillSwitch
@@ -16,13 +17,17 @@ from joelclaw_router.request import BACKUP
 HOUR_MS = 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rulebook:
     config: Config = field(default_factory=Config)
 
     @property
     def retries_per_day(self) -> int:
         return self.config.budgets.retries_per_day
+
+    @cached_property
+    def config_hash(self) -> str:
+        return self.config.hash
 
     def policy(self, domain: str, wish: Wish, switch: KillSwitch | None) -> Policy:
         """The numbers in force for one request of this domain."""
@@ -34,7 +39,7 @@ class Rulebook:
             sleep_step_ms=knobs.sleep_step_ms,
             retries_per_day=self.retries_per_day,
             stopped=f"{switch.owner}: {switch.reason}" if switch else "",
-            config_hash=self.config.hash,
+            config_hash=self.config_hash,
         )
 
     def window_ms(self, domain: str, hours: float | None) -> int:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
+
+# What people look for first in an event's data; the rest follows as it came.
+_FIRST = (
+    *("status", "rule", "action", "reason", "error", "dueAt", "attempt", "nextAttempt", "incidentId"),
+    *("domain", "target", "targetComponent", "problemSummary", "channel", "text", "mode"),
+)
 
 _STATES = {
     "completed": "green",
@@ -109,3 +116,11 @@ def shortened(text: str, width: int = 80) -> str:
     """One line of at most `width` characters."""
     line = " ".join(text.split())
     return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def words(data: object) -> str:
+    """An event's data for a line: `name=value`, what matters first. Text that is no object stays as it is."""
+    if not isinstance(data, dict):
+        return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    names = [*(n for n in _FIRST if n in data), *(n for n in data if n not in _FIRST)]
+    return " ".join(f"{n}={v if isinstance(v := data[n], str) else json.dumps(v, ensure_ascii=False)}" for n in names)

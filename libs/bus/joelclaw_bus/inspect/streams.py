@@ -35,10 +35,16 @@ class StreamFacts:
     dead: int
     groups: tuple[GroupFacts, ...]
 
+    @property
+    def is_bare(self) -> bool:
+        """A registered slot that holds nothing and that nobody reads: a function's permits, another room's outbox."""
+        return not (self.length or self.open or self.due or self.outbox or self.dead or self.groups)
+
 
 async def stream_facts(store: Store, pattern: str = "*") -> list[StreamFacts]:
     """Every stream that matches, by name."""
-    return [await _facts(store, name) for name in await event_names(store, pattern)]
+    facts = [await _facts(store, name) for name in await event_names(store, pattern)]
+    return [f for f in facts if not f.is_bare]
 
 
 async def _facts(store: Store, name: str) -> StreamFacts:

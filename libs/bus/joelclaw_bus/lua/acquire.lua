@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Takes (or keeps) a permit for a run, or lines it up. A permit is held by run id, so asking again changes nothing.
+-- Takes (or keeps) a permit for a run, or lines it up where it would wait. A permit is held by run id, so asking again changes nothing.
 -- KEYS: 1 permits, 2 waiters
--- ARGV: 1 member (slot|run), 2 limit, 3 time to live, ms (0: until it is given back)
--- Answers: {1} held; {0, up to ten holders} all are taken, the run is lined up
+-- ARGV: 1 member (slot|run), 2 limit, 3 time to live, ms (0: until it is given back), 4 line up (0|1)
+-- Answers: {1} held; {0, up to ten holders} all are taken, the run is lined up if it wanted to
 -- uses: clock
 local now = now_ms()
 local score = ARGV[3] == '0' and '+inf' or string.format('%.0f', now + tonumber(ARGV[3]))
@@ -12,5 +12,5 @@ if redis.call('ZSCORE', KEYS[1], ARGV[1]) or redis.call('ZCARD', KEYS[1]) < tonu
   redis.call('ZREM', KEYS[2], ARGV[1])
   return { 1 }
 end
-redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1])
+if ARGV[4] == '1' then redis.call('ZADD', KEYS[2], 'NX', now, ARGV[1]) end
 return { 0, redis.call('ZRANGE', KEYS[1], 0, 9) }

@@ -2,7 +2,7 @@
 -- Enqueues one nominal instant of a schedule, once for any number of schedulers.
 -- KEYS: 1 stream, 2 cron
 -- ARGV: 1 schedule, 2 generation, 3 nominal, ms, 4 advance only (0|1), 5… fields
--- Answers: {entry id or ''}; {0, mark} that instant is past, or not yet come; {-1, generation} the schedule was changed
+-- Answers: {entry id or ''}; {0, mark} that instant is past (mark is not before it), or not yet come; {-1, generation} the schedule was changed
 -- uses: clock
 local had = redis.call('HMGET', KEYS[2], ARGV[1] .. ':generation', ARGV[1] .. ':mark')
 if had[1] ~= ARGV[2] then return { -1, tonumber(had[1] or '0') } end

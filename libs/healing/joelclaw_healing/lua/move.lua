@@ -36,7 +36,11 @@ if m.incident == '' then return {'made', m.outcome} end
 for field, value in pairs(m.fields) do redis.call('HSET', KEYS[2], field, value) end
 redis.call('RPUSH', KEYS[3], m.audit)
 redis.call('LTRIM', KEYS[3], -m.keep.audit, -1)
-if m.state == 'escalated' then redis.call('ZADD', KEYS[7], 'NX', now, m.incident) else redis.call('ZREM', KEYS[7], m.incident) end
+if m.state == 'escalated' then
+  redis.call('ZADD', KEYS[7], 'NX', now, m.incident)
+else
+  redis.call('ZREM', KEYS[7], m.incident)
+end
 if m.state == 'closed' then
   redis.call('SET', KEYS[4], m.incident, 'PX', m.keep.current)
   redis.call('PEXPIRE', KEYS[2], m.keep.incident)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -52,6 +51,6 @@ def due(place: Place, pattern: str, limit: int) -> Answer:
 
 
 def _what(due: Due) -> str:
-    from joelclaw_cli.render import shortened
+    from joelclaw_cli.render import shortened, words
 
-    return "a run goes on" if due.kind == "run" else shortened(json.dumps(due.data, ensure_ascii=False), 200)
+    return "a run goes on" if due.kind == "run" else shortened(words(due.data), 200)

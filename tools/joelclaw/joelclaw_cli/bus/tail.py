@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -81,13 +81,9 @@ def tail(place: Place, pattern: str, since: int | None, limit: int, follow: bool
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    from joelclaw_cli.render import clock, shortened
+    from joelclaw_cli.render import clock, shortened, words
 
-    return clock(entry.ms), entry.name, shortened(entry.id, 40), shortened(_brief(entry.data), 160)
-
-
-def _brief(data: Any) -> str:
-    return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    return clock(entry.ms), entry.name, shortened(entry.id, 36), shortened(words(entry.data), 240)
 
 
 def _print(entries: Iterable[Entry]) -> None:

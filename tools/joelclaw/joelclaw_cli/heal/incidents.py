@@ -148,6 +148,7 @@ def _ms(value: object) -> int | None:
 
 
 def _told(line: Mapping[str, Any]) -> str:
-    skipped = ("at", "seq")
-    words = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in line.items() if k not in skipped and v)
-    return " ".join(words)
+    """What was done first; who asked, and the decision, after it. The whole of it is in the JSON."""
+    from joelclaw_cli.render import words
+
+    return f"{line.get('what', '')}  {words({k: v for k, v in line.items() if k not in ('at', 'seq', 'what') and v})}"

@@ -78,7 +78,7 @@ def read(place: Place, wanted: Wanted, limit: int) -> list[Evidence]:
 
 def picture(found: Iterable[Evidence], empty: str) -> Iterable[RenderableType]:
     """A line each: when, how bad, what, who, and what matters of the rest."""
-    from joelclaw_cli.render import clock, shortened, state, table
+    from joelclaw_cli.render import clock, shortened, state, table, words
 
     rows = (
         (
@@ -87,7 +87,7 @@ def picture(found: Iterable[Evidence], empty: str) -> Iterable[RenderableType]:
             "✓" if e.get("success") else "✗",
             e.get("action", ""),
             e.get("component", ""),
-            shortened(str(e.get("error") or "") + " " + _words(e.get("metadata")), 200),
+            shortened(f"{e.get('error') or ''} {words(e.get('metadata') or {})}", 240),
         )
         for e in found
     )
@@ -101,9 +101,3 @@ def _keeping(wanted: Wanted) -> Callable[[Entry], bool]:
 def _searched(evidence: Evidence) -> str:
     words = [str(evidence.get(field) or "") for field in ("action", "component", "source", "error")]
     return "\n".join([*words, json.dumps(evidence.get("metadata"), ensure_ascii=False)]).casefold()
-
-
-def _words(metadata: object) -> str:
-    if not isinstance(metadata, dict):
-        return ""
-    return " ".join(f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in metadata.items())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from joelclaw_cli.answer import Answer
+from joelclaw_cli.command import DEFAULT_STATE
 
 TRY = (
     (
@@ -46,11 +49,22 @@ def announcement(redis_url: str, http: Mapping[str, str], state: Path, *, embedd
     lines += [f"  {name:<9} {url}/ready  {url}/metrics" for name, url in http.items() if url]
     lines += [f"  state     {state}", "", "Try, in another terminal:", ""]
     width = max(len(does) for _, does in TRY)
-    lines += [f"  {does:<{width}}  {line}" for line, does in TRY]
+    if state != Path(DEFAULT_STATE).expanduser():
+        lines.append(f"  {'first, so that it finds this suite':<{width}}  export JOELCLAW_STATE_DIR={state}")
+    program = _program()
+    lines += [f"  {does:<{width}}  {program}{line.removeprefix('joelclaw')}" for line, does in TRY]
     if embedded:
         port = redis_url.rpartition(":")[2].partition("/")[0]
         lines += [f"  {'any other program':<{width}}  redis-cli -p {port} XADD EVENT '*' data '{{…}}'"]
     return Answer(result, lambda: (), TRY), [*lines, "", "Ctrl-C stops it; what waits is kept."]
+
+
+def _program() -> str:
+    """How this command is called from here: by its name where the shell finds it, else by its path."""
+    own = Path(sys.argv[0])
+    if own.name != "joelclaw" or shutil.which("joelclaw") is not None:
+        return "joelclaw"
+    return str(own.relative_to(Path.cwd())) if own.is_relative_to(Path.cwd()) else str(own)
 
 
 def _without_secret(url: str) -> str:

@@ -175,12 +175,19 @@ class Suite:
 
     async def _keep_store(self) -> None:
         """Start the embedded store again when it dies: same port, same data, so that everybody just reconnects."""
+        deaths = list[float]()
         while self._store:
             await anyio.sleep(0.25)
+            if self._store.pid or self._stopping.is_set():
+                continue
+            deaths.append(time.monotonic())
+            plan = next_restart(deaths, now=deaths[-1])
+            self._feed.say(f"the store ended; starting it again in {plan.delay:g} s", colour="1;31")
+            with anyio.move_on_after(plan.delay):
+                await self._stopping.wait()
             async with self._store_changes:
-                if self._store.pid or self._stopping.is_set():
-                    continue
-                self._feed.say("the store ended; starting it again", colour="1;31")
+                if self._stopping.is_set():
+                    return
                 try:
                     await to_thread.run_sync(self._store.start)
                 except StoreNotStarted as error:
@@ -188,19 +195,28 @@ class Suite:
                     self._stopping.set()
 
     async def _tell_when_ready(self) -> None:
-        """Once every service is ready: the record for other commands, the ready file, the announcement."""
-        began, told = time.monotonic(), False
-        while not all(child.ready() for child in self._children.values()):
-            await anyio.sleep(0.05)
-            if not told and time.monotonic() - began > 30:
-                told = True
-                late = [name for name, child in self._children.items() if not child.ready()]
+        """Once every service is ready: tell everybody. Later only if one has moved, since it was started again."""
+        began, warned = time.monotonic(), False
+        told: dict[str, str] | None = None
+        while True:
+            facts = {name: child.ready() for name, child in self._children.items()}
+            late = [name for name, fact in facts.items() if fact is None]
+            http = {name: str(fact.get("http", "")) for name, fact in facts.items() if fact}
+            if not late and http != told:
+                self._tell(http, first=told is None)
+                told = http
+            if late and told is None and not warned and time.monotonic() - began > 30:
+                warned = True
                 self._feed.say(f"not ready after 30 s: {', '.join(late)}", colour="1;33")
-        http = {name: str((child.ready() or {}).get("http", "")) for name, child in self._children.items()}
+            await anyio.sleep(0.05 if told is None else 0.5)
+
+    def _tell(self, http: dict[str, str], *, first: bool) -> None:
+        """The record for other commands, the ready file; and the announcement, once."""
         self._state.record_suite(suite_record(self._url, self._plan.prefix, http))
         if self._plan.ready_file:
             write_atomically(self._plan.ready_file.absolute(), ready_text(self._url, http))
-        self._feed.ready(*announcement(self._url, http, self._state.path, embedded=self._store is not None))
+        if first:
+            self._feed.ready(*announcement(self._url, http, self._state.path, embedded=self._store is not None))
 
     async def _stop_services(self) -> None:
         """Ask, wait, then insist."""

@@ -10,6 +10,8 @@ local function id_less(a, b)
 end
 local function id_after(id)
   local ms, seq = id_parts(id)
+  -- The last one of its millisecond, as id_before makes it: one more is no id, and XTRIM would fail for ever.
+  if seq >= 18446744073709551615 then return string.format('%.0f-0', ms + 1) end
   return string.format('%.0f-%.0f', ms, seq + 1)
 end
 local function id_before(id)

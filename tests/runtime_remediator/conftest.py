@@ -17,7 +17,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Store, StoreSettings, Worker, WorkerSettings, open_store
-from joelclaw_contracts import Config, EventModel
+from joelclaw_contracts import Config, EventModel, RuntimeHealthRequested
 from joelclaw_contracts.config import Budgets, Health, Runtime, Schedules
 from joelclaw_healing import Voice
 from joelclaw_runtime_remediator.process import read_identity, session_of
@@ -189,6 +189,14 @@ class Remediators:
                 if found:
                     return found[0]
                 await anyio.sleep(0.03)
+
+    async def send_and_wait(self, id: str, **how: Any) -> dict[str, Any]:
+        """A look, answered; by then its worker's heartbeat is there too."""
+        await self.send(RuntimeHealthRequested(source_function="tests", **how), id)
+        with anyio.fail_after(20):
+            while not await self.store.call("HLEN", self.store.keys.workers):  # noqa: ASYNC110  a worker writes it
+                await anyio.sleep(0.02)
+        return await self.answer(id)
 
     async def rules(self) -> list[str]:
         """The rules that the guard's evidence names, in order."""

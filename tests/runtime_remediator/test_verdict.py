@@ -9,10 +9,10 @@ import anyio
 import pytest
 
 from joelclaw_healing import GuardLimits, Seen
-from joelclaw_runtime_remediator.http_probe import ask
+from joelclaw_healing.http_probe import Http, ask
 from joelclaw_runtime_remediator.process import Sighting, State
 from joelclaw_runtime_remediator.sample import Sample
-from joelclaw_runtime_remediator.verdict import Http, Verdict, verdict
+from joelclaw_runtime_remediator.verdict import Verdict, verdict
 from joelclaw_runtime_remediator.watch import Watch, pause_s, watch
 from tests.support.server import free_port
 

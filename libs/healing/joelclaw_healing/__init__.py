@@ -14,7 +14,7 @@ from joelclaw_healing.closing import close_incident, close_target, dismiss_incid
 from joelclaw_healing.errors import GuardContested, HealingError, IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice, evidence_summary
 from joelclaw_healing.guard import Answer, Guard
-from joelclaw_healing.guard_history import GuardLimits, History, Intent, Outcome, Seen, Symptom, Target
+from joelclaw_healing.guard_history import RUNTIME, GuardLimits, History, Intent, Outcome, Seen, Symptom, Target
 from joelclaw_healing.guard_rules import Rule
 from joelclaw_healing.incident import Act, End, Incident, Kind, State
 from joelclaw_healing.ledger import SLOT_NAME, Ledger, Look
@@ -23,6 +23,7 @@ from joelclaw_healing.move import Charge, Full, Letter, Made, Move, Moved, Stopp
 from joelclaw_healing.switch import KillSwitch
 
 __all__ = [
+    "RUNTIME",
     "SLOT_NAME",
     "Act",
     "AlertText",

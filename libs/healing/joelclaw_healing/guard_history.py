@@ -66,6 +66,10 @@ class Target:
         return f"{self.domain}/{self.name}"
 
 
+RUNTIME = Target("inngest-runtime", "runtime")
+"""The supervised runtime, however a request calls it: its remediator acts on it, the command shows it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Symptom:
     """One look at a target.

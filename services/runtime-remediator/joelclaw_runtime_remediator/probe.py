@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from joelclaw_bus import Store
 from joelclaw_bus.inspect.active import active_runs
-from joelclaw_runtime_remediator.http_probe import ask
+from joelclaw_healing.http_probe import Http, ask
 from joelclaw_runtime_remediator.process import State, sight
 from joelclaw_runtime_remediator.sample import Sample
 from joelclaw_runtime_remediator.supervise import Supervisor, reap
-from joelclaw_runtime_remediator.verdict import Http, verdict
+from joelclaw_runtime_remediator.verdict import verdict
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from anyio import to_thread
 
 from joelclaw_bus import Step
 from joelclaw_contracts import Status
-from joelclaw_healing import Answer, Guard, Intent, Outcome, Rule, Seen, Target, close_target
+from joelclaw_healing import RUNTIME as TARGET
+from joelclaw_healing import Answer, Guard, Intent, Outcome, Rule, Seen, close_target
 from joelclaw_runtime_remediator.probe import Prober
 from joelclaw_runtime_remediator.request import RUNTIME_DOMAIN, Request
 from joelclaw_runtime_remediator.sample import Sample
@@ -24,7 +25,6 @@ from joelclaw_runtime_remediator.supervise import RestartFailed, Supervisor
 from joelclaw_runtime_remediator.telling import answer, health_evidence
 from joelclaw_runtime_remediator.watch import Watch, pause_s, watch
 
-TARGET = Target(RUNTIME_DOMAIN, "runtime")
 NOT_CONFIGURED = "not-configured"
 _OUTCOMES = {Watch.HELD: Outcome.FIXED, Watch.FAILED: Outcome.FAILED, Watch.UNVERIFIED: Outcome.UNVERIFIED}
 

@@ -14,18 +14,10 @@ A wrong answer in the place of a process that is gone comes from a stranger on i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 from joelclaw_healing import Seen
+from joelclaw_healing.http_probe import Http
 from joelclaw_runtime_remediator.process import Sighting, State
-
-
-class Http(StrEnum):
-    UNASKED = "not asked"
-    OK = "answers"
-    REFUSED = "refuses the connection"
-    WRONG = "answers wrongly"
-    SILENT = "does not answer in time"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ root = Group(
         "down": (f"{HERE}.up.down:down", "Stop the suite of a state directory."),
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
         "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
+        "inngest": (f"{HERE}.inngest:inngest", "The runtime: how it is, and its guarded restart."),
         "otel": (f"{HERE}.otel:otel", "The evidence that every decision leaves."),
         "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),
     },

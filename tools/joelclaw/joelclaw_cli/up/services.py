@@ -26,7 +26,10 @@ class Service:
         return [str(script)] if os.access(script, os.X_OK) else [sys.executable, "-m", self.module]
 
 
-SERVICES = (Service("router", "joelclaw_router", "who retries what, when, and when to stop"),)
+SERVICES = (
+    Service("router", "joelclaw_router", "who retries what, when, and when to stop"),
+    Service("runtime-remediator", "joelclaw_runtime_remediator", "is the runtime alive; if not, restart it safely"),
+)
 
 
 def environment(

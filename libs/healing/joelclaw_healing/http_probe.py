@@ -6,14 +6,21 @@ import errno
 import re
 import ssl
 from collections.abc import Iterator
+from enum import StrEnum
 from urllib.parse import urlsplit
 
 import anyio
 from anyio.abc import ByteStream
 
-from joelclaw_runtime_remediator.verdict import Http
-
 MOST_BYTES = 16 * 1024
+
+
+class Http(StrEnum):
+    UNASKED = "not asked"
+    OK = "answers"
+    REFUSED = "refuses the connection"
+    WRONG = "answers wrongly"
+    SILENT = "does not answer in time"
 
 
 async def ask(url: str, seconds: float) -> tuple[Http, str]:

@@ -151,6 +151,24 @@ async def test_what_was_not_done_counts_as_neither_good_nor_bad(ledger: Ledger) 
     assert (await g.history(TARGET)).record.outcomes == ()
 
 
+async def test_an_act_that_was_not_begun_leaves_no_cool_down_behind(ledger: Ledger) -> None:
+    g = guard(ledger, cool_down_ms=60_000)
+    answer = await g.judge("r1", TARGET, FAILING)
+    assert answer.intent
+    assert (await g.enter("e1", TARGET, answer.intent, OK, found_done=False)).rule is Rule.ANNULLED
+    assert (await g.judge("r2", TARGET, FAILING)).rule is Rule.PERMITTED
+
+
+async def test_all_that_the_guard_keeps_expires(ledger: Ledger) -> None:
+    g = guard(ledger)
+    await act(g, "r1", Outcome.FAILED)
+    await g.judge("r2", Target("hosts", "h1", group="rack"), FAILING)
+    keys = {key.decode() for key in await ledger.store.call("KEYS", "{healing/incidents}:*")}
+    kept = {key for key in keys if not key.partition("}:")[2].startswith("outbox")}
+    assert {key.partition("}:")[2].split(":")[0] for key in kept} == {"guard", "group", "done"}
+    assert [key for key in kept if await ledger.store.call("PTTL", key) < 0] == []
+
+
 async def test_an_act_that_failed_is_held(ledger: Ledger) -> None:
     g = guard(ledger, hold_ms=60_000)
     await act(g, "r1", Outcome.FAILED)

@@ -203,6 +203,17 @@ async def test_for_all_it_acts_on_what_it_confirms_and_does_not_answer(
     assert {e["eventId"] for e in await remediators.events("system/self.healing.completed")} == {"e2"}
 
 
+async def test_after_its_deadline_nothing_is_decided_and_a_person_hears(
+    remediators: Remediators, runtime: Runtime_
+) -> None:
+    os.kill(runtime.start(), signal.SIGKILL)
+    async with remediators.working(runtime.config()):
+        await remediators.send(request(deadlineAt="2020-01-01T00:00:00Z"), "e1")
+        answer = await remediators.answer("e1")
+    assert (answer["status"], answer["rule"], runtime.starts) == ("exhausted", "deadline-past", 1)
+    assert len(await remediators.events("gateway/send.message")) == 1
+
+
 async def test_what_does_not_validate_is_answered_invalid_once(remediators: Remediators, runtime: Runtime_) -> None:
     async with remediators.working(runtime.config()):
         broken = json.dumps({"sourceFunction": "tests", "domain": "inngest-runtime"}).encode()

@@ -71,7 +71,8 @@ def test_a_start_in_its_grace_is_waited_for_and_a_late_one_failed() -> None:
 
 def test_the_passes_are_spread_over_the_window() -> None:
     assert pause_s([sample(0, OK)], LIMITS, 10_000) == 0.045
-    assert pause_s([sample(0, BAD)], LIMITS, 10) == 0.01
+    assert pause_s([sample(0, BAD)], LIMITS, 42) == 0.042
+    assert pause_s([sample(0, BAD)], LIMITS, 1) == 0.04
 
 
 async def served(answer: Callable[[Any], Any], seconds: float = 5) -> Http:

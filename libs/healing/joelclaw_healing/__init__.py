@@ -2,7 +2,8 @@
 
 Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` (what is made in one atomic step),
 `ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`; then the guard:
-`guard_history` (nouns), `guard_policy` (may it act? one pure page), `guard_rules`, `guard` (the door), `guard_telling`.
+`guard_history` (nouns), `guard_policy` (may it act? one pure page), `guard_rules`, `guard` (the
+door), `guard_memory` with lua/ (where it lies), `guard_telling`.
 
     ledger = Ledger(store, post=worker.outbox.post)
     look = await ledger.look("backup", "redis", move="answer:…")     # what judgement needs, one round trip
@@ -13,8 +14,9 @@ from joelclaw_healing.alerts import AlertText, alert
 from joelclaw_healing.closing import close_incident, close_target, dismiss_incident
 from joelclaw_healing.errors import GuardContested, HealingError, IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice, evidence_summary
-from joelclaw_healing.guard import Answer, Guard
+from joelclaw_healing.guard import Guard
 from joelclaw_healing.guard_history import RUNTIME, GuardLimits, History, Intent, Outcome, Seen, Symptom, Target
+from joelclaw_healing.guard_memory import Answer
 from joelclaw_healing.guard_rules import Rule
 from joelclaw_healing.incident import Act, End, Incident, Kind, State
 from joelclaw_healing.ledger import SLOT_NAME, Ledger, Look

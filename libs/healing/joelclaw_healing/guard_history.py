@@ -91,7 +91,8 @@ class Symptom:
 class Intent:
     """An act that was decided and not yet settled: the target's lease. `fence` counts up with every intent.
 
-    by: the process that recorded it; entered_by: the process that began the act, '' while nobody did.
+    by: the process that recorded it; entered_by: the process that began the act, '' while nobody did; cool_was_ms: the
+    cool-down before it, which counts again if nothing was done.
     """
 
     id: str
@@ -102,6 +103,7 @@ class Intent:
     why: str
     forced_by: str = ""
     entered_by: str = ""
+    cool_was_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

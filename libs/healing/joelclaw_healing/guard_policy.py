@@ -153,15 +153,16 @@ def recovered(record: Record) -> Record:
 def intended(record: Record, id: str, by: str, symptom: Symptom, why: str, now: int, limits: GuardLimits) -> Record:
     """The act is decided: its intent stands, and its cool-down runs, before anything is done."""
     fence = max(record.fence + 1, now)  # by the clock too: a store that lost its memory must not make old fences
-    intent = Intent(id, fence, now, now + limits.lease_ms, by, why, symptom.forced_by)
+    intent = Intent(id, fence, now, now + limits.lease_ms, by, why, symptom.forced_by, cool_was_ms=record.cool_until_ms)
     return replace(record, fence=fence, intent=intent, cool_until_ms=now + limits.cool_down_ms, good=0, good_since_ms=0)
 
 
 def settled(record: Record, outcome: Outcome, now: int, limits: GuardLimits) -> Record:
-    """The act is over. Its outcome counts, unless nothing was done; too many bad ones turn the action off."""
+    """The act is over. Its outcome counts, unless nothing was done: then only its budget stays charged. Too many bad
+    ones turn the action off."""
     after = replace(record, intent=None)
     if outcome is Outcome.SKIPPED:
-        return after
+        return replace(after, cool_until_ms=record.intent.cool_was_ms) if record.intent else after
     outcomes = (*record.outcomes, outcome.value)[-limits.outcomes :]
     after = replace(after, outcomes=outcomes, failing=0)
     match outcome:

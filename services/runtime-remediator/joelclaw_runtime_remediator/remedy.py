@@ -14,9 +14,10 @@ from typing import Any
 from anyio import to_thread
 
 from joelclaw_bus import Step
-from joelclaw_contracts import Status
+from joelclaw_contracts import Audit, SendMessage, Status
 from joelclaw_healing import RUNTIME as TARGET
 from joelclaw_healing import Answer, Guard, Intent, Outcome, Rule, Seen, close_target
+from joelclaw_healing.alerts import DEFAULT_CHANNEL
 from joelclaw_runtime_remediator.probe import Prober
 from joelclaw_runtime_remediator.request import RUNTIME_DOMAIN, Request
 from joelclaw_runtime_remediator.sample import Sample
@@ -26,6 +27,7 @@ from joelclaw_runtime_remediator.telling import answer, health_evidence
 from joelclaw_runtime_remediator.watch import Watch, pause_s, watch
 
 NOT_CONFIGURED = "not-configured"
+DEADLINE_PAST = "deadline-past"
 _OUTCOMES = {Watch.HELD: Outcome.FIXED, Watch.FAILED: Outcome.FAILED, Watch.UNVERIFIED: Outcome.UNVERIFIED}
 
 Told = dict[str, Any]
@@ -46,6 +48,8 @@ class Remedy:
         """What came of it: {status, rule, reason}. Answers whoever is owed an answer, as the last step."""
         if not self.configured:
             return await self._tell(request, step, "noop", NOT_CONFIGURED, "no runtime is configured", None)
+        if request.is_late(step.now_ms):
+            return await self._too_late(request, step)
         sample, ruling = await self._confirm(request, step)
         if request.dry_run:
             reason = f"dry run: {ruling.why}"
@@ -56,6 +60,18 @@ class Remedy:
         if ruling.rule.acts and ruling.intent:
             return await self._act(request, step, ruling.intent)
         return await self._tell(request, step, _status(ruling.rule), str(ruling.rule), ruling.why, sample)
+
+    async def _too_late(self, request: Request, step: Step) -> Told:
+        """Its deadline was over before anything was decided: a person hears of it, unless a digest is enough."""
+        reason = "the request's deadline was over before it was looked at"
+        asked = request.requested
+        if asked and asked.fallback_action == "escalate" and not request.dry_run:
+            text = f"{TARGET.text}: {reason}\nproblem: {asked.problem_summary[:600]}"
+            channel = (self.guard.channels or (DEFAULT_CHANNEL,))[0]
+            await step.send_event(
+                "page", SendMessage(channel=channel, text=text, audit=Audit(producer=self.guard.voice.source))
+            )
+        return await self._tell(request, step, "exhausted", DEADLINE_PAST, reason, None)
 
     async def _confirm(self, request: Request, step: Step) -> tuple[Sample, Answer]:
         """Look and judge, again while it is failing and not confirmed often enough."""
@@ -164,7 +180,7 @@ class Remedy:
             detected = int(sample is not None and sample.seen is not Seen.OK) or int(status == "remediated")
             completed = answer(
                 request, RUNTIME_DOMAIN, status, rule=rule, reason=reason, detected=detected,
-                inspected=int(rule != NOT_CONFIGURED), detail=detail,
+                inspected=int(rule not in (NOT_CONFIGURED, DEADLINE_PAST)), detail=detail,
             )  # fmt: skip
             await step.send_event("answer", completed, id=f"answer:{RUNTIME_DOMAIN}:{request.event_id}")
         return {"status": status, "rule": rule, "reason": reason}

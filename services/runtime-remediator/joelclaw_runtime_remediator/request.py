@@ -33,6 +33,11 @@ class Request:
     lookback_minutes: int | None = None
     max_runs: int | None = None
 
+    def is_late(self, now_ms: int) -> bool:
+        """Whether its deadline is over: then nothing is decided about it any more."""
+        deadline = self.requested.deadline_at if self.requested and self.answers else None
+        return deadline is not None and now_ms > deadline.timestamp() * 1000
+
     @classmethod
     def of(cls, e: Event[Any]) -> Request:
         match e.data:

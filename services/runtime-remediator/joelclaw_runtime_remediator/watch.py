@@ -18,6 +18,8 @@ from joelclaw_healing import GuardLimits, Seen
 from joelclaw_healing.guard_policy import held
 from joelclaw_runtime_remediator.sample import Sample
 
+MOST_LOOKS = 200
+
 
 class Watch(StrEnum):
     HELD = "held"
@@ -40,6 +42,9 @@ def watch(samples: Sequence[Sample], limits: GuardLimits) -> Watch:
 
 
 def pause_s(samples: Sequence[Sample], limits: GuardLimits, confirm_every_ms: int) -> float:
-    """Seconds to the next look: the passes are spread over the window; while it starts, it is looked at more often."""
+    """Seconds to the next look: the passes are spread over the window; while it starts, it is looked at more often,
+    but so that no watch has more than some hundred looks."""
     spread = limits.stability_ms / max(1, limits.passes - 1)
-    return (spread if samples[-1].seen is Seen.OK else min(spread, confirm_every_ms)) / 1000
+    if samples[-1].seen is Seen.OK:
+        return spread / 1000
+    return max(min(spread, confirm_every_ms), limits.start_grace_ms / MOST_LOOKS) / 1000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 
 from joelclaw_bus import Publisher, Store
 from joelclaw_bus.inspect.dead import find_dead
@@ -15,6 +16,7 @@ async def add(store: Store, name: str, n: int, entry: str = "*") -> None:
     await store.call("XADD", name, entry, "data", f'{{"n":{n}}}')
 
 
+@pytest.mark.foreign_keys
 async def test_companions_and_other_keys_are_no_events(store: Store) -> None:
     await add(store, "a/b", 1)
     await store.call("XADD", store.keys.slot("a/b").dead, "*", "kind", "entry")

@@ -26,6 +26,7 @@ from joelclaw_bus import (
 from joelclaw_bus.observer import RunEnded, RunParked, RunStarted, TickEnqueued
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.run_calls import RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.server import Server
@@ -295,3 +296,37 @@ async def test_a_run_that_fails_gives_its_permit_back(store: Store) -> None:
             await Publisher(store).send(Job(name=name))
         await seen.wait(RunEnded, 2)
     assert await store.call("EXISTS", store.keys.function_slot("test/work").permits("")) == 0
+
+
+async def test_a_permit_that_comes_between_refusal_and_rest_is_not_slept_over(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The holder gives it back when the refused run is lined up, and not parked yet."""
+    functions, go, parking, woken = Functions(), anyio.Event(), anyio.Event(), anyio.Event()
+
+    @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
+    async def work(e: Event[Job], step: Step) -> None:
+        if e.data.name == "first":
+            await go.wait()
+
+    real_park, real_wake = RunCalls.park, Outbox._wake
+
+    async def park(calls: RunCalls, d: Any, **how: Any) -> Any:
+        if how["state"] == "held":
+            parking.set()
+            await woken.wait()
+        return await real_park(calls, d, **how)
+
+    async def wake(outbox: Outbox, item: OutboxItem) -> None:
+        await real_wake(outbox, item)
+        woken.set()
+
+    monkeypatch.setattr(RunCalls, "park", park)
+    monkeypatch.setattr(Outbox, "_wake", wake)
+    async with working(store, functions, **FAST) as seen:
+        await Publisher(store).send(Job(name="first"))
+        await seen.wait(RunStarted)
+        await Publisher(store).send(Job(name="second"))
+        await parking.wait()
+        go.set()
+        await seen.wait(RunEnded, 2)

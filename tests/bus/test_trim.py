@@ -85,6 +85,7 @@ async def test_a_pending_entry_is_never_trimmed(store: Store) -> None:
             await go.wait()
         got.append(e.data.n)
 
+    await SlotCalls(store, SHORT).ensure_group(store.keys.slot("test/counted"), "test/count")
     async with working(store, functions, limits=SHORT, chores=0.05) as seen:
         await send(store, 0, 1)
         await seen.wait(RunEnded)
@@ -164,6 +165,7 @@ async def test_ended_runs_are_forgotten_with_their_records(store: Store) -> None
         return e.data.n
 
     slot = store.keys.slot("test/counted")
+    await SlotCalls(store, SHORT).ensure_group(slot, "test/count")
     async with working(store, functions, limits=SHORT, chores=0.05) as seen:
         await send(store, 0, 20)
         await seen.wait(RunEnded, 20)

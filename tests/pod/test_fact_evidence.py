@@ -13,6 +13,7 @@ TABLE = {
     "bus.event.buried": ("error", False),
     "bus.entries.lost": ("error", False),
     "bus.stream.lost": ("error", False),
+    "bus.runs.lost": ("error", False),
     "bus.outbox.undeliverable": ("error", False),
     "bus.run.failed": ("error", True),
     "bus.worker.fault": ("error", True),

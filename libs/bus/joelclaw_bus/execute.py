@@ -284,7 +284,8 @@ class Executor:
             return []
         error = PayloadInvalid(d.slot.name, None, reading.error)
         events = answer(reading.data, error, reading.event_id)
-        return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function) for n, e in enumerate(events)]
+        now = self.clock.now_ms()
+        return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function, now_ms=now) for n, e in enumerate(events)]
 
 
 def _event_of_record(

@@ -1,10 +1,10 @@
-"""Slow chores: marks and trimming, retired consumers, the worker's heartbeat and its registrations."""
+"""Slow chores: marks and trimming, open runs that nothing would wake, retired consumers, heartbeats."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import anyio
 
@@ -12,7 +12,7 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, Trimmed
+from joelclaw_bus.observer import Observer, RunsMended, Trimmed
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import Trouble
 
@@ -35,6 +35,7 @@ class Housekeeper:
     lease_ms: int
     every: float
     beat: Callable[[], tuple[bool, float, int]]
+    _ranks: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Heartbeats every third of a lease, the rest every `every` seconds."""
@@ -73,11 +74,15 @@ class Housekeeper:
                 raise reply
 
     async def sweep(self) -> None:
-        """Trim behind every group, forget consumers and workers that are long gone."""
+        """Trim behind every group, mend open runs, forget consumers and workers that are long gone."""
         for slot in self.slots:
             trimmed, _ = await self.calls.housekeep(slot)
             if trimmed:
                 self.observer.saw(Trimmed(slot.name, trimmed))
+            mended = await self.calls.mend(slot, self._ranks.get(slot.name, 0))
+            self._ranks[slot.name] = mended.next_rank
+            if mended.put_back or mended.lost:
+                self.observer.saw(RunsMended(slot.name, mended.put_back, mended.lost))
         for fn, slot in self.groups:
             for stream in (slot.stream, slot.ready(fn.id)):
                 await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)

@@ -168,6 +168,15 @@ class StreamLost:
 
 
 @dataclass(frozen=True, slots=True)
+class RunsMended:
+    """Open runs that nothing would have woken (keys were lost): `put_back`, or ended because their event is `lost`."""
+
+    slot: str
+    put_back: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class StoreTrouble:
     """The store did not answer, or refused. Told once per spell, and `StoreBack` ends it."""
 
@@ -209,6 +218,7 @@ Fact = (
     | TickEnqueued
     | Trimmed
     | StreamLost
+    | RunsMended
     | StoreTrouble
     | StoreBack
     | Discontinuity

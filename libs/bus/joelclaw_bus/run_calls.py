@@ -134,15 +134,20 @@ class RunCalls:
         attempts: int = 0,
         error: str = "",
         item: OutboxItem | None = None,
-    ) -> int | Refused:
+    ) -> int | LimitReached | Refused:
         """Put the run to rest; when it is due, ms of the server's clock."""
         s = d.slot
         answer = await self.store.run(
             _script("park"),
             [d.source, s.stream, s.run(d.run), s.open, s.due, s.outbox, s.outbox_items],
-            [*d.head, d.mark, state, delay_ms, at_ms, step, attempts, error, channel, s.name, *_one(item)],
+            [
+                *(*d.head, d.mark, state, delay_ms, at_ms, step, attempts, error, channel, s.name),
+                *(*_one(item), self.limits.steps),
+            ],
         )
-        return int(answer[1]) if answer[0] == 1 else Refused(answer[1].decode())
+        if answer[0] == 1:
+            return int(answer[1])
+        return LimitReached(answer[1].decode()) if answer[0] == 2 else Refused(answer[1].decode())
 
     async def finish(
         self,

@@ -21,7 +21,7 @@ from joelclaw_bus.observer import Observer, RunEnded, RunParked, RunRetried, Wri
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Claimed
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
+from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
 
 T = TypeVar("T")
 GIVE_UP_LEASES = 4
@@ -76,6 +76,7 @@ class Settler:
     observer: Observer
     post: Callable[[Delivery, OutboxItem], None]
     lease_ms: int
+    now_ms: Callable[[], int]
 
     async def settle(
         self,
@@ -95,6 +96,7 @@ class Settler:
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
         items = [give_back] if give_back else []
         channel = self.calls.store.keys.nudges
+        answer: int | LimitReached | Refused
         match outcome:
             case Completed(result):
                 answer = await self._ended(
@@ -106,9 +108,9 @@ class Settler:
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
                 try:
-                    items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause))
+                    items += failure_items(fn, Failure(fn.id, d.run, event, attempt, error, cause), self.now_ms())
                 except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
-                    told = " ".join(f"{type(fault).__name__}: {fault!a}".split())
+                    told = " ".join(ascii(fault).split())
                     error = f"{error}; and its on_failure failed: {told[:2000]}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
@@ -119,6 +121,12 @@ class Settler:
                         d, state="due", channel=channel, delay_ms=delay_ms, at_ms=at_ms, step=step, item=give_back
                     ),
                 )
+                if isinstance(answer, LimitReached):
+                    failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
+                    await self.settle(
+                        held, fn, failed, event=event, attempt=attempt, permit=permit, keep=True, seconds=seconds
+                    )
+                    return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
             case Retry(delay_ms, error):
                 answer = await self._insist(
@@ -133,7 +141,7 @@ class Settler:
                     held, lambda: self.calls.park(d, state="held", channel=channel, delay_ms=fallback_ms)
                 )
                 self._tell(d, "hold", answer, RunParked(fn.id, d.run, "held", _ms(answer)))
-        if not isinstance(answer, Refused):
+        if isinstance(answer, int):
             for item in items:
                 self.post(d, item)
 
@@ -167,15 +175,16 @@ class Settler:
                     wait = min(wait * 2, 1.0)
 
     def _tell(
-        self, d: Delivery, operation: str, answer: int | Refused, fact: RunEnded | RunParked | RunRetried
+        self, d: Delivery, operation: str, answer: int | LimitReached | Refused, fact: RunEnded | RunParked | RunRetried
     ) -> None:
-        if isinstance(answer, Refused):
-            self.observer.saw(WriteRefused(d.function, d.run, operation, answer.why))
+        if not isinstance(answer, int):
+            why = answer.why if isinstance(answer, Refused) else answer.what
+            self.observer.saw(WriteRefused(d.function, d.run, operation, why))
         else:
             self.observer.saw(fact)
 
 
-def failure_items(fn: Function, failure: Failure) -> list[OutboxItem]:
+def failure_items(fn: Function, failure: Failure, now_ms: int) -> list[OutboxItem]:
     """What a final failure sends, written in the same step as the run's end."""
     if fn.on_failure is None:
         return []
@@ -185,10 +194,11 @@ def failure_items(fn: Function, failure: Failure) -> list[OutboxItem]:
             id=f"{failure.run}:failed:{n}",
             source=fn.id,
             traceparent=failure.event.traceparent,
+            now_ms=now_ms,
         )
         for n, event in enumerate(fn.on_failure(failure))
     ]
 
 
-def _ms(answer: int | Refused) -> int:
-    return 0 if isinstance(answer, Refused) else answer
+def _ms(answer: int | LimitReached | Refused) -> int:
+    return answer if isinstance(answer, int) else 0

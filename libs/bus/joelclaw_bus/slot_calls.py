@@ -14,6 +14,7 @@ from joelclaw_bus.store import Arg, Store
 
 _script = partial(load_script, "joelclaw_bus")
 DUE_PER_PROMOTION = 100
+OPEN_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,15 @@ class Permit:
 
     held: bool
     holders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """Runs that nothing would have woken: `put_back`, or ended because their event is `lost`."""
+
+    next_rank: int
+    put_back: tuple[str, ...]
+    lost: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +215,15 @@ class SlotCalls:
             _script("housekeep"), [slot.stream, slot.marks, slot.ended], [self.limits.events_ms, self.limits.ended_ms]
         )
         return int(trimmed), int(old)
+
+    async def mend(self, slot: Slot, rank: int) -> Mended:
+        """Hold one page of the slot's open runs, from `rank` on, against what would wake them."""
+        next_rank, put_back, lost = await self.store.run(
+            _script("mend"),
+            [slot.open, slot.ended, slot.due, slot.stream, slot.dead],
+            [rank, OPEN_PER_PAGE, self.limits.ended_ms, self.limits.dead_letters],
+        )
+        return Mended(next_rank, tuple(r.decode() for r in put_back), tuple(r.decode() for r in lost))
 
     async def register_schedule(
         self, slot: Slot, schedule: str, expression: str, *, generation: int = 0, mark_ms: int = 0

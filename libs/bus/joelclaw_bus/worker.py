@@ -138,7 +138,7 @@ class Worker:
             functions=self.functions,
             calls=self.run_calls,
             permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
-            settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms),
+            settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,
             clock=clock,

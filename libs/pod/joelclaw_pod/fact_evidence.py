@@ -5,6 +5,7 @@
 | EventBuried, the first time | error | false   | bus.event.buried         |
 | TakenOver with lost entries | error | false   | bus.entries.lost         |
 | StreamLost                  | error | false   | bus.stream.lost          |
+| RunsMended with lost runs   | error | false   | bus.runs.lost            |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
 | RunEnded, failed            | error | true    | bus.run.failed           |
 | WorkerFault                 | error | true    | bus.worker.fault         |
@@ -46,6 +47,9 @@ class FactEvidence:
                 text = f"a stream or its group was gone: {fact.stream}, resumed at {fact.resumed_at}"
                 marks = {"stream": fact.stream, "resumedAt": fact.resumed_at}
                 self._lost(fact.function, "bus.stream.lost", text, **marks)
+            case o.RunsMended() if fact.lost:
+                runs = {"count": len(fact.lost), "samples": fact.lost[:6]}
+                self._lost(fact.slot, "bus.runs.lost", "the events of open runs were lost with their stream", **runs)
             case o.OutboxUndeliverable():
                 self._lost(fact.slot, "bus.outbox.undeliverable", fact.reason, item=fact.item)
             case o.RunEnded(status="failed"):

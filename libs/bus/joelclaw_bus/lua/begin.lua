@@ -39,5 +39,6 @@ end
 local begins = tonumber(rec[4] or '0')
 if count > 1 then begins = redis.call('HINCRBY', KEYS[3], 'begins', 1) end
 redis.call('HSET', KEYS[3], 'claim', claim)
+redis.call('HDEL', KEYS[3], 'handed')
 if begins > tonumber(ARGV[8]) then return { 3, begins } end
 return { 1, now, begins, redis.call('HGETALL', KEYS[3]) }

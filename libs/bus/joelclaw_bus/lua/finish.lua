@@ -37,7 +37,7 @@ end
 if rec[1] then
   redis.call('HSET', KEYS[3], 'state', 'ended', 'status', ARGV[7], 'result', ARGV[8], 'ended', now, 'by', ARGV[4])
   if ARGV[9] ~= '' then redis.call('HSET', KEYS[3], 'error', ARGV[9]) end
-  redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins', 'due')
+  redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins', 'due', 'handed')
   redis.call('PEXPIRE', KEYS[3], ARGV[10])
   redis.call('ZREM', KEYS[4], ARGV[5])
   redis.call('ZADD', KEYS[5], now, ARGV[5])

@@ -3,11 +3,12 @@
 -- KEYS: 1 source stream, 2 home stream, 3 run, 4 open, 5 due, 6 outbox, 7 outbox items
 -- ARGV: 1 function, 2 consumer, 3 entry, 4 claim, 5 run id, 6 's'|'r' source mark, 7 state (due|held), 8 delay, ms,
 --       9 at, ms (0: now + delay), 10 step to journal ('' none), 11 attempts to add, 12 error ('' none),
---       13 nudge channel, 14 slot name, 15 outbox item id ('' none), 16 outbox item
--- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written
+--       13 nudge channel, 14 slot name, 15 outbox item id ('' none), 16 outbox item, 17 most steps
+-- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written;
+--          {2, what} a limit is reached, nothing written
 -- uses: clock, lease, record, due, outbox
 local now = now_ms()
-local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'due', 'attempt')
+local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'due', 'steps')
 local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
 if not count then
   if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
@@ -17,12 +18,17 @@ if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
 if redis.call('HEXISTS', KEYS[3], 'e:data') == 0 and not redis.call('XRANGE', KEYS[2], ARGV[3], ARGV[3])[1] then
   return { 0, 'event deleted' }
 end
+if ARGV[10] ~= '' and tonumber(rec[5] or '0') >= tonumber(ARGV[17]) then return { 2, 'steps' } end
 if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now) end
 record_body(KEYS[3], KEYS[2], ARGV[3])
 local at = tonumber(ARGV[9])
 if at == 0 then at = now + tonumber(ARGV[8]) end
+-- Its permit came between the refusal and this: it goes on at once.
+if ARGV[7] == 'held' and redis.call('HDEL', KEYS[3], 'handed') == 1 then at = now end
 if ARGV[10] ~= '' then
-  redis.call('HSETNX', KEYS[3], 's:' .. ARGV[10], string.format('{"until":%.0f}', at))
+  if redis.call('HSETNX', KEYS[3], 's:' .. ARGV[10], string.format('{"until":%.0f}', at)) == 1 then
+    redis.call('HINCRBY', KEYS[3], 'steps', 1)
+  end
 end
 if ARGV[11] ~= '0' then
   local attempt = redis.call('HINCRBY', KEYS[3], 'attempt', ARGV[11])

@@ -5,7 +5,11 @@
 -- Answers: 1 woken; 2 open, but not held (it will find its permit); 0 no such open run: the permit must go back
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state or state == 'ended' then return 0 end
-if state ~= 'held' then return 2 end
+if state ~= 'held' then
+  -- Refused a moment ago and about to be parked: then it must not rest until the fallback.
+  redis.call('HSET', KEYS[1], 'handed', '1')
+  return 2
+end
 local entry = redis.call('XADD', KEYS[3], '*', 'run', ARGV[1])
 redis.call('HSET', KEYS[1], 'state', 'queued', 'at', 'r' .. entry)
 redis.call('HDEL', KEYS[1], 'due')

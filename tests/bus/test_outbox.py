@@ -1,0 +1,194 @@
+"""What crosses slots: stored with the step that decided it, delivered by anyone, appended once."""
+
+from __future__ import annotations
+
+import json
+from typing import ClassVar
+
+import pytest
+
+from joelclaw_bus import Event, Functions, Limits, OutboxItem, Publisher, SlotCalls, Step, Store, event, item_of
+from joelclaw_bus.keys import Slot
+from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, RunEnded
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_contracts import EventModel
+from tests.support.seen import Seen
+from tests.support.waiting import later, until
+from tests.support.workers import working
+
+
+class Asked(EventModel):
+    event_name: ClassVar[str] = "test/asked"
+
+
+class Sent(EventModel):
+    event_name: ClassVar[str] = "test/sent"
+
+
+def asking() -> Functions:
+    functions = Functions()
+
+    @functions.function("test/ask", on=[event(Asked)], retries=1)
+    async def ask(e: Event[Asked], step: Step) -> None:
+        await step.send_event("send", Sent(), id="the one")
+
+    return functions
+
+
+async def a_dead_workers_item(store: Store, *, created_ms: int = 0) -> OutboxItem:
+    """A worker that began a run, recorded a step with what it sends, and died before delivering it."""
+    slot, calls = store.keys.slot("test/asked"), RunCalls(store, Limits())
+    await SlotCalls(store, Limits()).ensure_group(slot, "test/ask")
+    await Publisher(store).send(Asked(), id="one")
+    ((_, ((entry, _),)),) = await store.call("XREADGROUP", "GROUP", "test/ask", "dead", "STREAMS", slot.stream, ">")
+    dead = Delivery(slot, "test/ask", "dead", entry.decode(), "test/ask:one", "its claim", False)
+    assert isinstance(await calls.begin(dead, explicit_id="one", record_wanted=False), Begun)
+    item = item_of(Sent(), id="the one", source="test/ask", now_ms=created_ms or await store.time_ms())
+    assert await calls.step(dead, "send", b'{"sent":"the one"}', item) == b'{"sent":"the one"}'
+    assert await store.call("XLEN", "test/sent") == 0
+    return item
+
+
+async def outbox_of(store: Store, seen: Seen, limits: Limits = Limits()) -> Outbox:
+    return Outbox(SlotCalls(store, limits), Publisher(store, limits=limits), seen)
+
+
+async def test_what_a_dead_worker_wrote_and_did_not_deliver_arrives_once(store: Store) -> None:
+    await a_dead_workers_item(store)
+    async with working(store, asking(), lease_ms=600) as seen:
+        await seen.wait(OutboxDelivered)
+        await seen.wait(RunEnded)  # it is taken over, finds its step journaled, and ends
+    assert await store.call("XLEN", "test/sent") == 1
+    assert await store.call("EXISTS", store.keys.slot("test/asked").outbox) == 0
+
+
+async def test_what_was_delivered_and_not_deleted_is_delivered_again_and_appended_once(store: Store) -> None:
+    item = await a_dead_workers_item(store)
+    await Publisher(store).send_item(item)
+    async with working(store, asking(), lease_ms=600) as seen:
+        await seen.wait(OutboxDelivered)
+        await seen.wait(RunEnded)
+    assert await store.call("XLEN", "test/sent") == 1
+
+
+async def test_racing_deliverers_append_once(store: Store) -> None:
+    await a_dead_workers_item(store)
+    seen, functions = Seen(), asking()
+    async with working(store, functions, seen=seen, lease_ms=600), working(store, functions, seen=seen, lease_ms=600):
+        await seen.wait(OutboxDelivered)
+        await seen.wait(RunEnded)
+    assert await store.call("XLEN", "test/sent") == 1
+
+
+async def test_a_taken_item_comes_again_until_it_is_reported_done(store: Store) -> None:
+    item, slot, calls = await a_dead_workers_item(store), store.keys.slot("test/asked"), SlotCalls(store, Limits())
+    assert (await calls.outbox_take(slot, 50)).items == []  # its writer has a head start
+    await later(store, 1_000)
+    assert (await calls.outbox_take(slot, 50)).items == [(item, 0)]
+    assert (await calls.outbox_take(slot, 50)).items == []
+    await later(store, 60)
+    assert (await calls.outbox_take(slot, 50)).items == [(item, 1)]
+    await calls.outbox_done(slot, [item.id])
+    await later(store, 60)
+    assert (await calls.outbox_take(slot, 50)).items == []
+
+
+async def age(store: Store, slot: Slot) -> None:
+    """Makes all that an outbox holds deliverable now."""
+    await store.call("ZUNIONSTORE", slot.outbox, 1, slot.outbox, "WEIGHTS", 0)
+
+
+@pytest.mark.parametrize(("tried", "sent"), [(0, 1), (1, 0)])
+async def test_an_item_older_than_the_window_is_sent_only_if_it_was_never_tried(
+    store: Store, tried: int, sent: int
+) -> None:
+    seen, limits, slot = Seen(), Limits(dedupe_ms=60_000), store.keys.slot("test/asked")
+    item = await a_dead_workers_item(store, created_ms=await store.time_ms() - 60_001)
+    for _ in range(tried):
+        await age(store, slot)
+        await SlotCalls(store, limits).outbox_take(slot, 1)
+    await age(store, slot)
+    outbox = await outbox_of(store, seen, limits)
+    await outbox.sweep(slot)
+    outbox.close()
+    assert await store.call("XLEN", "test/sent") == sent
+    assert [f.item for f in seen.all(OutboxUndeliverable)] == ([item.id] if tried else [])
+    assert await store.call("EXISTS", slot.outbox) == 0
+
+
+async def test_a_tried_item_within_the_window_is_sent(store: Store) -> None:
+    seen, slot = Seen(), store.keys.slot("test/asked")
+    await a_dead_workers_item(store)
+    await age(store, slot)
+    await SlotCalls(store, Limits()).outbox_take(slot, 1)
+    await age(store, slot)
+    outbox = await outbox_of(store, seen)
+    await outbox.sweep(slot)
+    outbox.close()
+    assert await store.call("XLEN", "test/sent") == 1
+
+
+async def test_an_item_that_can_never_arrive_is_reported_and_stops_nobody(store: Store) -> None:
+    slot = store.keys.slot("test/asked")
+    bad = OutboxItem("event:bad", "event", "no such {name}", event_id="x", data="{}", created_ms=1)
+    blank = OutboxItem("event:blank", "event", "test/sent", event_id=" ", data="{}", created_ms=1)
+    large = OutboxItem("event:large", "event", "test/sent", event_id="x", data="x" * 600_000, created_ms=1)
+    for item in (bad, blank, large):
+        await store.call("HSET", slot.outbox_items, item.id, item.encode())
+        await store.call("ZADD", slot.outbox, 1, item.id)
+    await a_dead_workers_item(store)
+    async with working(store, asking(), lease_ms=600) as seen:
+        await seen.wait(OutboxUndeliverable, 3)
+        await seen.wait(OutboxDelivered)
+        await seen.wait(RunEnded)
+    assert await store.call("XLEN", "test/sent") == 1
+
+
+async def test_an_item_of_a_newer_worker_is_read_or_left_to_it(store: Store) -> None:
+    slot = store.keys.slot("test/asked")
+    newer = {"id": "a", "kind": "event", "target": "test/sent", "event_id": "a", "data": "{}", "colour": "blue"}
+    other = {"id": "b", "kind": "teleport", "target": "test/sent"}
+    for item in (newer, other):
+        await store.call("HSET", slot.outbox_items, item["id"], json.dumps(item))
+        await store.call("ZADD", slot.outbox, 1, item["id"])
+    async with working(store, asking()) as seen:
+        await seen.wait(OutboxDelivered)
+
+        async def sent() -> bool:
+            return bool(await store.call("XLEN", "test/sent") == 1)
+
+        await until(sent)
+    assert await store.call("ZRANGE", slot.outbox, 0, -1) == [b"b"]
+
+
+@pytest.mark.parametrize("of", ["on_failure", "on_invalid"])
+async def test_what_a_failure_or_an_unreadable_event_sends_bears_its_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch, of: str
+) -> None:
+    """Without it, an item would never be too old to be sent a second time."""
+    functions, delivered = Functions(), []
+
+    @functions.function(
+        "test/ask",
+        on=[event(Asked)],
+        retries=0,
+        no_retries_because="docs/decisions/x.md",
+        on_failure=lambda failure: [Sent(), Sent()],
+    )
+    async def ask(e: Event[Asked], step: Step) -> None:
+        raise OSError("no")
+
+    async def deliver(outbox: Outbox, slot: Slot, item: OutboxItem) -> None:
+        delivered.append(item)
+        await real(outbox, slot, item)
+
+    real = Outbox.deliver
+    monkeypatch.setattr(Outbox, "deliver", deliver)
+    functions.on_invalid["test/asked"] = lambda data, error, event_id: [Sent(), Sent()]
+    before = await store.time_ms()
+    async with working(store, functions) as seen:
+        await store.call("XADD", "test/asked", "*", "data", "{}" if of == "on_failure" else "bad")
+        await seen.wait(OutboxDelivered, 2)
+    assert await store.call("XLEN", "test/sent") == 2
+    assert all(item.created_ms >= before - 50 for item in delivered)  # the worker's reckoning of the server's clock

@@ -10,6 +10,8 @@ import anyio
 import pytest
 
 from joelclaw_healing import Answer, Guard, GuardLimits, Ledger, Outcome, Rule, Seen, Symptom, Target, Voice
+from joelclaw_healing.guard_memory import Memory
+from joelclaw_healing.guard_policy import Ruling, intended
 
 ONE = GuardLimits(confirmations=1, cool_down_ms=0, hold_ms=0, stability_ms=0, passes=1)
 TARGET = Target("inngest-runtime", "worker")
@@ -133,6 +135,23 @@ async def test_the_kill_switch_stops_acts_and_those_decided_but_not_begun(ledger
     assert (entered.rule, entered.rule.goes_on) == (Rule.KILL_SWITCH, False)
     assert "moving" in (await g.judge("r2", TARGET, replace(FAILING, forced_by="joel"))).why
     assert (await g.history(TARGET)).record.intent is None
+
+
+@pytest.mark.parametrize("what", ["switch", "hour", "group"])
+async def test_what_happens_between_look_and_move_is_seen_by_the_move_itself(ledger: Ledger, what: str) -> None:
+    """Without it, a store that is quick enough would let a fourth act through, or one past the switch."""
+    limits = replace(ONE, per_hour=0 if what == "hour" else 3)
+    memory = Memory(ledger, Voice("tests"), limits, ())
+    target = Target("hosts", "h1", group="rack")
+    sight = await memory.look(target, "m1")
+    if what == "switch":
+        await ledger.stop(actor="joel", reason="moving")
+    if what == "group":
+        other = await guard(ledger).judge("r1", Target("hosts", "h2", group="rack"), FAILING)
+        assert other.rule is Rule.PERMITTED
+    record = intended(sight.history.record, "m1", "a", FAILING, "", sight.now, limits)
+    assert await memory.make("m1", target, sight, Ruling(Rule.PERMITTED, ""), record, {}) is None
+    assert (await memory.look(target, "m1")).history.record.intent is None
 
 
 async def test_the_cool_down_runs_from_before_the_act_and_a_held_recovery_ends_it_early(ledger: Ledger) -> None:

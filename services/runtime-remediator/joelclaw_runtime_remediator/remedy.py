@@ -48,7 +48,8 @@ class Remedy:
         """What came of it: {status, rule, reason}. Answers whoever is owed an answer, as the last step."""
         if not self.configured:
             return await self._tell(request, step, "noop", NOT_CONFIGURED, "no runtime is configured", None)
-        if request.is_late(step.now_ms):
+        late: bool = await step.run("deadline", request.is_late, step.now_ms)  # asked once: a replay comes later
+        if late:
             return await self._too_late(request, step)
         sample, ruling = await self._confirm(request, step)
         if request.dry_run:

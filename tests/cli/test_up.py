@@ -213,13 +213,11 @@ def test_a_service_that_will_not_stop_is_killed_after_its_grace_with_what_it_sta
     until(lambda: not is_alive(child), suite.lines)
 
 
-def test_alerts_of_services_and_of_the_stream_are_shown(start: Start) -> None:
+def test_alerts_of_services_are_shown(start: Start) -> None:
+    """Those of the stream come as such a line too: the health service delivers them (tests/health)."""
     suite = start()
-    port = suite.port()
+    suite.ready()
     assert "router | ALERT  critical: the house burns" in suite.lines()
-    until(lambda: "XREAD" in ask(port, "CLIENT", "LIST").upper(), suite.lines)
-    ask(port, "XADD", "gateway/send.message", "*", "data", '{"channel":"ops","text":"disk is full"}')
-    until(lambda: "alert | ALERT  ops: disk is full" in suite.lines(), suite.lines)
 
 
 def test_a_port_in_use_is_one_line_and_a_failure(tmp_path: Path) -> None:

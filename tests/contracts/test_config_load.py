@@ -203,7 +203,7 @@ def test_the_remaining_sections_are_read(load):
     config = load(
         {
             "budgets": {"maxRetries": 3, "retriesPerDay": 4, "actsPerHour": 1, "actsPerDay": 2, "groupShare": 1},
-            "health": {"confirmations": 1, "closings": 1},
+            "health": {"confirmations": 1, "closings": 1, "recheckMs": 0, "retired": ["old-service"]},
             "backup": {"redis": {"url": "rediss://u:p@host:6380/1"}},
             "runtime": {"command": ["worker", "--port", "80"], "url": "http://localhost/", "stateFile": "/run/w.json"},
         }
@@ -223,6 +223,7 @@ def test_the_remaining_sections_are_read(load):
         "stability_passes": 6,
     }
     assert (config.health.confirmations, config.health.closings) == (1, 1)
+    assert (config.health.recheck_ms, config.health.retired) == (0, ("old-service",))
     assert config.backup.redis.url == "rediss://u:p@host:6380/1"
 
 

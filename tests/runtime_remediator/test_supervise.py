@@ -65,7 +65,8 @@ def test_children_that_a_dead_runtime_left_behind_are_ended_too(runtime: Runtime
 def test_a_recycled_pid_is_never_signalled(runtime: Runtime_, stranger: subprocess.Popen[bytes]) -> None:
     os.kill(runtime.start(), signal.SIGKILL)
     raw = json.loads(runtime.state_file.read_text())
-    runtime.state_file.write_text(json.dumps({**raw, "pid": stranger.pid}))
+    ticks = stat_of(stranger.pid).ticks - 1  # type: ignore[union-attr]  # both may have been started in one tick
+    runtime.state_file.write_text(json.dumps({**raw, "pid": stranger.pid, "ticks": ticks}))
     assert sight(runtime.state_file).state is State.GONE
     assert session_of(read_identity(runtime.state_file)) == []
     assert runtime.supervisor().restart(2).ended_by == "nothing"

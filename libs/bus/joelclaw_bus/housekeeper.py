@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import anyio
@@ -22,7 +22,8 @@ GONE_MS = 3_600_000
 
 @dataclass
 class Housekeeper:
-    """`beat` says how the worker is: (ready, seconds since the last read cycle, deliveries in hand)."""
+    """`beat` says how the worker is: (ready, seconds since the last read cycle, deliveries in hand); `about`: see
+    WorkerSettings."""
 
     functions: Functions
     groups: list[tuple[Function, Slot]]
@@ -35,6 +36,7 @@ class Housekeeper:
     lease_ms: int
     every: float
     beat: Callable[[], tuple[bool, float, int]]
+    about: Mapping[str, object] = field(default_factory=dict)
     _ranks: dict[str, int] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -59,10 +61,18 @@ class Housekeeper:
         if not ready:
             return
         now = self.clock.now_ms()
-        alive = {"at": now, "cycleAge": round(age, 3), "inHand": in_hand, "functions": [f.id for f in self.functions]}
+        served = [f.id for f in self.functions]
+        alive: dict[str, object] = {
+            "at": now,
+            "everyMs": self.lease_ms // 3,
+            "cycleAge": round(age, 3),
+            "inHand": in_hand,
+        }
+        alive |= {"functions": served, **self.about}
         keys = self.calls.keys
         registered: list[tuple[str | bytes | int | float, ...]] = [
             ("HSET", keys.workers, self.consumer, json.dumps(alive, separators=(",", ":"))),
+            *self._service(now, served),
             *(("HSETNX", keys.slots, slot.name, now) for slot in self.slots),
             *(
                 ("HSET", keys.functions, fn.id, json.dumps(describe(fn), separators=(",", ":")))
@@ -72,6 +82,13 @@ class Housekeeper:
         for reply in await self.calls.store.calls(registered):
             if isinstance(reply, Exception):
                 raise reply
+
+    def _service(self, now: int, served: list[str]) -> list[tuple[str | bytes | int | float, ...]]:
+        """The line by which a service is still expected after its last worker died."""
+        if not self.about.get("service"):
+            return []
+        text = json.dumps({"at": now, "functions": served, **self.about}, separators=(",", ":"))
+        return [("HSET", self.calls.keys.services, str(self.about["service"]), text)]
 
     async def sweep(self) -> None:
         """Trim behind every group, mend open runs, forget consumers and workers that are long gone."""

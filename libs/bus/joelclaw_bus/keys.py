@@ -25,6 +25,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
 | `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
+| `{bus}:services`         | hash   | service -> what its workers last said of it       | never (one per service)   |
 | `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
@@ -63,7 +64,7 @@ _KINDS = (
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
-_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "sweeper": "string"}
+_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash", "sweeper": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +247,11 @@ class Keys:
     def workers(self) -> str:
         """Hash: worker id -> its heartbeat, JSON; written only after a successful read cycle."""
         return self.bus.key("workers")
+
+    @property
+    def services(self) -> str:
+        """Hash: service -> what its workers last said of themselves, JSON. Stays when the last worker is gone."""
+        return self.bus.key("services")
 
     @property
     def sweeper(self) -> str:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from joelclaw_bus.door import Incoming
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
-from joelclaw_bus.execute import Incoming
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot

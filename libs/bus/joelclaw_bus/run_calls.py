@@ -71,7 +71,9 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Poisoned:
-    begins: int
+    """Fenced, but begun too often without an end: it may only be ended as failed."""
+
+    begun: Begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,12 @@ class RunCalls:
             ],
         )
         match answer[0]:
-            case 1:
+            case 1 | 3:
                 flat = answer[3]
-                return Begun(answer[1], answer[2], dict(zip(flat[::2], flat[1::2], strict=True)))
+                begun = Begun(answer[1], answer[2], dict(zip(flat[::2], flat[1::2], strict=True)))
+                return begun if answer[0] == 1 else Poisoned(begun)
             case 2:
                 return Dropped(answer[1].decode())
-            case 3:
-                return Poisoned(answer[1])
             case _:
                 return Refused(answer[1].decode())
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import anyio
 
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.door import Incoming
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
-from joelclaw_bus.execute import Executor, Incoming
+from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held

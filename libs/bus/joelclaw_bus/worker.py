@@ -13,21 +13,23 @@ import asyncio
 import os
 import secrets
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import anyio
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.clock import ServerClock
-from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
-from joelclaw_bus.execute import Executor, Incoming
+from joelclaw_bus.door import Door
+from joelclaw_bus.errors import BusError
+from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
-from joelclaw_bus.gate import Room
+from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.housekeeper import Housekeeper
 from joelclaw_bus.keys import Slot, consumer_name
-from joelclaw_bus.leases import Held, Leases
+from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.observer import Observer, Unobserved, WorkerFault
+from joelclaw_bus.observer import Observer, Unobserved
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
@@ -47,7 +49,8 @@ from joelclaw_bus.trouble import Spells, Trouble
 class WorkerSettings:
     """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here; block: seconds of
     one blocking read; fallback_ms: after how long a run without a permit asks again; chores: seconds between trims;
-    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't).
+    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't);
+    about: JSON-able facts for its heartbeats, read at each: `service` makes it known, `http` is where its probes are.
     """
 
     lease_ms: int = 15_000
@@ -56,6 +59,7 @@ class WorkerSettings:
     fallback_ms: int = 10_000
     chores: float = 30.0
     watchdog: bool = False
+    about: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +119,16 @@ class Worker:
         )
         leases.start()
         try:
-            async with anyio.create_task_group() as handlers, anyio.create_task_group() as loops:
-                executor = self._executor(leases, clock)
-                handlers.start_soon(self._pulse, leases)
-                takeover = self._start_loops(loops, handlers, executor, clock)
+            async with anyio.create_task_group() as tasks, anyio.create_task_group() as loops:
+                handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
+                tasks.start_soon(self._pulse, leases)
+                takeover = self._start_loops(loops, handlers, clock)
                 await stop.wait()
                 loops.cancel_scope.cancel()
                 takeover.abandon()
                 with anyio.move_on_after(grace, shield=True):
                     await leases.emptied()
-                handlers.cancel_scope.cancel()
+                tasks.cancel_scope.cancel()
             await self._leave()
         finally:
             leases.stop()
@@ -135,64 +139,41 @@ class Worker:
             self.outbox.post(d.slot, item)
 
         return Executor(
-            functions=self.functions,
+            door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
             permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,
-            clock=clock,
             observer=self.observer,
-            limits=self.limits,
             consumer=self.consumer,
             fallback_ms=self.settings.fallback_ms,
         )
 
-    def _start_loops(self, loops: TaskGroup, handlers: TaskGroup, executor: Executor, clock: ServerClock) -> Takeover:
+    def _start_loops(self, loops: TaskGroup, handlers: Handlers, clock: ServerClock) -> Takeover:
         def trouble() -> Trouble:
             return Trouble(self.spells)
 
-        rooms = {fn.id: Room(self.settings.parallel) for fn in self.functions}
-
-        async def serve(fn: Function, incoming: Incoming, held: Held) -> None:
-            try:
-                await executor.serve(fn, incoming, held)
-            except (StoreUnavailable, StoreRefused) as error:
-                # Nothing was settled: the lease runs out and the entry comes again.
-                self.spells.begin(f"serve {fn.id}", error)
-            except Exception as error:  # the one broad net of the bus: one entry's trouble must not stop all others
-                text = " ".join(f"{type(error).__name__}: {error}".split())
-                self.observer.saw(WorkerFault(fn.id, incoming.entry, text))
-
-        def start(fn: Function, incoming: Incoming) -> None:
-            held = executor.take(fn, incoming)
-            if held:
-                rooms[fn.id].enter()
-                handlers.start_soon(fresh, fn, incoming, held)
-
-        async def fresh(fn: Function, incoming: Incoming, held: Held) -> None:
-            try:
-                await serve(fn, incoming, held)
-            finally:
-                rooms[fn.id].leave()
-
-        def start_alone(fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
-            handlers.start_soon(again, fn, incoming, held, done)
-
-        async def again(fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
-            try:
-                await serve(fn, incoming, held)
-            finally:
-                done.set()
-
         calls, observer, lease = self.slot_calls, self.observer, self.settings.lease_ms
         self.readers = [
-            GroupReader(fn, slot, self.consumer, self.settings.block, rooms[fn.id], calls, observer, trouble(), start)
+            GroupReader(
+                fn,
+                slot,
+                self.consumer,
+                self.settings.block,
+                handlers.room(fn),
+                calls,
+                observer,
+                trouble(),
+                handlers.start,
+            )
             for fn, slot in self.groups
         ]
         for reader in self.readers:
             loops.start_soon(reader.run)
-        takeover = Takeover(self.groups, executor, calls, clock, observer, trouble(), lease, start_alone)
+        takeover = Takeover(
+            self.groups, handlers.executor, calls, clock, observer, trouble(), lease, handlers.start_alone
+        )
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)
         chores_ms = round(self.settings.chores * 1000)
@@ -218,6 +199,7 @@ class Worker:
             lease,
             self.settings.chores,
             self._beat,
+            self.settings.about,
         )
         loops.start_soon(keeper.run)
         return takeover

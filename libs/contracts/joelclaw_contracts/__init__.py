@@ -6,6 +6,7 @@ Pure: pydantic and the standard library, no clock, no network; one file is read,
     functions    function ids, schedules           catalogue  event by name, routes, the answer `invalid`
     event        what every event is               schema     JSON Schema, for other languages
     envelope     the stream entry around it        config/    the one strict loader
+    read_models  what a service writes for others to show
     errors       everything that can be wrong      strict_json, fields, complaint   how the above is done
 """
 
@@ -53,12 +54,14 @@ from .events import (
 )
 from .functions import DEFAULT_SCHEDULES, FUNCTION_IDS, BackupFunctionId, FunctionId
 from .names import check_name, check_pattern, check_prefix, matches, nearest, normal_id
+from .read_models import HEALTH_SLOT, CoverageRow, HealthCheck, HealthRound, Outcome
 
 __all__ = [
     "CATALOGUE",
     "DEFAULT_SCHEDULES",
     "EVERY_DOMAIN",
     "FUNCTION_IDS",
+    "HEALTH_SLOT",
     "KNOWN_DOMAINS",
     "KNOWN_ROUTES",
     "Action",
@@ -72,6 +75,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ContractError",
+    "CoverageRow",
     "Envelope",
     "EnvelopeInvalid",
     "EventModel",
@@ -80,12 +84,15 @@ __all__ = [
     "FunctionId",
     "HealingCompleted",
     "HealingRequested",
+    "HealthCheck",
     "HealthCheckRequested",
     "HealthMode",
+    "HealthRound",
     "Level",
     "NameInvalid",
     "Nas",
     "OtelEvent",
+    "Outcome",
     "PayloadInvalid",
     "Playbook",
     "Problem",

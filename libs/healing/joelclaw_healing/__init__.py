@@ -10,7 +10,7 @@ door), `guard_memory` with lua/ (where it lies), `guard_telling`.
     answer = await ledger.make(look, Move(…))                        # made, made earlier, moved, stopped, full
 """
 
-from joelclaw_healing.alerts import AlertText, alert
+from joelclaw_healing.alerts import DEFAULT_CHANNEL, DIGEST_CHANNEL, AlertText, alert, messages
 from joelclaw_healing.closing import close_incident, close_target, dismiss_incident
 from joelclaw_healing.errors import GuardContested, HealingError, IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice, evidence_summary
@@ -25,6 +25,8 @@ from joelclaw_healing.move import Charge, Full, Letter, Made, Move, Moved, Stopp
 from joelclaw_healing.switch import KillSwitch
 
 __all__ = [
+    "DEFAULT_CHANNEL",
+    "DIGEST_CHANNEL",
     "RUNTIME",
     "SLOT_NAME",
     "Act",
@@ -65,5 +67,6 @@ __all__ = [
     "close_target",
     "dismiss_incident",
     "evidence_summary",
+    "messages",
     "retries_per_day",
 ]

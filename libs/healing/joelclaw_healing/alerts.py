@@ -51,9 +51,14 @@ def alert(
     """The letters of one alert, one per channel. `incident` is the one before the move: its count of alerts so far
     gives the repeat number. transition: `escalated`, `blocked`, `resolved` …; producer: the function that sends it."""
     id = f"{incident.id}:{transition}:{incident.alerts + 1}"
+    return messages(id, text.render(incident), channels=channels, producer=producer)
+
+
+def messages(id: str, text: str, *, channels: Sequence[str], producer: str) -> tuple[Letter, ...]:
+    """One message as letters, one per channel. id: of the transition, repeat number included; sent once."""
     letters = []
     for number, channel in enumerate(channels or (DEFAULT_CHANNEL,)):
-        message = SendMessage(channel=channel, text=text.render(incident), audit=Audit(producer=producer))
+        message = SendMessage(channel=channel, text=text, audit=Audit(producer=producer))
         letters.append(Letter(SendMessage.event_name, id if number == 0 else f"{id}:{channel}", _json(message)))
     return tuple(letters)
 

@@ -21,6 +21,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +31,7 @@ import joelclaw_contracts
 from joelclaw_bus.errors import BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
+from joelclaw_pod.advertise import advertised
 from joelclaw_pod.errors import PodError, SettingsError, StopOverdue, WorkerEnded
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.fact_evidence import FactEvidence
@@ -93,7 +95,8 @@ async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_e
     async with open_store(StoreSettings(settings.redis_url, settings.prefix)) as store:
         evidence = Evidence(store, settings.service, settings.system_id, on_drop=metrics.evidence_dropped)
         observer = Tee(metrics, tracing, FactEvidence(evidence), watch)
-        pod = Pod(store, settings, config, observer, evidence, tracing)
+        known: dict[str, object] = {"service": settings.service, "pid": os.getpid(), "started": time.time_ns() // 10**6}
+        pod = Pod(store, settings, config, observer, evidence, tracing, known)
         worker = build(pod)  # before anything is connected: a wrong configuration stops the start at once
         probes = Probes(settings.service, gate.health, metrics.page, settings.http_host, settings.http_port)
         try:
@@ -101,6 +104,7 @@ async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_e
                 work = anyio.CancelScope()
                 group.start_soon(_hear_signals, settings, gate, stop, work, hard_end)
                 http = await group.start(probes.serve)
+                known["http"] = advertised(http)
                 log.info("%s listens for probes", settings.service, extra={"http": http})
                 group.start_soon(watch.run)
                 group.start_soon(evidence.run)

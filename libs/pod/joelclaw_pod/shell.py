@@ -32,11 +32,15 @@ class Pod:
     observer: Observer
     evidence: Evidence
     tracing: Tracing
+    about: dict[str, object] = field(default_factory=dict)
+    """What its worker says of itself in its heartbeats; the shell adds `http` once the probes listen."""
 
     @property
     def worker_settings(self) -> WorkerSettings:
         """What the environment says to the bus's worker, its watchdog armed: a wedged process has to end itself."""
-        return WorkerSettings(lease_ms=self.settings.lease_ms, parallel=self.settings.parallel, watchdog=True)
+        return WorkerSettings(
+            lease_ms=self.settings.lease_ms, parallel=self.settings.parallel, watchdog=True, about=self.about
+        )
 
 
 Build = Callable[[Pod], WorkerLike]

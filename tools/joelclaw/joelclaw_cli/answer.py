@@ -18,28 +18,39 @@ Next = tuple[str, str]  # a command, and what it is good for
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`result` is JSON-able. `view` draws it; called only for people, so that programs never pay for `rich`."""
+    """`result` is JSON-able. `view` draws it; called only for people, so that programs never pay for `rich`.
+
+    trouble: what the answer found to be wrong: the command did its work, but exits as this failure says."""
 
     result: Any
     view: Callable[[], Iterable[RenderableType]]
     next_actions: tuple[Next, ...] = field(default=())
+    trouble: Failure | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return self.trouble.exit_code if self.trouble else 0
 
 
 def envelope(command: str, answer: Answer) -> str:
-    """One line of JSON: `{ok, command, result, next_actions}`."""
+    """One line of JSON: `{ok, command, result, next_actions}`; with trouble also what a failure adds."""
+    if answer.trouble:
+        return failure_envelope(command, answer.trouble, result=answer.result, next_actions=answer.next_actions)
     return _json({"ok": True, "command": command, "result": answer.result, "next_actions": _next(answer.next_actions)})
 
 
-def failure_envelope(command: str, failure: Failure) -> str:
+def failure_envelope(
+    command: str, failure: Failure, *, result: Any = None, next_actions: Iterable[Next] | None = None
+) -> str:
     """The same for a failure: `error {code, message}` and `fix` beside it."""
     return _json(
         {
             "ok": False,
             "command": command,
-            "result": None,
+            "result": result,
             "error": {"code": failure.code, "message": failure.message},
             "fix": failure.fix,
-            "next_actions": _next(failure.next_actions),
+            "next_actions": _next(failure.next_actions if next_actions is None else next_actions),
         }
     )
 

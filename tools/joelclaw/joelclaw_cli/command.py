@@ -68,7 +68,8 @@ class Command(_Examples):
         super().__init__(*args, **kwargs)
         self.examples, self.store, self.progress = examples, store, progress
 
-    def invoke(self, ctx: click.Context) -> None:
+    def invoke(self, ctx: click.Context) -> int:
+        """Fetch, then show; the exit code."""
         if self.store:
             from joelclaw_cli.place import Place
 
@@ -82,6 +83,8 @@ class Command(_Examples):
                 click.echo(envelope(ctx.command_path, answer))
             else:
                 draw(answer)
+            return answer.exit_code
+        return 0
 
 
 class Group(_Examples, click.Group):

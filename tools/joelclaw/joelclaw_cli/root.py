@@ -27,6 +27,7 @@ root = Group(
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
         "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
         "inngest": (f"{HERE}.inngest:inngest", "The runtime: how it is, and its guarded restart."),
+        "health": (f"{HERE}.health:health", "What is well, and what is not."),
         "otel": (f"{HERE}.otel:otel", "The evidence that every decision leaves."),
         "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),
     },
@@ -34,6 +35,7 @@ root = Group(
         ("joelclaw up", "run the suite on this machine; Ctrl-C stops it"),
         ("joelclaw bus send system/health.check.requested --data '{}'", "send an event"),
         ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),
+        ("joelclaw health status", "what is well, and what is not"),
         ("joelclaw heal list", "what is broken, and what is done about it"),
     ],
 )

@@ -4,7 +4,7 @@
 -- ARGV: 1 function, 2 consumer, 3 entry, 4 run id, 5 claim, 6 explicit event id ('' none), 7 record wanted (0|1),
 --       8 most begins without an end, 9 dedupe window, ms
 -- Answers: {0, why} not mine, nothing written; {1, now, begins, record} run it; {2, why} acknowledged, don't run it;
---          {3, begins} poison: bury it
+--          {3, now, begins, record} poison: end it as failed
 -- uses: clock, lease, record, ids, stream_id
 local fn, entry, claim = ARGV[1], ARGV[3], ARGV[5]
 local at = (KEYS[1] == KEYS[2] and 's' or 'r') .. entry
@@ -40,5 +40,4 @@ local begins = tonumber(rec[4] or '0')
 if count > 1 then begins = redis.call('HINCRBY', KEYS[3], 'begins', 1) end
 redis.call('HSET', KEYS[3], 'claim', claim)
 redis.call('HDEL', KEYS[3], 'handed')
-if begins > tonumber(ARGV[8]) then return { 3, begins } end
-return { 1, now, begins, redis.call('HGETALL', KEYS[3]) }
+return { begins > tonumber(ARGV[8]) and 3 or 1, now, begins, redis.call('HGETALL', KEYS[3]) }

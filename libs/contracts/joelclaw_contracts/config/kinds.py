@@ -27,6 +27,8 @@ def refuse(problem: str) -> PydanticCustomError:
 Retries = Annotated[int, Field(strict=True, ge=0, le=64)]
 FloorMs = Annotated[int, Field(strict=True, ge=1, le=3_600_000)]
 CeilingMs = Annotated[int, Field(strict=True, ge=1, le=14_400_000)]
+WaitMs = Annotated[int, Field(strict=True, ge=0, le=86_400_000)]
+Megabytes = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=100)]
 Times = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Confirmations = Annotated[int, Field(strict=True, ge=1, le=100)]

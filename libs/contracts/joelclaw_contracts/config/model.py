@@ -26,6 +26,7 @@ from .kinds import (
     EventName,
     FloorMs,
     HttpUrl,
+    Megabytes,
     RedisUrl,
     Retries,
     RootPath,
@@ -34,6 +35,7 @@ from .kinds import (
     SshHost,
     Switch,
     Times,
+    WaitMs,
     WindowHours,
     Word,
 )
@@ -202,12 +204,31 @@ class Alerts(Section):
 
 
 class Health(Section):
-    """When a sample becomes a verdict."""
+    """How components are probed, and when a sample becomes a verdict."""
 
     confirmations: Confirmations = 3
     """Failing samples in a row that open an act."""
     closings: Confirmations = 2
     """Good samples in a row that close it."""
+    recheck_ms: WaitMs = 20_000
+    """After a sample that contradicts the verdict, look again after this, ms; half of it is the least distance
+    between two samples that both count."""
+    start_grace_ms: WaitMs = 120_000
+    """A component that started less than this ago opens nothing, ms."""
+    flap_openings: Confirmations = 3
+    """So many openings within `flap_window_ms` are flapping: three times as many good samples to close, no request."""
+    flap_window_ms: WaitMs = 3_600_000
+    """The window of the flap rule, ms."""
+    probe_timeout_ms: FloorMs = 5_000
+    """One probe may take this long, ms; after it the outcome is unknown."""
+    silent_ms: FloorMs = 60_000
+    """A worker whose last heartbeat is older is failing, ms; at least three of its own heartbeats."""
+    waiting_ms: WaitMs = 600_000
+    """Work that waits longer than this to be read or ended is failing, ms."""
+    free_mb: Megabytes = 512
+    """A destination with less free space is failing, MiB."""
+    retired: tuple[Word, ...] = ()
+    """Components that are checked no more; each is listed as switched off."""
 
 
 class Runtime(Section):

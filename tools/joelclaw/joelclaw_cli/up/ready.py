@@ -20,6 +20,7 @@ TRY = (
         "ask for healing",
     ),
     ("joelclaw bus tail 'system/*' --since 5m --follow", "watch what happens"),
+    ("joelclaw health status", "what is well, and what is not"),
     ("joelclaw heal list", "what is broken, and what is done about it"),
     ("joelclaw otel search system.self-healing.router --hours 1", "the evidence of each decision"),
 )

@@ -17,7 +17,6 @@ from joelclaw_bus.errors import StoreNotStarted
 from joelclaw_bus.state_directory import StateDirectory, write_atomically
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
-from joelclaw_cli.up.alerts import show_alerts
 from joelclaw_cli.up.child import Child, end_orphans
 from joelclaw_cli.up.feed import Feed
 from joelclaw_cli.up.ready import announcement, ready_text, suite_record
@@ -108,7 +107,6 @@ class Suite:
         async with open_store(StoreSettings(self._url, self._plan.prefix)) as store:
             await store.call("PING")
         self._state.record_suite(suite_record(self._url, self._plan.prefix, {}))
-        tasks.start_soon(show_alerts, StoreSettings(self._url, self._plan.prefix), self._feed)
         tasks.start_soon(self._keep_store)
 
     async def _run_services(self) -> None:

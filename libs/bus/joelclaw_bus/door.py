@@ -1,0 +1,147 @@
+"""The door: what may come to a handler. Reads an entry, sets aside what can't be read, and fences what can.
+
+| the entry                                            | what becomes of it                                      |
+|------------------------------------------------------|---------------------------------------------------------|
+| does not validate                                    | buried once, answered once                              |
+| its trigger's filter does not want it                | acknowledged; or, with a record, admitted as `unwanted` |
+| belongs to a run that is open elsewhere, or ended    | acknowledged, not run                                   |
+| was begun too often without an end                   | admitted with a `fault`                                 |
+| is of a resting run that the model now refuses       | admitted with a `fault`                                 |
+| else                                                 | admitted, fenced where it needs a fence now             |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from joelclaw_bus import intake
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.event import Event, Tick
+from joelclaw_bus.functions import Function, Functions
+from joelclaw_bus.keys import Slot, parts_of_run, run_id
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.observer import DuplicateDropped, EventBuried, Observer, UnknownFields, WriteRefused
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import item_of
+from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.wording import line_of
+from joelclaw_contracts import PayloadInvalid
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """An entry as it was read: from the event stream or (`ready`) the ready stream; `again`: delivered before."""
+
+    slot: Slot
+    entry: str
+    fields: Mapping[bytes, bytes]
+    ready: bool
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A run that is ours to bring to an outcome. With a `fault`, or `unwanted`, its handler is not called."""
+
+    event: Event[Any]
+    begun: Begun
+    fault: str = ""
+    unwanted: bool = False
+
+    @property
+    def attempt(self) -> int:
+        return int(self.begun.record.get(b"attempt", b"0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    functions: Functions
+    calls: RunCalls
+    outbox: Outbox
+    clock: ServerClock
+    observer: Observer
+    limits: Limits
+
+    async def admit(self, fn: Function, incoming: Incoming, d: Delivery) -> Admitted | None:
+        """The run to perform; None when this delivery is dealt with. Names the delivery's run."""
+        if incoming.ready:
+            begun = await self._fence(fn, d, explicit_id="", record_wanted=True)
+            return self._resumed(fn, incoming, d, *begun) if begun else None
+        reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
+        if isinstance(reading, intake.Unreadable):
+            await self._bury(fn, d, reading)
+            return None
+        event, explicit_id = reading
+        d.run = run_id(fn.id, event.id)
+        fault, wanted = "", True
+        try:
+            wanted = fn.wants(event)
+        except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
+            fault = f"its when= filter failed: {line_of(error)}"
+        if not wanted and not incoming.again and not explicit_id:
+            await self.calls.finish(d, status="skipped")
+            return None
+        if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
+            self.observer.saw(UnknownFields(event.name, tuple(unknown)))
+        begun = (Begun(self.clock.now_ms(), 0, {}), "")
+        if incoming.again or explicit_id or fn.limit:
+            # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
+            fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
+            if fenced is None:
+                return None
+            begun = fenced
+        return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted)
+
+    async def _fence(
+        self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
+    ) -> tuple[Begun, str] | None:
+        """The begin and what speaks against running it; None when it must not run."""
+        answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
+        match answer:
+            case Begun():
+                return answer, ""
+            case Poisoned(begun):
+                return begun, f"poisoned: {begun.begins - 1} begins without an end; its handler ends its worker"
+            case Refused(why):
+                self.observer.saw(WriteRefused(fn.id, d.run, "begin", why))
+            case Dropped():
+                self.observer.saw(DuplicateDropped(fn.id, d.run))
+        return None
+
+    def _resumed(self, fn: Function, incoming: Incoming, d: Delivery, begun: Begun, fault: str) -> Admitted:
+        """A resting run with the event that it carries along, which the present model may refuse."""
+        fields = {k[2:]: v for k, v in begun.record.items() if k.startswith(b"e:")}
+        entry = fields.pop(b"entry", incoming.entry.encode()).decode()
+        reading = intake.read(fn, incoming.slot, entry, fields, Limits(event_bytes=2**31))
+        if not isinstance(reading, intake.Unreadable):
+            return Admitted(reading[0], begun, fault)
+        stand_in = Event(incoming.slot.name, parts_of_run(d.run)[1], entry, 0, "", "", Tick(schedule="", nominal_ms=0))
+        return Admitted(stand_in, begun, fault or reading.error)
+
+    async def _bury(self, fn: Function, d: Delivery, reading: intake.Unreadable) -> None:
+        letter = [*reading.letter, "function", fn.id]
+        try:
+            items = self._answers(d, reading)
+        except Exception as error:  # the service's code again: the letter is buried all the same
+            items = []
+            letter += ["answer", line_of(error)]
+        first = await self.calls.bury(d, letter, items)
+        if isinstance(first, Refused):
+            self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
+            return
+        self.observer.saw(EventBuried(fn.id, d.slot.name, d.entry, reading.error, first))
+        if first:
+            for item in items:
+                self.outbox.post(d.slot, item)
+
+    def _answers(self, d: Delivery, reading: intake.Unreadable) -> list[OutboxItem]:
+        answer = self.functions.on_invalid.get(d.slot.name)
+        if answer is None:
+            return []
+        events = answer(reading.data, PayloadInvalid(d.slot.name, None, reading.error), reading.event_id)
+        now = self.clock.now_ms()
+        return [item_of(e, id=f"invalid:{d.entry}:{n}", source=d.function, now_ms=now) for n, e in enumerate(events)]

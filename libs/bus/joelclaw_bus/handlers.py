@@ -1,0 +1,56 @@
+"""The tasks in which deliveries are served: as many per function as there is room, and the taken-over ones apart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+from anyio.abc import TaskGroup
+
+from joelclaw_bus.door import Incoming
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
+from joelclaw_bus.execute import Executor
+from joelclaw_bus.functions import Function
+from joelclaw_bus.gate import Room
+from joelclaw_bus.leases import Held
+from joelclaw_bus.observer import WorkerFault
+from joelclaw_bus.trouble import Spells
+from joelclaw_bus.wording import line_of
+
+
+@dataclass
+class Handlers:
+    """Serves deliveries in `tasks`. `parallel`: how many fresh ones of one function at once."""
+
+    tasks: TaskGroup
+    executor: Executor
+    spells: Spells
+    parallel: int
+    _rooms: dict[str, Room] = field(default_factory=dict)
+
+    def room(self, fn: Function) -> Room:
+        return self._rooms.setdefault(fn.id, Room(self.parallel))
+
+    def start(self, fn: Function, incoming: Incoming) -> None:
+        """Serve a fresh delivery, unless it is in our hands already."""
+        held = self.executor.take(fn, incoming)
+        if held:
+            room = self.room(fn)
+            room.enter()
+            self.tasks.start_soon(self._serve, fn, incoming, held, room.leave)
+
+    def start_alone(self, fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
+        """Serve a delivery that was taken over; `done` is set when it has ended."""
+        self.tasks.start_soon(self._serve, fn, incoming, held, done.set)
+
+    async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
+        try:
+            await self.executor.serve(fn, incoming, held)
+        except (StoreUnavailable, StoreRefused) as error:
+            # Nothing was settled: the lease runs out and the entry comes again.
+            self.spells.begin(f"serve {fn.id}", error)
+        except Exception as error:  # the one broad net of the bus: one entry's trouble must not stop all others
+            self.executor.observer.saw(WorkerFault(fn.id, incoming.entry, line_of(error)))
+        finally:
+            ended()

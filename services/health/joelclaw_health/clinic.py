@@ -1,0 +1,143 @@
+"""A round: probe what the inventory names, judge it on what is remembered, write it down, close what has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+
+from joelclaw_bus import Store
+from joelclaw_contracts import CoverageRow, HealthCheck, HealthMode, HealthRound
+from joelclaw_healing import Ledger, Letter, Voice, close_target
+from joelclaw_health.book import Book, Page
+from joelclaw_health.inventory import coverage, jobs
+from joelclaw_health.judge import BLINDNESS, SELF, Judged, judge
+from joelclaw_health.plan import CHECK_FUNCTION, plan
+from joelclaw_health.probes.http import AT_ONCE
+from joelclaw_health.registry import Registry, read_registry
+from joelclaw_health.sample import Sample, key_of
+from joelclaw_health.settings import Settings
+
+ACTION = "system.health.checked"
+LOOKS = 10
+Json = dict[str, Any]
+
+
+class BookContested(Exception):
+    """Others wrote a round during each of our looks at the book: the run is tried again."""
+
+    def __init__(self) -> None:
+        super().__init__(f"other rounds were written during {LOOKS} looks at the book; try again")
+
+
+@dataclass(frozen=True, slots=True)
+class Clinic:
+    """Everything a round needs. The clock is the store's."""
+
+    store: Store
+    settings: Settings
+    book: Book
+    ledger: Ledger
+    voice: Voice
+    limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(AT_ONCE))
+
+    async def probe(self, component: str, mode: HealthMode) -> list[Json]:
+        """The samples, as JSON. `component` '' is all. StoreUnavailable, StoreRefused: nothing can be probed then."""
+        registry = await read_registry(self.store)
+        samples: list[Sample] = []
+        async with anyio.create_task_group() as tasks:
+            for job in jobs(registry, self.store, self.settings, self.limit):
+                if job.is_wanted(component, mode):
+                    tasks.start_soon(_take, job.look, samples)
+        wanted = (s for s in samples if component in ("", s.component))
+        return [s.to_json() for s in sorted(wanted, key=lambda s: s.key)]
+
+    async def judge(self, run: str, look: int, given: Sequence[Json], full: bool) -> Json:
+        """Judges and writes; the outcome {doubtful, turns, closings, failing}. Once, however often it is called.
+
+        full: the samples are of everything there is, so that what has none was retired."""
+        samples = [Sample(**s) for s in given]
+        registry = await read_registry(self.store)
+        for _ in range(LOOKS):
+            page = await self.book.read()
+            judged = judge(page.checks, samples, page.now, self.settings.thresholds)
+            retired = _retired(page.checks, registry, self.settings, samples) if full else []
+            told = await self._write(page, f"{run}:{look}", judged, retired, registry)
+            if told is not None:
+                return told
+        raise BookContested
+
+    async def close(self, domain: str, component: str, detail: str) -> bool:
+        """What health asked to be healed is well again: it saw the end, so it closes. False: nothing was open."""
+        by, who = CHECK_FUNCTION, self.settings.who
+        return await close_target(
+            self.ledger, domain, component, by=by, detail=detail, voice=self.voice, channels=who.channels
+        )
+
+    async def _write(
+        self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry
+    ) -> Json | None:
+        made = plan(judged, retired, registry.functions, self.settings.who)
+        rows = coverage(registry, self.settings)
+        gone = [key_of(c.component, c.condition) for c in retired]
+        after = {k: c for k, c in page.checks.items() if k not in gone}
+        after |= {key_of(c.component, c.condition): c for c in made.checks}
+        failing = sorted(k for k, c in after.items() if c.state == "failing")
+        outcome = {
+            "doubtful": sorted(key_of(j.check.component, j.check.condition) for j in judged if j.in_doubt),
+            "turns": [[j.turn.value, j.check.component, j.check.condition] for j in judged if j.turn],
+            "closings": [list(c) for c in made.closings],
+            "failing": failing,
+        }
+        round = HealthRound(
+            at_ms=page.now,
+            run=name.rpartition(":")[0],
+            cadence_ms=self.settings.cadence_ms(page.now),
+            blind=any(c.component == SELF and c.latest == "failing" for c in made.checks),
+            coverage=tuple(rows),
+            findings=(*self.settings.findings, *_unexpected(registry), *_never_ran(rows, after)),
+        )
+        letters = [*made.letters, self._evidence(name, page.now, outcome, len(judged))]
+        return await self.book.write(
+            page, name, checks=made.checks, gone=gone, round=round, letters=letters, outcome=outcome
+        )
+
+    def _evidence(self, name: str, now: int, outcome: Json, inspected: int) -> Letter:
+        bad = bool(outcome["failing"])
+        return self.voice.evidence(
+            name,
+            at_ms=now,
+            component=CHECK_FUNCTION,
+            action=ACTION,
+            level="error" if bad else "warn" if outcome["doubtful"] else "info",
+            success=not bad,
+            error=f"failing: {', '.join(outcome['failing'])}" if bad else "",
+            metadata={"inspected": inspected, **outcome},
+        )
+
+
+async def _take(look: Any, samples: list[Sample]) -> None:
+    samples += await look()
+
+
+def _retired(
+    checks: dict[str, HealthCheck], registry: Registry, s: Settings, samples: Sequence[Sample]
+) -> list[HealthCheck]:
+    """Checks of what is in the inventory no more."""
+    rows = {key_of(r.component, r.condition) for r in coverage(registry, s) if r.configured}
+    seen = {x.key for x in samples} | {key_of(SELF, BLINDNESS)}
+    return [check for key, check in checks.items() if key not in rows and key not in seen]
+
+
+def _unexpected(registry: Registry) -> list[str]:
+    return [] if registry.services else ["no service has registered yet: none is expected, so none is checked"]
+
+
+def _never_ran(rows: Sequence[CoverageRow], checks: dict[str, HealthCheck]) -> list[str]:
+    return [
+        f"{r.component} {r.condition} has never been checked"
+        for r in rows
+        if r.configured and r.condition != BLINDNESS and key_of(r.component, r.condition) not in checks
+    ]

@@ -1,0 +1,91 @@
+"""What there is to check: jobs for the probes and lines for the coverage table, both from the same facts.
+
+A component that registers is checked from then on; one that `health.retired` names is not, and is listed as such. What
+is not configured has a line and no job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from joelclaw_bus import Store
+from joelclaw_contracts import CoverageRow, HealthMode
+from joelclaw_health.coverage import KINDS, row
+from joelclaw_health.judge import BLINDNESS, MANY, SELF
+from joelclaw_health.probes import data_path, destination, heartbeats, http, waiting
+from joelclaw_health.registry import Expected, Registry
+from joelclaw_health.sample import Sample
+from joelclaw_health.settings import Settings
+
+NO_DESTINATION = "not configured: no NAS section, and no backup was made here yet"
+NO_ARTEFACT = "not configured: the backup service's list of verified artefacts is not read yet"
+TOO_FEW = "not configured: too few components to tell blindness from failure"
+NO_HTTP = "not configured: its workers name no address"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One look, which answers for these conditions of its component ('': of several, in one go)."""
+
+    component: str
+    conditions: tuple[str, ...]
+    look: Callable[[], Awaitable[Sequence[Sample]]]
+
+    def is_wanted(self, component: str, mode: HealthMode) -> bool:
+        parts = {KINDS[c].part for c in self.conditions}
+        theirs = not component or self.component in ("", component)
+        return theirs and (mode == "full" or mode in parts)
+
+
+def jobs(registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLimiter) -> list[Job]:
+    """Everything that can be looked at now. `limit`: the probes' connections at once."""
+    now, expected = registry.now_ms, [e for e in registry.expected() if e.name not in s.retired]
+
+    async def beats(e: Expected) -> Sequence[Sample]:
+        return heartbeats.heartbeats([e], now=now, silent_ms=s.silent_ms)
+
+    async def ready(e: Expected) -> Sequence[Sample]:
+        return await http.http(e, now=now, silent_ms=s.silent_ms, timeout=s.timeout, limit=limit)
+
+    async def waits() -> Sequence[Sample]:
+        return await waiting.waiting(store, expected, registry.slots, now=now, waiting_ms=s.waiting_ms)
+
+    async def reach(d: destination.Destination) -> Sequence[Sample]:
+        return [await destination.destination(d, now=now, timeout=s.timeout, free_mb=s.free_mb)]
+
+    path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
+    return [
+        Job(data_path.COMPONENT, (data_path.DATA_PATH, data_path.PERSISTENCE), path),
+        *(Job(e.name, (heartbeats.CONDITION,), partial(beats, e)) for e in expected),
+        *(Job(e.name, (http.CONDITION,), partial(ready, e)) for e in expected if has_http(e)),
+        Job("", (waiting.CONDITION,), waits),
+        *(Job(d.name, (destination.CONDITION,), partial(reach, d)) for d in s.destinations if d.name not in s.retired),
+    ]
+
+
+def coverage(registry: Registry, s: Settings) -> list[CoverageRow]:
+    """The whole table: component, check, remediation, owner."""
+    line = partial(row, functions=registry.functions, owner=s.who.owner or "nobody is named")
+    rows = [line(data_path.COMPONENT, c) for c in (data_path.DATA_PATH, data_path.PERSISTENCE)]
+    for e in registry.expected():
+        rows += [line(e.name, heartbeats.CONDITION), line(e.name, waiting.CONDITION)]
+        rows.append(line(e.name, http.CONDITION, configured=has_http(e), note="" if has_http(e) else NO_HTTP))
+    rows += [line(d.name, destination.CONDITION, note=d.note) for d in s.destinations]
+    if not s.destinations:
+        rows.append(line("destination", destination.CONDITION, configured=False, note=NO_DESTINATION))
+    rows.append(line("backups", "artefact", configured=False, note=NO_ARTEFACT))
+    many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
+    rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
+    return [_retired(r) if r.component in s.retired else r for r in rows]
+
+
+def has_http(e: Expected) -> bool:
+    return bool(e.http or any(b.http for b in e.beats))
+
+
+def _retired(line: CoverageRow) -> CoverageRow:
+    return line.model_copy(update={"configured": False, "note": "switched off: health.retired names it"})

@@ -1,0 +1,75 @@
+"""The configuration as health's own values. Pure, but for the one look whether a directory is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import islice, pairwise
+from pathlib import Path
+
+from joelclaw_bus.cron import parse
+from joelclaw_contracts import Config
+from joelclaw_health.judge import Thresholds
+from joelclaw_health.plan import CHECK_FUNCTION, Voices
+from joelclaw_health.probes.destination import Destination
+
+NOBODY = "alerts go to the terminal of joelclaw up only: alerts.owners names nobody who could hear them elsewhere"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times as their names say. `looks`: at most so many in one round; `findings`: those that configuration makes."""
+
+    schedule: str
+    thresholds: Thresholds
+    recheck: float
+    timeout: float
+    silent_ms: int
+    waiting_ms: int
+    free_mb: int
+    looks: int
+    destinations: tuple[Destination, ...] = ()
+    retired: frozenset[str] = frozenset()
+    who: Voices = field(default_factory=Voices)
+    findings: tuple[str, ...] = ()
+
+    def cadence_ms(self, now: int) -> int:
+        """The longest distance of the next scheduled rounds, ms: a schedule can have nights off."""
+        instants = list(islice(parse(self.schedule).instants(now), 50))
+        return max((b - a for a, b in pairwise(instants)), default=0)
+
+
+def read_settings(config: Config, state_dir: Path | None) -> Settings:
+    health = config.health
+    findings = [] if config.alerts.owners else [NOBODY]
+    findings += [f"{name} is switched off: health.retired names it" for name in health.retired]
+    return Settings(
+        schedule=config.schedules[CHECK_FUNCTION],
+        thresholds=Thresholds(
+            health.confirmations,
+            health.closings,
+            health.recheck_ms // 2,
+            health.start_grace_ms,
+            health.flap_openings,
+            health.flap_window_ms,
+        ),
+        recheck=health.recheck_ms / 1000,
+        timeout=health.probe_timeout_ms / 1000,
+        silent_ms=health.silent_ms,
+        waiting_ms=health.waiting_ms,
+        free_mb=health.free_mb,
+        looks=max(health.confirmations, health.closings),
+        destinations=tuple(_destinations(config, state_dir)),
+        retired=frozenset(health.retired),
+        who=Voices(config.alerts.default_owner or "", config.alerts.channels(None)),
+        findings=tuple(findings),
+    )
+
+
+def _destinations(config: Config, state_dir: Path | None) -> Iterable[Destination]:
+    """The NAS where one is configured; else the suite's own directory, once backups lie there."""
+    if nas := config.transport.nas:
+        yield Destination("destination/hdd", "mount", nas.hdd_root)
+        yield Destination("destination/nvme", "mount", nas.nvme_root)
+    elif state_dir and (local := state_dir / "backups").is_dir():
+        yield Destination("destination/local", "directory", str(local), "same disk")

@@ -1,0 +1,98 @@
+"""`joelclaw health` reads what the service wrote, and never shows green what is not known any more."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from tests.cli.conftest import Cli
+from tests.support.server import Server
+
+from joelclaw_cli.health.picture import NEVER, picture
+from joelclaw_contracts import CoverageRow, HealthCheck, HealthRound
+
+NOW, CADENCE = 10_000_000, 900_000
+
+
+def check(**more: Any) -> HealthCheck:
+    base = {"state": "ok", "latest": "ok", "since_ms": 1, "checked_ms": NOW, "first_ms": 1, "value": "2 ms"}
+    return HealthCheck(component="store", condition="data-path", **{**base, **more})
+
+
+def round_of(**more: Any) -> HealthRound:
+    row = CoverageRow(component="store", condition="data-path", check="c", remediation="alert only", owner="ops")
+    return HealthRound(**{"at_ms": NOW, "cadence_ms": CADENCE, "coverage": (row,), **more})
+
+
+def shown(one: HealthCheck | None, **more: Any) -> str:
+    checks = {"store data-path": one} if one else {}
+    return picture(checks, round_of(**more), NOW).lines[0].state
+
+
+def test_a_verdict_is_shown_as_it_is() -> None:
+    assert [shown(check(state=s, latest=s)) for s in ("ok", "failing", "unknown")] == ["ok", "failing", "unknown"]
+
+
+def test_what_is_stale_or_never_checked_is_unknown_and_never_green() -> None:
+    assert shown(check(checked_ms=NOW - 2 * CADENCE - 1)) == "unknown"
+    assert shown(None) == "unknown"
+    assert shown(check(state="new", latest="failing")) == "unknown"
+
+
+def test_what_is_not_configured_is_not_red() -> None:
+    row = CoverageRow(
+        component="store", condition="data-path", configured=False, check="c", remediation="alert only", owner="ops"
+    )
+    assert shown(check(state="failing", latest="failing"), coverage=(row,)) == "not configured"
+
+
+def test_a_failure_that_is_not_confirmed_says_how_often_it_was_seen() -> None:
+    seen = picture({"store data-path": check(latest="failing", failing=1, reason="slow")}, round_of(), NOW)
+    assert (seen.lines[0].state, seen.lines[0].reason) == ("ok", "failing 1×: slow")
+
+
+def put(server: Server, one: HealthCheck, last: HealthRound) -> None:
+    with server.client() as client:
+        client.hset("{healing/health}:checks", "store data-path", json.dumps(one.to_wire()))
+        client.set("{healing/health}:round", json.dumps(last.to_wire()))
+
+
+def server_now(server: Server) -> int:
+    with server.client() as client:
+        seconds, micros = client.time()  # type: ignore[misc]  # redis-py types the asynchronous answer too
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("unknown", 0), ("failing", 1)])
+def test_the_exit_code_says_whether_something_is_failing(cli: Cli, one_server: Server, state: str, code: int) -> None:
+    now = server_now(one_server)
+    put(one_server, check(state=state, latest=state, checked_ms=now), round_of(at_ms=now, findings=("nobody hears",)))
+    said = cli("health", "status")
+    assert said.code == code
+    assert said.envelope["ok"] is (code == 0)
+    assert said.envelope["result"]["checks"][0]["state"] == state
+    assert said.envelope["result"]["findings"] == ["nobody hears"]
+    people = cli("health", "status", people=True)
+    assert people.code == code
+    for word in ("store", "data-path", state, "alert only", "ops", "nobody hears"):
+        assert word in people.out
+
+
+def test_checks_that_are_late_are_no_success(cli: Cli, one_server: Server) -> None:
+    now = server_now(one_server)
+    put(one_server, check(checked_ms=1), round_of(at_ms=now - 3 * CADENCE))
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "not_checked")
+    assert said.envelope["result"]["checks"][0]["state"] == "unknown"
+
+
+def test_a_bus_without_a_health_service_says_that_nothing_was_ever_checked(cli: Cli) -> None:
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "not_checked")
+    assert said.envelope["result"]["findings"] == [NEVER]
+
+
+def test_a_check_that_nobody_answers_is_a_failure_and_not_a_success(cli: Cli) -> None:
+    said = cli("health", "check", "--wait", "200ms")
+    assert (said.code, said.error) == (1, "not_answered")

@@ -143,7 +143,8 @@ class Remedy:
         except RestartFailed as error:
             return {**done, "failed": str(error)}
         self.at("acted")
-        return {**done, "did": f"ended by {restarted.ended_by}, started as process {restarted.identity.pid}"}
+        was = "nothing of it ran" if restarted.ended_by == "nothing" else f"ended by {restarted.ended_by}"
+        return {**done, "did": f"{was}, started as process {restarted.identity.pid}"}
 
     async def _watch(self, step: Step) -> tuple[Sample, Outcome]:
         """Independent looks after the act, until they held, failed, or took too long."""

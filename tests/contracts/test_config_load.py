@@ -7,7 +7,7 @@ import json
 import pytest
 from pydantic import ValidationError
 
-from joelclaw_contracts import KNOWN_ROUTES, RouterKnobs, config_path, load_config, template
+from joelclaw_contracts import KNOWN_ROUTES, ConfigError, RouterKnobs, config_path, load_config, template
 from joelclaw_contracts.config import Alerts, Config
 from joelclaw_contracts.config.sources import KEYS, VARIABLES
 
@@ -209,20 +209,47 @@ def test_the_remaining_sections_are_read(load):
                 "redis": {"url": "rediss://u:p@host:6380/1"},
                 "destination": {"kind": "mount", "path": "/mnt/nas/", "tier": "nvme", "keep": 3},
             },
-            "runtime": {},
+            "runtime": {"command": ["worker", "--port", "80"], "url": "http://localhost/", "stateFile": "/run/w.json"},
         }
     )
+    assert config.runtime.command == ("worker", "--port", "80")
+    assert (config.runtime.url, config.runtime.state_file) == ("http://localhost/", "/run/w.json")
+    assert config.runtime.configured
     assert config.budgets.model_dump() == {
         "max_retries": 3,
         "retries_per_day": 4,
         "acts_per_hour": 1,
         "acts_per_day": 2,
         "group_share": 1.0,
+        "cool_down_ms": 900_000,
+        "hold_ms": 1_800_000,
+        "stability_ms": 90_000,
+        "stability_passes": 6,
     }
     assert (config.health.confirmations, config.health.closings) == (1, 1)
     assert (config.health.recheck_ms, config.health.retired) == (0, ("old-service",))
     assert config.backup.redis.url == "rediss://u:p@host:6380/1"
     assert config.backup.destination.model_dump() == {"kind": "mount", "path": "/mnt/nas", "tier": "nvme", "keep": 3}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("command", "worker --port 80", "is no list of strings"),
+        ("command", [""], "names no program"),
+        ("url", "localhost:80", "is no address to probe"),
+        ("stateFile", "run/w.json", "is no absolute path"),
+        ("stopMs", "10s", ""),
+    ],
+)
+def test_a_runtime_that_can_not_be_is_refused(load, key, value, problem):
+    with pytest.raises(ConfigError, match=f"runtime.{key}.*{problem}"):
+        load({"runtime": {key: value}})
+
+
+def test_without_keys_no_runtime_is_configured(load):
+    assert not load({"runtime": {}}).runtime.configured
+    assert load({"runtime": {"url": "http://localhost/ready"}}).runtime.configured
 
 
 def test_the_template_loads_into_the_defaults_with_a_nas(load):
@@ -252,7 +279,7 @@ def test_the_template_holds_every_key_once():
             else:
                 yield at + name
 
-    given = set(leaves(template())) - {"selfHealing.transport", "backupFailureRouter", "runtime", "schedules"}
+    given = set(leaves(template())) - {"selfHealing.transport", "backupFailureRouter", "schedules"}
     assert given == {f"{key.places[0].section}.{key.places[0].names[0]}" for key in KEYS if key.places} - {
         f"backupFailureRouter.{key}" for key in [*ROUTER, *MODELS]
     }

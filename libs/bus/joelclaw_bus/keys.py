@@ -115,6 +115,17 @@ def parts_of_run(run: str) -> tuple[str, str]:
     return check_function(function), event_id
 
 
+def consumer_name(host: str, pid: int, incarnation: str) -> str:
+    """A worker's name in every group: unique per incarnation, and it says whose hands these are."""
+    return f"{host}-{pid}-{incarnation}"
+
+
+def parts_of_consumer(consumer: str) -> tuple[str, int]:
+    """(host, pid) of a worker's name; ('', 0) for one that is none of ours."""
+    host, _, rest = consumer.rpartition("-")[0].rpartition("-")
+    return (host, int(rest)) if rest.isdigit() else ("", 0)
+
+
 @dataclass(frozen=True, slots=True)
 class Slot:
     """The addresses of one event name (or of one function's permits)."""

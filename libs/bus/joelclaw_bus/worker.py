@@ -26,7 +26,7 @@ from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.housekeeper import Housekeeper
-from joelclaw_bus.keys import Slot
+from joelclaw_bus.keys import Slot, consumer_name
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Observer, Unobserved
@@ -87,7 +87,7 @@ class Worker:
 
     def __post_init__(self) -> None:
         s, keys = self.settings, self.store.keys
-        self.consumer = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.consumer = consumer_name(socket.gethostname(), os.getpid(), secrets.token_hex(4))
         self.slot_calls = SlotCalls(self.store, self.limits)
         self.run_calls = RunCalls(self.store, self.limits)
         self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)

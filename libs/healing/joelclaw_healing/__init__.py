@@ -1,7 +1,9 @@
 """What services share about failure: incidents, budgets, alerts, the kill switch, the manual queue.
 
 Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` (what is made in one atomic step),
-`ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`.
+`ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`; then the guard:
+`guard_history` (nouns), `guard_policy` (may it act? one pure page), `guard_rules`, `guard` (the
+door), `guard_memory` with lua/ (where it lies), `guard_telling`.
 
     ledger = Ledger(store, post=worker.outbox.post)
     look = await ledger.look("backup", "redis", move="answer:…")     # what judgement needs, one round trip
@@ -10,8 +12,12 @@ Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` 
 
 from joelclaw_healing.alerts import DEFAULT_CHANNEL, DIGEST_CHANNEL, AlertText, alert, messages
 from joelclaw_healing.closing import close_incident, close_target, dismiss_incident
-from joelclaw_healing.errors import HealingError, IncidentContested, IncidentOver, IncidentUnknown
+from joelclaw_healing.errors import GuardContested, HealingError, IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice, evidence_summary
+from joelclaw_healing.guard import Guard
+from joelclaw_healing.guard_history import RUNTIME, GuardLimits, History, Intent, Outcome, Seen, Symptom, Target
+from joelclaw_healing.guard_memory import Answer
+from joelclaw_healing.guard_rules import Rule
 from joelclaw_healing.incident import Act, End, Incident, Kind, State
 from joelclaw_healing.ledger import SLOT_NAME, Ledger, Look
 from joelclaw_healing.lifecycle import Report
@@ -21,17 +27,24 @@ from joelclaw_healing.switch import KillSwitch
 __all__ = [
     "DEFAULT_CHANNEL",
     "DIGEST_CHANNEL",
+    "RUNTIME",
     "SLOT_NAME",
     "Act",
     "AlertText",
+    "Answer",
     "Charge",
     "End",
     "Full",
+    "Guard",
+    "GuardContested",
+    "GuardLimits",
     "HealingError",
+    "History",
     "Incident",
     "IncidentContested",
     "IncidentOver",
     "IncidentUnknown",
+    "Intent",
     "KillSwitch",
     "Kind",
     "Ledger",
@@ -40,9 +53,14 @@ __all__ = [
     "Made",
     "Move",
     "Moved",
+    "Outcome",
     "Report",
+    "Rule",
+    "Seen",
     "State",
     "Stopped",
+    "Symptom",
+    "Target",
     "Voice",
     "alert",
     "close_incident",

@@ -3,7 +3,8 @@
 HealingError            a fault; the message says what, where and what to do
 ├── IncidentUnknown     no incident has this id (or it was forgotten after its keeping time)
 ├── IncidentOver        an act of a person on an incident that is closed already
-└── IncidentContested   others moved the incident each time that we looked: try again later
+├── IncidentContested   others moved the incident each time that we looked: try again later
+└── GuardContested      the same, for a target that the guard watches
 """
 
 from __future__ import annotations
@@ -26,3 +27,8 @@ class IncidentOver(HealingError):
 class IncidentContested(HealingError):
     def __init__(self, incident: str, looks: int) -> None:
         super().__init__(f"incident {incident} was moved by others during {looks} looks; try again")
+
+
+class GuardContested(HealingError):
+    def __init__(self, target: str, looks: int) -> None:
+        super().__init__(f"target {target} was moved by others during {looks} looks; nothing was done, try again")

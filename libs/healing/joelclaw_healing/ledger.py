@@ -12,6 +12,7 @@ Keys, all under `{healing/incidents}:` (a deployment prefix inside the braces):
 | `moves:queue`       | zset   | the manual queue: escalated ones, by escalation  | the move that closes or reopens |
 | `done:MOVE`         | string | a move that was made, and its outcome            | expires after 48 h              |
 | `budget:NAME:OF`    | zset   | what was spent in a rolling window               | expires with its window         |
+| `guard:TARGET` …    |        | what the guard remembers (`guard.py`)            | expires, see there              |
 | `switch`            | hash   | the kill switch; its being there is its being on | `start`                         |
 | `switch:log`        | list   | who turned it, JSON, the last 200                | a length limit                  |
 | `outbox`, `…:items` |        | letters on their way (the bus delivers them)     | delivery                        |
@@ -110,7 +111,7 @@ class Ledger:
                 "audit": KEEP_AUDIT,
             },
         }
-        keys = [self._done(move.id), *self._keys_of(after), *(self._budget(c) for c in move.charges)]
+        keys = [self.done_key(move.id), *self._keys_of(after), *(self._budget(c) for c in move.charges)]
         reply = await self.store.run(load_script("joelclaw_healing", "move"), keys, [dumps(body)])
         answer = _answer(reply, move.charges)
         if isinstance(answer, Made) and not answer.earlier:
@@ -163,7 +164,7 @@ class Ledger:
         now = await self.store.time_ms()
         commands: list[tuple[str | int, ...]] = [
             ("HGETALL", self._incident(incident or "none")),
-            ("GET", self._done(move or "none")),
+            ("GET", self.done_key(move or "none")),
             ("HGETALL", self.slot.key("switch")),
             *(("ZCOUNT", self._budget(c), now - c.window_ms + 1, "+inf") for c in charges),
         ]
@@ -201,7 +202,8 @@ class Ledger:
     def _current(self, domain: str, target: str) -> str:
         return self.slot.key("current", target_key(domain, target))
 
-    def _done(self, move: str) -> str:
+    def done_key(self, move: str) -> str:
+        """Where a move's outcome is kept; the guard's moves lie among the incidents'."""
         return self.slot.key("done", hashlib.sha256(move.encode("utf-8", "surrogateescape")).hexdigest()[:32])
 
     def _budget(self, charge: Charge) -> str:

@@ -27,6 +27,7 @@ root = Group(
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
         "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
         "backup": (f"{HERE}.backup:backup", "Backups: make one, list them, prove one again."),
+        "inngest": (f"{HERE}.inngest:inngest", "The runtime: how it is, and its guarded restart."),
         "health": (f"{HERE}.health:health", "What is well, and what is not."),
         "otel": (f"{HERE}.otel:otel", "The evidence that every decision leaves."),
         "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),

@@ -7,6 +7,8 @@
 | streams  | how long, who reads, who lags, what waits, what died        |
 | entries  | the events themselves: the latest, or as they come          |
 | runs     | runs of functions, and one run in full                      |
+| active   | what runs at this moment, and in whose hands                |
+| workers  | which workers live, and what they run                       |
 | due      | what waits for its time                                     |
 | dead     | dead letters                                                |
 

@@ -20,6 +20,7 @@ from .model import (
     Nas,
     RouterKnobs,
     Routes,
+    Runtime,
     Schedules,
     Transport,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "Provenance",
     "RouterKnobs",
     "Routes",
+    "Runtime",
     "Schedules",
     "Source",
     "Transport",

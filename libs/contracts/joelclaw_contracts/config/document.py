@@ -10,7 +10,7 @@ from joelclaw_contracts import strict_json
 from joelclaw_contracts.errors import ConfigError, Problem
 from joelclaw_contracts.names import nearest
 
-from .sources import CONFIG_VARIABLE, EMPTY_SECTIONS, KEYS
+from .sources import CONFIG_VARIABLE, KEYS
 
 MAX_BYTES = 1024 * 1024
 DEFAULT_FILE = Path(".joelclaw") / "system-bus.config.json"
@@ -106,7 +106,7 @@ def _known_tree() -> Tree:
             assert inner is not None  # a section and a key never share a name
             at = inner
         at.update(dict.fromkeys(place.names))
-    return {**tree, "schedules": None, **{name: {} for name in EMPTY_SECTIONS}}
+    return {**tree, "schedules": None}
 
 
 _TREE = _known_tree()

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from .model import Alerts, Backup, Budgets, Health, Models, RouterKnobs, Routes, Schedules, Section, Transport
+from .model import Alerts, Backup, Budgets, Health, Models, RouterKnobs, Routes, Runtime, Schedules, Section, Transport
 from .provenance import Provenance, Source, digest, redacted
 from .sources import KEYS
 
@@ -33,6 +33,8 @@ class Config(Section):
     """Owners and their channels."""
     health: Health = Health()
     """Confirmations."""
+    runtime: Runtime = Runtime()
+    """The supervised runtime; `runtime.configured` is False where there is none."""
     backup: Backup = Backup()
     """What is backed up."""
     sources: Mapping[str, Source] = Field(default_factory=dict, repr=False)

@@ -95,6 +95,21 @@ def _redis(value: str) -> str:
     return value
 
 
+def _address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#]+[^\s]*", value):
+        raise refuse("is no address to probe; expected http://host:port/path")
+    return value
+
+
+def _command(value: Any) -> Any:
+    # A string would want a shell to split it, and nothing here starts one.
+    if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
+        raise refuse('is no list of strings; expected a program and its arguments, like ["my-worker", "--port", "80"]')
+    if any("\0" in word for word in value) or (value and not value[0].strip()):
+        raise refuse("names no program, or holds a NUL; expected a program and its arguments")
+    return value
+
+
 _String = Annotated[str, StringConstraints(strict=True, pattern=r"\S", max_length=4096)]
 
 SshHost = Annotated[_String, AfterValidator(_host)]
@@ -103,4 +118,6 @@ SshFlags = Annotated[tuple[str, ...], BeforeValidator(_flags)]
 Channels = Annotated[tuple[_String, ...], Field(min_length=1, max_length=100), BeforeValidator(_channels)]
 EventName = Annotated[_String, AfterValidator(_event)]
 Cron = Annotated[_String, AfterValidator(_cron)]
+HttpUrl = Annotated[_String, AfterValidator(_address)]
+Command = Annotated[tuple[str, ...], Field(max_length=100), BeforeValidator(_command)]
 RedisUrl = Annotated[_String, AfterValidator(_redis)]

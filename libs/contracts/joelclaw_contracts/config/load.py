@@ -202,6 +202,7 @@ def _assemble(loading: _Loading, sections: Mapping[tuple[str, ...], Any], schedu
         budgets=sections[("budgets",)],
         alerts=sections[("alerts",)],
         health=sections[("health",)],
+        runtime=sections[("runtime",)],
         backup=Backup(redis=sections[("backup", "redis")], destination=sections[("backup", "destination")]),
         sources={name: found.source for name, found in loading.winners.items()},
     )

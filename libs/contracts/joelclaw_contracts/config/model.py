@@ -20,11 +20,13 @@ from .kinds import (
     Attempts,
     CeilingMs,
     Channels,
+    Command,
     Confirmations,
     Cron,
     DestinationKind,
     EventName,
     FloorMs,
+    HttpUrl,
     Kept,
     Megabytes,
     RedisUrl,
@@ -172,6 +174,14 @@ class Budgets(Section):
     """Restarts and kills per target, rolling 24 h."""
     group_share: Share = 0.3
     """Share of a group (one host, one NAS) that may be acted on at once; at least one target."""
+    cool_down_ms: CeilingMs = 900_000
+    """No second act within this, ms, unless a recovery that held ended it."""
+    hold_ms: CeilingMs = 1_800_000
+    """No act within this after one that failed, ms."""
+    stability_ms: CeilingMs = 90_000
+    """How long an act's target must stay good before it counts as mended, ms."""
+    stability_passes: Confirmations = 6
+    """Good probes in that time."""
 
 
 class Alerts(Section):
@@ -222,6 +232,32 @@ class Health(Section):
     """A destination with less free space is failing, MiB."""
     retired: tuple[Word, ...] = ()
     """Components that are checked no more; each is listed as switched off."""
+
+
+class Runtime(Section):
+    """The runtime that is watched and, if it has a command, restarted."""
+
+    command: Command = ()
+    """Program and arguments, started in a session of its own; empty: nothing is ever restarted."""
+    url: HttpUrl | None = None
+    """Where it answers 2xx when it is ready; None: its process alone is looked at."""
+    state_file: RootPath | None = None
+    """Which process it is; None: `runtime.json` in the suite's state directory."""
+    probe_timeout_ms: FloorMs = 5_000
+    """How long one probe may take, ms; longer is unknown, which never restarts."""
+    confirm_every_ms: FloorMs = 10_000
+    """Pause between two confirmations, ms."""
+    settle_ms: FloorMs = 1_500
+    """Pause between a restart and the first probe after it, ms."""
+    start_grace_ms: CeilingMs = 120_000
+    """How long a start may take before not answering counts, ms."""
+    stop_ms: FloorMs = 10_000
+    """How long SIGTERM may take before SIGKILL, ms."""
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is a runtime to look at."""
+        return bool(self.command) or self.url is not None
 
 
 class RedisSource(Section):

@@ -20,6 +20,7 @@ from .model import (
     RedisSource,
     RouterKnobs,
     Routes,
+    Runtime,
     Section,
     Transport,
     wire_name,
@@ -136,6 +137,7 @@ KEYS: tuple[Key, ...] = (
     *_plain(("budgets",), Budgets),
     *_plain(("alerts",), Alerts),
     *_plain(("health",), Health),
+    *_plain(("runtime",), Runtime),
     *_plain(("backup", "redis"), RedisSource),
     *_plain(("backup", "destination"), BackupDestination),
 )
@@ -143,6 +145,3 @@ KEYS: tuple[Key, ...] = (
 
 VARIABLES: tuple[str, ...] = tuple(dict.fromkeys(name for key in KEYS for name in key.variables))
 """Every variable that the loader reads, besides `JOELCLAW_CONFIG`."""
-
-EMPTY_SECTIONS = ("runtime",)
-"""Sections that may stand in the file and have no keys yet."""

@@ -27,7 +27,6 @@ def template() -> dict[str, Any]:
             at = at.setdefault(name, {})
         at[place.names[0]] = _plain(getattr(_section(config, key.at), key.field))
     document["schedules"] = dict(config.schedules.crons)
-    document["runtime"] = {}
     return document
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 
 from joelclaw_contracts.event import EventModel
 from joelclaw_contracts.fields import Count, Flag, Name, Text
@@ -47,3 +50,16 @@ class RuntimeHealthRequested(EventModel):
     """The route by which this came, if a retry asks."""
     problem_summary: Text | None = None
     """What is thought to be wrong, for people."""
+    force: Flag = False
+    """A person orders the restart: confirmations and pauses are skipped, budgets and the kill switch are not."""
+    requested_by: Name | None = None
+    """The person who asks; must be told with `force`."""
+    wait_ms: Count | None = None
+    """Pause between the restart and the first probe after it, ms; absent means the configuration's."""
+
+    @model_validator(mode="after")
+    def _a_person_orders(self) -> Self:
+        if self.force and not self.requested_by:
+            problem = "is absent, but force is true; say who orders the restart"
+            raise PydanticCustomError("config", "{problem}", {"field": "requestedBy", "problem": problem})
+        return self

@@ -29,6 +29,7 @@ class Service:
 SERVICES = (
     Service("router", "joelclaw_router", "who retries what, when, and when to stop"),
     Service("backup", "joelclaw_backup", "what is kept elsewhere, and proven restorable"),
+    Service("runtime-remediator", "joelclaw_runtime_remediator", "is the runtime alive; if not, restart it safely"),
     Service("health", "joelclaw_health", "what is well, and who must hear when it is not"),
 )
 

@@ -1,0 +1,46 @@
+"""Which workers live, by their heartbeats. A heartbeat is written only after a read cycle that ended well."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from joelclaw_bus.inspect.replies import pairs
+from joelclaw_bus.store import Store
+
+LIVE_MS = 30_000
+"""Older than this is not alive: two leases of the default, six of its heartbeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """age_ms: of its last heartbeat, by the store's clock; in_hand: deliveries it had then."""
+
+    id: str
+    age_ms: int
+    in_hand: int
+    functions: tuple[str, ...]
+
+    @property
+    def live(self) -> bool:
+        return self.age_ms <= LIVE_MS
+
+
+async def list_workers(store: Store) -> list[WorkerFacts]:
+    """All that have a heartbeat, the freshest first. One that can't be read is as old as can be."""
+    now = await store.time_ms()
+    rows = pairs(await store.call("HGETALL", store.keys.workers))
+    return sorted((_facts(name, text, now) for name, text in rows.items()), key=lambda worker: worker.age_ms)
+
+
+async def registered_functions(store: Store) -> list[str]:
+    """Every function that a worker ever registered, sorted; whether somebody runs it, its workers say."""
+    return sorted(key.decode("utf-8", "replace") for key in await store.call("HKEYS", store.keys.functions))
+
+
+def _facts(name: str, text: str, now: int) -> WorkerFacts:
+    try:
+        raw = json.loads(text)
+        return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]))
+    except (ValueError, KeyError, TypeError):
+        return WorkerFacts(name, now, 0, ())

@@ -42,5 +42,5 @@ def _facts(name: str, text: str, now: int) -> WorkerFacts:
     try:
         raw = json.loads(text)
         return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return WorkerFacts(name, now, 0, ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import socket
 import uuid
@@ -14,9 +13,8 @@ import click
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
-from joelclaw_cli.failures import usage
 from joelclaw_cli.otel.evidence import LEVELS
-from joelclaw_cli.payload import read_data
+from joelclaw_cli.payload import json_object, read_data
 from joelclaw_cli.place import Place
 
 if TYPE_CHECKING:
@@ -56,10 +54,7 @@ def emit(
     from joelclaw_bus.publisher import Publisher
     from joelclaw_contracts import OtelEvent
 
-    try:
-        more = json.loads(read_data(metadata))
-    except ValueError as wrong:
-        raise usage(f"--data is no JSON ({wrong})", fix="give a JSON object") from wrong
+    more = json_object(read_data(metadata), "--data")
     wire = {
         "id": uuid.uuid4().hex,
         "sessionId": f"cli-{getpass.getuser()}-{os.getpid()}",

@@ -85,7 +85,7 @@ def json_object(raw: bytes, what: str = "the payload") -> dict[str, Any]:
 
 
 def confirmed(question: str, *, yes: bool, look: str = "with --dry-run") -> None:
-    """Ask, unless `--yes`. Where nobody can answer, `--yes` is demanded instead of guessed; `look`: how to see first."""
+    """Ask, unless `--yes`. Where nobody can answer, `--yes` is demanded, not guessed; `look`: how to see first."""
     if yes:
         return
     if not sys.stdin.isatty():

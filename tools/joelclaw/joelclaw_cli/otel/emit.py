@@ -13,6 +13,7 @@ import click
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
+from joelclaw_cli.durations import Finite
 from joelclaw_cli.otel.evidence import LEVELS
 from joelclaw_cli.payload import json_object, read_data
 from joelclaw_cli.place import Place
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--component", default="operator", show_default=True, help="The part it is about.")
 @click.option("--failed", is_flag=True, help="It did not succeed; such evidence may page people.")
 @click.option("--error", help="What went wrong.")
-@click.option("--duration-ms", type=click.FloatRange(0), help="How long it took.")
+@click.option("--duration-ms", type=Finite(0), help="How long it took.")
 @click.option("--data", "metadata", default="{}", metavar="JSON|@FILE|-", help="All else that explains it.")
 def emit(
     place: Place,

@@ -191,7 +191,7 @@ def test_a_taken_port_is_one_line_and_2(start: Start, server: Server) -> None:
         service = start(REDIS_URL=server.url, JOELCLAW_HTTP_PORT=str(port))
         code, lines = service.ended()
     assert (code, len(lines)) == (2, 1)
-    assert f"port {port}: it is in use" in json.loads(lines[0])["msg"]
+    assert f"port {port}: it is in use" in lines[0]
     assert not service.ready_file.exists()
 
 

@@ -128,6 +128,20 @@ class Ledger:
         rows = await self.store.calls([("HGETALL", self._incident(i)) for i in ids])
         return [i for row in rows if (i := _incident(row)) is not None]
 
+    async def overview(self, *, closed: bool = False, limit: int = 200) -> tuple[list[Incident], int]:
+        """(what waits for a person, then the other open ones, then with `closed` the closed ones; how many there are).
+
+        The newest of each first, at most `limit` of them all.
+        """
+        states = ["queue", "open", *(["closed"] if closed else [])]
+        commands = [("ZREVRANGE", self.slot.key("moves", state), 0, limit - 1) for state in states]
+        counts = [("ZCARD", self.slot.key("moves", state)) for state in states if state != "queue"]  # it is open too
+        replies = [_sound(reply) for reply in await self.store.calls([*commands, *counts])]
+        ids = list(dict.fromkeys(_text(i) for reply in replies[: len(states)] for i in reply))[:limit]
+        rows = await self.store.calls([("HGETALL", self._incident(i)) for i in ids])
+        found = [i for row in rows if (i := _incident(row)) is not None]
+        return found, sum(replies[len(states) :])
+
     async def queue(self) -> list[Incident]:
         """The manual queue: what waits for a person, longest waiting first."""
         ids = await self.store.call("ZRANGE", self.slot.key("moves", "queue"), 0, -1)

@@ -207,9 +207,9 @@ def shortened(words: str, width: int = 80) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def words(data: object) -> str:
-    """An event's data for a line: `name=value`, what matters first. Text that is no object stays as it is."""
+def words(data: object, *, first: Sequence[str] = _FIRST) -> str:
+    """An event's data for a line: `name=value`, those in `first` first. Text that is no object stays as it is."""
     if not isinstance(data, dict):
         return data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
-    names = [*(n for n in _FIRST if n in data), *(n for n in data if n not in _FIRST)]
+    names = [*(n for n in first if n in data), *(n for n in data if n not in first)]
     return " ".join(f"{n}={v if isinstance(v := data[n], str) else json.dumps(v, ensure_ascii=False)}" for n in names)

@@ -47,6 +47,11 @@ async def list_dead(store: Store, *, pattern: str = "*", limit: int = 50) -> lis
     return sorted(found, key=lambda letter: letter.buried_ms, reverse=True)[:limit]
 
 
+async def count_dead(store: Store, *, pattern: str = "*") -> int:
+    names = await event_names(store, pattern)
+    return sum(sound(n) for n in await store.calls(("XLEN", store.keys.slot(name).dead) for name in names))
+
+
 async def find_dead(store: Store, letter: str, *, pattern: str = "*") -> list[DeadLetter]:
     """The letters with this id: one, or none; two only if two streams buried in the same millisecond."""
     if not re.fullmatch(r"[0-9]{1,20}-[0-9]{1,20}", letter):

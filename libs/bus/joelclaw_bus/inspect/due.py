@@ -35,6 +35,11 @@ async def list_due(store: Store, *, pattern: str = "*", limit: int = 50) -> list
     return sorted(found, key=lambda due: due.due_ms)[:limit]
 
 
+async def count_due(store: Store, *, pattern: str = "*") -> int:
+    names = await event_names(store, pattern)
+    return sum(sound(n) for n in await store.calls(("ZCARD", store.keys.slot(name).due) for name in names))
+
+
 def _data(body: bytes | None) -> Any:
     """A delayed event's payload, out of its entry's fields."""
     if body is None:

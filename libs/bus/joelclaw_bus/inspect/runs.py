@@ -49,11 +49,20 @@ async def list_runs(
     store: Store, *, function: str = "", state: str = "", event: str = "*", limit: int = 50
 ) -> list[RunFacts]:
     """The runs that moved last, newest first."""
+    return (await page_of_runs(store, function=function, state=state, event=event, limit=limit))[0]
+
+
+async def page_of_runs(
+    store: Store, *, function: str = "", state: str = "", event: str = "*", limit: int = 50
+) -> tuple[list[RunFacts], int]:
+    """The same, and how many such runs are recorded; with a filter: among the last 5,000 of each index."""
+    total = 0
     found: list[RunFacts] = []
     for name in await event_names(store, event):
         slot = store.keys.slot(name)
         most = MOST if function or state else limit  # a filter looks further back than it shows
         rows = await store.calls(("ZREVRANGE", index, 0, most - 1, "WITHSCORES") for index in (slot.open, slot.ended))
+        total += sum(sound(n) for n in await store.calls([("ZCARD", slot.open), ("ZCARD", slot.ended)]))
         moved = {run: int(float(at)) for reply in rows for run, at in pairs(sound(reply)).items()}
         ids = [run for run in moved if not function or run.startswith(function + ":")]
         records = await store.calls(("HGETALL", slot.run(run)) for run in ids)
@@ -63,7 +72,8 @@ async def list_runs(
             if (record := pairs(sound(reply)))
         ]
     found = [run for run in found if not state or run.state == state or (state == "ended" and run.ended)]
-    return sorted(found, key=lambda run: run.moved_ms, reverse=True)[:limit]
+    found.sort(key=lambda run: run.moved_ms, reverse=True)
+    return found[:limit], len(found) if function or state else total
 
 
 async def find_run(store: Store, run: str) -> RunDetail | None:

@@ -48,20 +48,26 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
 @click.option("--limit", type=click.IntRange(1, 5000), default=30, show_default=True, help="At most so many.")
 def list_letters(place: Place, event: str, limit: int) -> Answer:
     """The latest dead letters."""
-    from joelclaw_bus.inspect.dead import list_dead
+    from joelclaw_bus.inspect.dead import count_dead, list_dead
     from joelclaw_contracts import check_pattern
 
     check_pattern(event)
-    letters = place.run(lambda store: list_dead(store, pattern=event, limit=limit))
+
+    async def look(store: Store) -> tuple[list[DeadLetter], int]:
+        return await list_dead(store, pattern=event, limit=limit), await count_dead(store, pattern=event)
+
+    letters, total = place.run(look)
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, shortened, table
+        from joelclaw_cli.render import clock, part, shortened, table
 
         rows = ((x.id, clock(x.buried_ms), x.event, x.function, shortened(x.error, 100)) for x in letters)
-        yield table(("letter", "buried", "event", "function", "error"), rows, empty="no dead letters")
+        columns = ("letter", "buried", "event", "function", "error")
+        yield table(columns, rows, empty="no dead letters", drop=("buried",), shorten=("function",))
+        yield from part(len(letters), total, "letters")
 
     actions = ((f"joelclaw bus dead show {letters[0].id}", "look at one"),) if letters else ()
-    return Answer({"letters": [_facts(x) for x in letters]}, view, actions)
+    return Answer({"letters": [_facts(x) for x in letters], "shown": len(letters), "total": total}, view, actions)
 
 
 @command(

@@ -31,26 +31,31 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(1, 5000), default=30, show_default=True, help="At most so many.")
 def due(place: Place, pattern: str, limit: int) -> Answer:
     """What waits for its time: parked runs and delayed events."""
-    from joelclaw_bus.inspect.due import list_due
+    from joelclaw_bus.inspect.due import count_due, list_due
     from joelclaw_contracts import check_pattern
 
     check_pattern(pattern)
 
-    async def look(store: Store) -> tuple[list[Due], int]:
-        return await list_due(store, pattern=pattern, limit=limit), await store.time_ms()
+    async def look(store: Store) -> tuple[list[Due], int, int]:
+        found, total = await list_due(store, pattern=pattern, limit=limit), await count_due(store, pattern=pattern)
+        return found, total, await store.time_ms()
 
-    found, now = place.run(look)
+    found, total, now = place.run(look)
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, relative, table
+        from joelclaw_cli.render import clock, part, relative, table
 
-        rows = ((f"{relative(d.due_ms, now)}, {clock(d.due_ms)}", d.event, d.id, _what(d)) for d in found)
-        yield table(("due", "event", "id", "what"), rows, empty="nothing waits for its time")
+        rows = ((clock(d.due_ms), relative(d.due_ms, now), d.id, _what(d)) for d in found)
+        yield table(("due", "", "id", "what"), rows, empty="nothing waits for its time")
+        yield from part(len(found), total, "that wait")
 
-    return Answer({"due": [asdict(d) for d in found], "now": now}, view, (("joelclaw bus runs", "runs, by state"),))
+    result = {"due": [asdict(d) for d in found], "now": now, "shown": len(found), "total": total}
+    return Answer(result, view, (("joelclaw bus runs", "runs, by state"),))
 
 
 def _what(due: Due) -> str:
     from joelclaw_cli.render import shortened, words
 
-    return "a run goes on" if due.kind == "run" else shortened(words(due.data), 200)
+    if due.kind == "run":
+        return f"{due.event}: a run goes on"
+    return f"{due.event} is sent: {shortened(words(due.data), 200)}"

@@ -40,15 +40,16 @@ def runs(place: Place, function: str, state: str | None, limit: int) -> Answer:
 
     A run that needed no step and no second attempt leaves no record once it has ended.
     """
-    from joelclaw_bus.inspect.runs import list_runs
+    from joelclaw_bus.inspect.runs import page_of_runs
 
-    async def look(store: Store) -> tuple[list[RunFacts], int]:
-        return await list_runs(store, function=function, state=state or "", limit=limit), await store.time_ms()
+    async def look(store: Store) -> tuple[list[RunFacts], int, int]:
+        found, total = await page_of_runs(store, function=function, state=state or "", limit=limit)
+        return found, total, await store.time_ms()
 
-    found, now = place.run(look)
+    found, total, now = place.run(look)
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, relative, shortened, table
+        from joelclaw_cli.render import clock, part, relative, shortened, table
         from joelclaw_cli.render import state as coloured
 
         rows = (
@@ -63,10 +64,13 @@ def runs(place: Place, function: str, state: str | None, limit: int) -> Answer:
             )
             for r in found
         )
-        yield table(("state", "run", "event", ">attempt", "moved", "due", "error"), rows, empty="no run is recorded")
+        columns = ("state", "run", "event", ">attempt", "moved", "due", "error")
+        yield table(columns, rows, empty="no run is recorded", drop=("event", "attempt", "moved"))
+        yield from part(len(found), total, "runs")
 
     look_at = found[0].id if found else "ID"
-    return Answer({"runs": [asdict(r) for r in found]}, view, ((f"joelclaw bus run {look_at}", "look at one in full"),))
+    result = {"runs": [asdict(r) for r in found], "shown": len(found), "total": total}
+    return Answer(result, view, ((f"joelclaw bus run {look_at}", "look at one in full"),))
 
 
 @command(

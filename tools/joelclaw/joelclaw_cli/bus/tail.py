@@ -82,9 +82,10 @@ def tail(place: Place, pattern: str, since: int | None, limit: int, follow: bool
 
 
 def _row(entry: Entry) -> tuple[object, ...]:
-    from joelclaw_cli.render import clock, shortened, words
+    from joelclaw_cli.bus.summary import summary
+    from joelclaw_cli.render import clock, shortened
 
-    return clock(entry.ms), entry.name, shortened(entry.id, 36), shortened(words(entry.data), 240)
+    return clock(entry.ms), entry.name, shortened(entry.id, 36), shortened(summary(entry.name, entry.data), 240)
 
 
 def _print(entries: Iterable[Entry]) -> None:

@@ -32,18 +32,25 @@ if TYPE_CHECKING:
 @click.option("--queue", is_flag=True, help="Only what waits for a person, longest waiting first.")
 @click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="At most so many.")
 def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answer:
-    """What is broken, and what is done about it."""
+    """What is broken, and what is done about it.
+
+    What waits for a person comes first, then the newest.
+    """
     from joelclaw_healing import Ledger
 
-    async def look(store: Store) -> tuple[list[Incident], KillSwitch | None, int]:
+    async def look(store: Store) -> tuple[list[Incident], int, KillSwitch | None, int]:
         ledger = Ledger(store)
-        found = await ledger.queue() if queue else await ledger.list_incidents(closed=closed, limit=limit)
-        return found[:limit], await ledger.switch(), await store.time_ms()
+        if queue:
+            waiting = await ledger.queue()
+            found, total = waiting[:limit], len(waiting)
+        else:
+            found, total = await ledger.overview(closed=closed, limit=limit)
+        return found, total, await ledger.switch(), await store.time_ms()
 
-    found, switch, now = place.run(look)
+    found, total, switch, now = place.run(look)
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import relative, shortened, table, warning
+        from joelclaw_cli.render import part, relative, shortened, table, warning
         from joelclaw_cli.render import state as coloured
 
         if switch:
@@ -61,12 +68,19 @@ def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answe
             )
             for i in found
         )
-        yield table(("incident", "state", "target", ">attempt", "next", "problem"), rows, empty="nothing is broken")
+        columns = ("incident", "state", "target", ">attempt", "next", "problem")
+        yield table(columns, rows, empty="nothing is broken", drop=("attempt",), shorten=("target", "next"))
+        yield from part(len(found), total, "incidents")
 
     actions: list[Next] = [(f"joelclaw heal show {found[0].id}", "look at one")] if found else []
     if switch:
         actions.append(("joelclaw heal start", "let it act again"))
-    result = {"incidents": [_facts(i) for i in found], "stopped": asdict(switch) if switch else None}
+    result = {
+        "incidents": [_facts(i) for i in found],
+        "shown": len(found),
+        "total": total,
+        "stopped": asdict(switch) if switch else None,
+    }
     return Answer(result, view, tuple(actions))
 
 

@@ -80,7 +80,7 @@ def draw(seen: Picture) -> Iterable[RenderableType]:
         for line in seen.lines
     )
     columns = ("component", "check", "state", "since", "checked", "remediation", "owner", "value")
-    yield table(columns, rows, empty="nothing was ever checked")
+    yield table(columns, rows, empty="nothing was ever checked", drop=("owner", "checked", "since"))
     for finding in seen.findings:
         yield warning(f"finding: {finding}")
     if not _trouble(seen):

@@ -92,7 +92,7 @@ def picture(found: Iterable[Evidence], empty: str) -> Iterable[RenderableType]:
         )
         for e in found
     )
-    yield table(("time", "level", "", "action", "component", "what"), rows, empty=empty)
+    yield table(("time", "level", "", "action", "component", "what"), rows, empty=empty, drop=("component",))
 
 
 def _keeping(wanted: Wanted) -> Callable[[Entry], bool]:

@@ -25,13 +25,8 @@ async def incidents(server: Server, count: int, escalated: int) -> list[str]:
         slot = Ledger(store).slot
         for n, one in enumerate(ids):
             state = "escalated" if n == escalated else "open"
-            fields = {
-                "id": one,
-                "domain": "gateway-bridge",
-                "target": f"target-{n}",
-                "state": state,
-                "problem": "p" * 90,
-            }
+            fields = {"id": one, "domain": "gateway-bridge", "target": f"target-{n}", "state": state, "seq": "1"}
+            fields |= {"problem": "p" * 90, "opened_ms": str(n + 1), "moved_ms": str(n + 1)}
             await store.call("HSET", slot.key("incident", one), *(x for pair in fields.items() for x in pair))
             await store.call("ZADD", slot.key("moves", "open"), n + 1, one)
         await store.call("ZADD", slot.key("moves", "queue"), escalated + 1, ids[escalated])

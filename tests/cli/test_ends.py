@@ -99,6 +99,8 @@ def test_input_without_end_is_read_no_further_than_a_payload_may_be_long(one_ser
         "http://u:secret@host/0",
         "secret",
         "redis:///0",
+        "redis://u:12#sec@host/0",
+        "redis://u:12?sec@host/0",
     ],
 )
 @pytest.mark.parametrize("words", [("bus", "streams"), ("up",), ("heal", "list")])

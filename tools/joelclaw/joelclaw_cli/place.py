@@ -26,6 +26,7 @@ def checked_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("redis", "rediss", "unix") and bool(parts.hostname or parts.scheme == "unix")
+        usable = usable and "@" not in parts.query + parts.fragment  # a password with a raw ? or # was cut there
         _ = parts.port
     except ValueError:
         usable, parts = False, urlsplit("")

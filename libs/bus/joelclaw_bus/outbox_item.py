@@ -45,6 +45,14 @@ class OutboxItem:
 
     @classmethod
     def decode(cls, raw: bytes) -> OutboxItem:
-        """The item; fields that this version does not know (a newer worker wrote them) are left out."""
-        known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in json.loads(raw).items() if name in known})
+        """The item; fields that this version does not know (a newer worker wrote them) are left out. ValueError."""
+        try:
+            read = json.loads(raw)
+            fields = {name: value for name, value in read.items() if name in cls.__dataclass_fields__}
+            item = cls(**fields)
+        except (AttributeError, TypeError, RecursionError) as error:
+            raise ValueError(f"no outbox item: {error}") from None
+        for name, value in fields.items():
+            if not isinstance(value, int if name.endswith("_ms") else str):
+                raise ValueError(f"no outbox item: its {name} is {value!r}")
+        return item

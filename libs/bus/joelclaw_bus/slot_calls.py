@@ -37,11 +37,12 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items to deliver now, each with how often it was tried before."""
+    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids and why."""
 
     now_ms: int
     head_ms: int | None
     items: list[tuple[OutboxItem, int]]
+    unreadable: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +141,13 @@ class SlotCalls:
         now, head, *rest = await self.store.run(
             _script("outbox_take"), [slot.outbox, slot.outbox_items], [DUE_PER_PROMOTION, hold_ms]
         )
-        items = [(OutboxItem.decode(raw), tries) for _, raw, tries in zip(*[iter(rest)] * 3, strict=True)]
-        return Taken(now, None if head < 0 else head, items)
+        taken = Taken(now, None if head < 0 else head, [], [])
+        for name, raw, tries in zip(*[iter(rest)] * 3, strict=True):
+            try:
+                taken.items.append((OutboxItem.decode(raw), tries))
+            except ValueError as error:  # anyone may have written it: it must not stop those behind it
+                taken.unreadable.append((name.decode("utf-8", "replace"), str(error)))
+        return taken
 
     async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))

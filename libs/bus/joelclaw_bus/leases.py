@@ -28,11 +28,12 @@ _script = partial(load_script, "joelclaw_bus")
 
 @dataclass(frozen=True, slots=True)
 class HeldPermit:
-    """A permit that expires unless renewed: where it lies and how to ask for it again."""
+    """A permit that expires unless renewed: where it lies, and which begin holds it."""
 
     permits: str
-    waiters: str
+    claims: str
     member: str
+    claim: str
     most: int
 
 
@@ -149,7 +150,7 @@ class Leases:
             elif held.permit:
                 p = held.permit
                 ttl = PERMIT_LEASES * self.lease_ms
-                self.store.run(_script("acquire"), [p.permits, p.waiters], [p.member, p.most, ttl, 0])
+                self.store.run(_script("keep_permit"), [p.permits, p.claims], [p.member, p.claim, ttl])
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.

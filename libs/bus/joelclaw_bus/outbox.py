@@ -121,7 +121,9 @@ class Outbox:
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:
-        next_holder = await self.calls.release(item.target, item.permit, item.run, item.ttl_ms)
+        next_holder = await self.calls.release(
+            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most
+        )
         if next_holder:
             await self.deliver(self.calls.keys.function_slot(item.target), next_holder)
 
@@ -129,7 +131,9 @@ class Outbox:
         slot = self.calls.keys.slot(item.target)
         if await self.calls.wake(slot, item.call, item.run) == 0:
             member = f"{item.target}|{item.run}"
-            next_holder = await self.calls.release(item.call, item.permit, member, item.ttl_ms)
+            next_holder = await self.calls.release(
+                item.call, item.permit, member, item.ttl_ms, claim=item.claim, most=item.most
+            )
             if next_holder:
                 self.post(self.calls.keys.function_slot(item.call), next_holder)
 

@@ -12,7 +12,7 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, RunsMended, Trimmed
+from joelclaw_bus.observer import Observer, RunsMended, Stuck, Trimmed
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import Trouble
 
@@ -38,6 +38,7 @@ class Housekeeper:
     beat: Callable[[], tuple[bool, float, int]]
     about: Mapping[str, object] = field(default_factory=dict)
     _ranks: dict[str, int] = field(default_factory=dict)
+    _unreadable: set[bytes] = field(default_factory=set)
 
     async def run(self) -> None:
         """Heartbeats every third of a lease, the rest every `every` seconds."""
@@ -50,7 +51,7 @@ class Housekeeper:
                     swept = anyio.current_time()
                 self.trouble.over()
             except GroupMissing:
-                pass  # its reader makes it anew
+                self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
             await anyio.sleep(self.lease_ms / 3000)
@@ -105,7 +106,14 @@ class Housekeeper:
                 await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)
         flat = await self.calls.store.call("HGETALL", self.calls.keys.workers)
         for worker, raw in zip(flat[::2], flat[1::2], strict=True):
-            if self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS:
+            try:
+                gone = self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS
+            except (ValueError, TypeError, KeyError):  # no heartbeat: it tells nothing, and mustn't end the chores
+                if worker not in self._unreadable:
+                    self._unreadable.add(worker)
+                    self.observer.saw(Stuck("", f"heartbeat of {worker[:200]!r}", f"can't be read: {raw[:200]!r}"))
+                continue
+            if gone:
                 await self.calls.store.call("HDEL", self.calls.keys.workers, worker)
 
     async def farewell(self) -> None:

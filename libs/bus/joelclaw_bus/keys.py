@@ -21,6 +21,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
+| `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
 | `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
@@ -62,6 +63,7 @@ _KINDS = (
     (re.compile(r"(marks|cron)\Z"), "", "hash"),
     (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
+    (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
 _BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash", "sweeper": "string"}
@@ -195,6 +197,9 @@ class Slot:
 
     def permits(self, key: str) -> str:
         return self.key("permits", _short(key))
+
+    def claims(self, key: str) -> str:
+        return self.key("permits", _short(key), "claims")
 
     def waiters(self, key: str) -> str:
         return self.key("waiters", _short(key))

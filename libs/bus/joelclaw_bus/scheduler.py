@@ -49,6 +49,7 @@ class Scheduler:
         async for _ in self.trouble.attempts(f"tick {self.schedule}"):
             try:
                 await self.register()
+                self.trouble.answered()
                 while await self.step():
                     self.trouble.over()
                 return

@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
@@ -114,17 +115,19 @@ class Worker:
             self.consumer,
             self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
             loop.call_soon_threadsafe,
-            lambda _error: loop.call_soon_threadsafe(clock.disturbed),
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
             self.settings.watchdog,
         )
         leases.start()
         try:
-            async with anyio.create_task_group() as tasks, anyio.create_task_group() as loops:
+            async with anyio.create_task_group() as tasks:
                 handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
-                takeover = self._start_loops(loops, handlers, clock)
-                await stop.wait()
-                loops.cancel_scope.cancel()
+                async with anyio.create_task_group() as loops:
+                    takeover = self._start_loops(loops, handlers, clock)
+                    await stop.wait()
+                    loops.cancel_scope.cancel()
+                # Also when the loops ended by themselves: a worker that only pulses would renew its leases for ever.
                 takeover.abandon()
                 with anyio.move_on_after(grace, shield=True):
                     await leases.emptied()
@@ -133,6 +136,10 @@ class Worker:
         finally:
             leases.stop()
             self.outbox.close()
+        if not stop.is_set():
+            # A native cancellation that hit one of the tasks ends its group without an error: a worker that is gone
+            # must not look like one that was stopped.
+            raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
 
     def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
         def post(d: Delivery, item: OutboxItem) -> None:
@@ -213,14 +220,15 @@ class Worker:
     async def _leave(self) -> None:
         """Hand back what is still ours, deliver what is posted, and strike our name; the store may be away."""
         with anyio.move_on_after(2.0, shield=True):
-            try:
+            # Each for itself: what one stream refuses must not keep the others from being handed back.
+            with suppress(BusError):
                 await self.outbox.drain()
-                for fn, slot in self.groups:
-                    for stream in (slot.stream, slot.ready(fn.id)):
+            for fn, slot in self.groups:
+                for stream in (slot.stream, slot.ready(fn.id)):
+                    with suppress(BusError):
                         await self.slot_calls.hand_back(stream, fn.id, self.consumer, self.settings.lease_ms)
+            with suppress(BusError):
                 await self.store.call("HDEL", self.store.keys.workers, self.consumer)
-            except BusError:
-                return
 
     def _beat(self) -> tuple[bool, float, int]:
         health = self.health()

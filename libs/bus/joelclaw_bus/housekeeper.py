@@ -59,27 +59,27 @@ class Housekeeper:
     async def heartbeat(self) -> None:
         """Only a worker whose read cycles end well has one: alive is what was measured, not what was meant."""
         ready, age, in_hand = self.beat()
-        if not ready:
-            return
         now = self.clock.now_ms()
         served = [f.id for f in self.functions]
-        alive: dict[str, object] = {
-            "at": now,
-            "everyMs": self.lease_ms // 3,
-            "cycleAge": round(age, 3),
-            "inHand": in_hand,
-        }
-        alive |= {"functions": served, **self.about}
         keys = self.calls.keys
+        # Written in any case: this is also how a worker learns that the store refuses its writes, or takes them again.
         registered: list[tuple[str | bytes | int | float, ...]] = [
-            ("HSET", keys.workers, self.consumer, json.dumps(alive, separators=(",", ":"))),
-            *self._service(now, served),
             *(("HSETNX", keys.slots, slot.name, now) for slot in self.slots),
             *(
                 ("HSET", keys.functions, fn.id, json.dumps(describe(fn), separators=(",", ":")))
                 for fn in self.functions
             ),
         ]
+        if ready:
+            alive: dict[str, object] = {
+                "at": now,
+                "everyMs": self.lease_ms // 3,
+                "cycleAge": round(age, 3),
+                "inHand": in_hand,
+            }
+            alive |= {"functions": served, **self.about}
+            row = json.dumps(alive, separators=(",", ":"))
+            registered += [("HSET", keys.workers, self.consumer, row), *self._service(now, served)]
         for reply in await self.calls.store.calls(registered):
             if isinstance(reply, Exception):
                 raise reply

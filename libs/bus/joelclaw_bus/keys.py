@@ -41,6 +41,8 @@ from dataclasses import dataclass
 
 from joelclaw_contracts import NameInvalid, check_name, check_prefix
 
+_ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
+
 
 def check_function(function: str) -> str:
     """A function id: it follows the grammar of event names, since it stands in keys as they do."""
@@ -104,9 +106,13 @@ def _is_named(tag: str, prefix: str) -> bool:
     return True
 
 
-def run_id(function: str, event_id: str) -> str:
-    """A run is (function, event id); a function id holds no colon, so the first one parts the two."""
-    return f"{function}:{event_id}"
+def run_id(function: str, event_id: str, *, given: bool = False) -> str:
+    """A run is (function, event id); a function id holds no colon, so the first one parts the two.
+
+    given: the id is the producer's. One that looks like an entry id is told apart from it, or a producer that passes
+    on the entry ids of another stream could take a stranger's event for its own.
+    """
+    return f"{function}:{'=' if given and _ENTRY_ID.fullmatch(event_id) else ''}{event_id}"
 
 
 def parts_of_run(run: str) -> tuple[str, str]:

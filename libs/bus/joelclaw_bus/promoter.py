@@ -48,8 +48,8 @@ class Promoter:
     async def run(self) -> None:
         async for _ in self.trouble.attempts("promote"):
             try:
-                await self.step()
-                self.trouble.over()
+                if await self.step():
+                    self.trouble.over()
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
                 continue
@@ -59,14 +59,16 @@ class Promoter:
                     await self._nudged.wait()
             self._nudged = anyio.Event()
 
-    async def step(self) -> None:
-        """Promote what is due by what is known; sweep when it is time to."""
+    async def step(self) -> bool:
+        """Promote what is due by what is known; sweep when it is time to. Whether the store was asked anything."""
         now = self.clock.now_ms()
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
-        else:
-            for name in [n for n, head in self.heads.items() if head <= now]:
-                await self._turn(self.calls.keys.slot(name), self._promote)
+            return True
+        due = [name for name, head in self.heads.items() if head <= now]
+        for name in due:
+            await self._turn(self.calls.keys.slot(name), self._promote)
+        return bool(due)
 
     async def _sweep(self) -> None:
         self._swept_ms = self.clock.now_ms()

@@ -25,6 +25,11 @@ def is_away(error: BusError) -> bool:
     return isinstance(error, StoreUnavailable) or (isinstance(error, StoreRefused) and error.kind in REFUSES_ALL)
 
 
+def is_full(error: BusError) -> bool:
+    """Whether the store takes no new work. Leases and takeovers go on, so that old work can drain."""
+    return isinstance(error, StoreRefused) and error.kind == "OOM"
+
+
 @dataclass
 class Spells:
     """The store's absences as the whole worker sees them: one spell, however many loops meet it.
@@ -35,6 +40,7 @@ class Spells:
     where: str
     observer: Observer
     on_trouble: Callable[[], None]
+    why: str = ""
     _since: float | None = None
     _met: set[int] = field(default_factory=set)
 
@@ -44,8 +50,10 @@ class Spells:
 
     def begin(self, doing: str, error: BusError, loop: int = 0) -> None:
         """`loop`: who will say that it is over; 0: one who won't, so that any loop's answer ends it."""
-        self.on_trouble()
+        if is_away(error):
+            self.on_trouble()
         self._met.add(loop)
+        self.why = str(error)
         if self._since is None:
             self._since = anyio.current_time()
             self.observer.saw(StoreTrouble(self.where, doing, str(error)))
@@ -66,7 +74,8 @@ class Trouble:
     _doing: str = ""
     _wait: float = FIRST_WAIT
     _failed: bool = field(default=False)
-    _stuck: bool = False
+    stuck_on: str = ""
+    """What the store refuses this loop, while it does; '' when its last try was answered as it should be."""
 
     async def attempts(self, doing: str) -> AsyncIterator[None]:
         """Yields for ever; after a failed attempt it waits first."""
@@ -80,12 +89,12 @@ class Trouble:
 
     def saw(self, error: BusError, *, quietly: bool = False) -> None:
         self._failed = True
-        if is_away(error):
+        if is_away(error) or is_full(error):
             self.spells.begin(self._doing, error, id(self))
             return
         self.answered()
-        if not quietly and not self._stuck:
-            self._stuck = True
+        if not quietly and not self.stuck_on:
+            self.stuck_on = str(error)
             self.spells.observer.saw(Stuck("", self._doing, str(error)))
 
     def answered(self) -> None:
@@ -94,5 +103,5 @@ class Trouble:
 
     def over(self) -> None:
         self._wait = FIRST_WAIT
-        self._stuck = False
+        self.stuck_on = ""
         self.answered()

@@ -93,6 +93,7 @@ class Worker:
         self.run_calls = RunCalls(self.store, self.limits)
         self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)
         self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
+        self._chores = Trouble(self.spells)
         self.publisher = Publisher(self.store, limits=self.limits)
         self.outbox = Outbox(self.slot_calls, self.publisher, self.observer)
         self.groups: list[tuple[Function, Slot]] = []
@@ -201,7 +202,7 @@ class Worker:
             calls,
             clock,
             observer,
-            trouble(),
+            self._chores,
             self.consumer,
             lease,
             self.settings.chores,
@@ -241,7 +242,9 @@ class Worker:
         late = [r for r in self.readers if now - r.last_cycle > patience and not self._full(r)]
         reasons = [f"{r.fn.id} has not read {r.slot.name} for {now - r.last_cycle:.0f} s" for r in late]
         if self.spells.in_trouble:
-            reasons.append("the store does not answer")
+            reasons.append(self.spells.why)
+        if self._chores.stuck_on:
+            reasons.append(f"its heartbeat is refused: {self._chores.stuck_on}")
         age = max((now - r.last_cycle for r in self.readers), default=0.0)
         in_flight = len(self.leases) if self.leases else 0
         return Health(True, bool(self.readers) and not reasons, tuple(reasons), in_flight, age)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
 from joelclaw_bus import Store, StoreSettings, open_store
-from joelclaw_health.probes import destination as destinations
+from joelclaw_contracts.config import SENTINEL
 from joelclaw_health.probes.data_path import data_path
 from joelclaw_health.probes.destination import Destination, destination
 from joelclaw_health.probes.heartbeats import heartbeats
 from joelclaw_health.probes.http import get_ready, http
+from joelclaw_health.probes.touch import touch
 from joelclaw_health.probes.waiting import waiting
 from joelclaw_health.registry import read_registry
 from joelclaw_health.sample import Sample
@@ -224,6 +226,16 @@ async def test_a_mount_that_is_not_mounted_is_failing_and_gets_no_byte(tmp_path:
     assert os.stat(tmp_path).st_mtime_ns == before
 
 
+def test_a_mount_without_the_sentinel_is_not_the_right_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda self: True)
+    assert "sentinel" in str(touch("mount", tmp_path)["reason"])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / SENTINEL).touch()
+    assert touch("mount", tmp_path)["ok"]
+
+
 async def test_a_destination_with_too_little_space_is_failing(tmp_path: Path) -> None:
     found = await reach("directory", tmp_path, free_mb=10**9)
     assert found.outcome == "failing"
@@ -241,7 +253,7 @@ async def test_a_destination_that_hangs_is_unknown_and_its_child_is_gone(
     hang = tmp_path / "hang"
     hang.write_text('#!/bin/sh\necho $$ > "$0.pid"\nexec sleep 600\n')
     hang.chmod(0o755)
-    monkeypatch.setattr(destinations.sys, "executable", str(hang))
+    monkeypatch.setattr(sys, "executable", str(hang))
     found = await reach("directory", tmp_path, timeout=1.0)
     assert (found.outcome, "did not answer within" in found.reason) == ("unknown", True)
     with pytest.raises(ProcessLookupError):

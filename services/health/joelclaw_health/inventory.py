@@ -21,7 +21,7 @@ from joelclaw_health.registry import Expected, Registry
 from joelclaw_health.sample import Sample
 from joelclaw_health.settings import Settings
 
-NO_DESTINATION = "not configured: no NAS section, and no backup was made here yet"
+NO_DESTINATION = "not configured: backup.destination names no place"
 NO_ARTEFACT = "not configured: the backup service's list of verified artefacts is not read yet"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
 NO_HTTP = "not configured: its workers name no address"

@@ -16,6 +16,7 @@ from joelclaw_health.probes.data_path import data_path
 from joelclaw_health.probes.destination import Destination, destination
 from joelclaw_health.probes.heartbeats import heartbeats
 from joelclaw_health.probes.http import get_ready, http
+from joelclaw_health.probes.runtime import runtime
 from joelclaw_health.probes.touch import touch
 from joelclaw_health.probes.waiting import waiting
 from joelclaw_health.registry import read_registry
@@ -258,3 +259,27 @@ async def test_a_destination_that_hangs_is_unknown_and_its_child_is_gone(
     assert (found.outcome, "did not answer within" in found.reason) == ("unknown", True)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "hang.pid").read_text()), 0)
+
+
+# The runtime
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "reason"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "ok", ""),
+        (b"HTTP/1.1 503 Not Ready\r\n\r\n", "failing", "HTTP 503"),
+        (None, "unknown", "no answer within 0.3 s"),
+    ],
+)
+async def test_the_runtime_is_asked_where_it_is_ready_and_silence_is_unknown(
+    reply: bytes | None, outcome: str, reason: str
+) -> None:
+    async with answering(reply) as url:
+        found = await runtime(url, now=1, timeout=0.3)
+    assert (found.key, found.outcome, found.reason) == ("runtime readiness", outcome, reason)
+
+
+async def test_a_runtime_that_refuses_is_failing() -> None:
+    found = await runtime(f"http://127.0.0.1:{free_port()}", now=1, timeout=2)
+    assert (found.outcome, found.reason) == ("failing", "connection refused")

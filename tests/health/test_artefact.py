@@ -148,6 +148,16 @@ async def test_a_shelf_that_does_not_answer_is_unknown(store: Store, place: Path
     assert [(s["outcome"], "did not answer" in s["reason"]) for s in samples] == [("unknown", True)]
 
 
+async def test_a_shelf_that_answered_late_once_is_none_yet_again_and_nothing_is_gone(store: Store, place: Path) -> None:
+    await store.call("HSET", store.keys.slots, SINCE, await store.time_ms())
+    for number in range(3):
+        await look(clinic_of(store, settings_of(timeout=0.001, shelves=(SHELF,))), f"late{number}")
+    assert (await checks(store))["backup redis artefact"].state == "unknown"
+    await look(clinic_of(store, patient()), "r1")
+    assert "backup redis artefact" not in await checks(store)
+    assert await row_of(store) == (False, NONE_YET)
+
+
 def test_a_shelf_that_is_gone_can_not_be_told(place: Path, tmp_path: Path) -> None:
     environ = {"JOELCLAW_CONFIG": str(tmp_path / "config.json"), "HOME": str(tmp_path)}
     assert newest("redis", environ) == {"newest": []}

@@ -45,7 +45,8 @@ class Clinic:
 
     async def probe(self, component: str, mode: HealthMode) -> list[Json]:
         """The samples, as JSON. `component` '' is all. StoreUnavailable, StoreRefused: nothing can be probed then."""
-        registry, known = await read_registry(self.store), (await self.book.read()).checks
+        registry, page = await read_registry(self.store), await self.book.read()
+        known = {key for key, check in page.checks.items() if check.state in ("ok", "failing")}
         samples: list[Sample] = []
         async with anyio.create_task_group() as tasks:
             for job in jobs(registry, self.store, self.settings, self.limit, known):
@@ -131,8 +132,8 @@ def _retired(
     checks: dict[str, HealthCheck], registry: Registry, s: Settings, samples: Sequence[Sample]
 ) -> list[HealthCheck]:
     """Checks of what is in the inventory no more."""
-    rows = {key_of(r.component, r.condition) for r in coverage(registry, s, checks) if r.configured}
     seen = {x.key for x in samples} | {key_of(SELF, BLINDNESS)}
+    rows = {key_of(r.component, r.condition) for r in coverage(registry, s, seen) if r.configured}
     return [check for key, check in checks.items() if key not in rows and key not in seen]
 
 

@@ -49,7 +49,7 @@ def jobs(
     registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLimiter, known: Container[str] = ()
 ) -> list[Job]:
     """Everything that can be looked at now. `limit`: the probes' connections at once; `known`: keys of the checks that
-    are remembered."""
+    had a verdict, and were not only unknown."""
     now, expected = registry.now_ms, [e for e in registry.expected() if e.name not in s.retired]
 
     async def beats(e: Expected) -> Sequence[Sample]:
@@ -72,7 +72,7 @@ def jobs(
             since=registry.slots[artefact.SINCE],
             born=born,
             known=key_of(shelf.component, artefact.CONDITION) in known,
-            timeout=s.timeout,
+            timeout=2 * s.timeout,  # it starts slowly: all of the backup service is loaded
         )
 
     async def answers(url: str) -> Sequence[Sample]:

@@ -18,6 +18,8 @@ from joelclaw_bus.trouble import Trouble
 
 SILENT_LEASES = 20
 GONE_MS = 3_600_000
+FIRST = 0.2
+"""Seconds between looks for the first heartbeat: who just started shall not seem dead for a third of a lease."""
 
 
 @dataclass
@@ -42,10 +44,10 @@ class Housekeeper:
 
     async def run(self) -> None:
         """Heartbeats every third of a lease, the rest every `every` seconds."""
-        swept = float("-inf")
+        swept, beaten = float("-inf"), False
         async for _ in self.trouble.attempts("keep house"):
             try:
-                await self.heartbeat()
+                beaten = await self.heartbeat() or beaten
                 if anyio.current_time() - swept >= self.every:
                     await self.sweep()
                     swept = anyio.current_time()
@@ -54,10 +56,11 @@ class Housekeeper:
                 self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
-            await anyio.sleep(self.lease_ms / 3000)
+            third = self.lease_ms / 3000
+            await anyio.sleep(third if beaten else min(FIRST, third))
 
-    async def heartbeat(self) -> None:
-        """Only a worker whose read cycles end well has one: alive is what was measured, not what was meant."""
+    async def heartbeat(self) -> bool:
+        """Only a worker whose read cycles end well has one (False: none was written): alive is what was measured."""
         ready, age, in_hand = self.beat()
         now = self.clock.now_ms()
         served = [f.id for f in self.functions]
@@ -83,6 +86,7 @@ class Housekeeper:
         for reply in await self.calls.store.calls(registered):
             if isinstance(reply, Exception):
                 raise reply
+        return ready
 
     def _service(self, now: int, served: list[str]) -> list[tuple[str | bytes | int | float, ...]]:
         """The line by which a service is still expected after its last worker died."""

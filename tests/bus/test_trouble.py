@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, SlotCalls, Step, Store, StoreSettings, event, open_store
+from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Promoted, RunEnded, StoreBack, StoreTrouble, Stuck, TakenOver
@@ -161,3 +162,45 @@ async def test_a_worker_that_ends_unasked_says_so(one_store: Store) -> None:
     asyncio.get_running_loop().call_later(0.3, astray)
     with pytest.raises(RuntimeError, match="nobody stopped it"):
         await Worker(one_store, telling(), QUICK).run(stop=anyio.Event())
+
+
+async def test_two_events_of_one_function_share_its_places(one_store: Store) -> None:
+    class Other(EventModel):
+        event_name: ClassVar[str] = "test/other"
+
+    functions, inside, most = Functions(), 0, 0
+
+    @functions.function("test/tell", on=[event(Told), event(Other)], retries=1)
+    async def tell(e: Event[EventModel], step: Step) -> None:
+        nonlocal inside, most
+        inside += 1
+        most = max(most, inside)
+        await anyio.sleep(0.02)
+        inside -= 1
+
+    for _ in range(6):
+        await Publisher(one_store).send(Told())
+        await Publisher(one_store).send(Other())
+    async with working(one_store, functions, parallel=2) as seen:
+        await seen.wait(RunEnded, 12)
+    assert most == 2
+
+
+async def test_no_loop_starts_before_the_servers_clock_is_known(one_store: Store) -> None:
+    asked: list[bool] = []
+
+    class Other(ServerClock):
+        """A process whose own clock is far off, until it has asked."""
+
+        def now_ms(self) -> int:
+            asked.append(self._offset is not None)
+            return super().now_ms()
+
+    stop = anyio.Event()
+    worker = Worker(one_store, telling(), QUICK, clock=Other(one_store, tolerance_ms=500))
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: worker.run(stop=stop))
+        await anyio.sleep(0.3)
+        stop.set()
+    assert asked
+    assert all(asked)

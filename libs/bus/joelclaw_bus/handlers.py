@@ -39,11 +39,19 @@ class Handlers:
         if held:
             room = self.room(fn)
             room.enter()
-            self.tasks.start_soon(self._serve, fn, incoming, held, room.leave)
+            self.tasks.start_soon(self._serve_in, room, fn, incoming, held)
 
     def start_alone(self, fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
         """Serve a delivery that was taken over; `done` is set when it has ended."""
         self.tasks.start_soon(self._serve, fn, incoming, held, done.set)
+
+    async def _serve_in(self, room: Room, fn: Function, incoming: Incoming, held: Held) -> None:
+        try:
+            async with room.turn:
+                await self._serve(fn, incoming, held, room.leave)
+        except BaseException:
+            self.executor.leases.drop(held)  # stopped before its turn: a takeover gets it
+            raise
 
     async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
         try:

@@ -87,9 +87,13 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
+    """`first_us`: when its scheduler first registered; `ours`: whether the caller's expression stands."""
+
     generation: int
     mark_ms: int
     now_ms: int
+    first_us: int
+    ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,11 +244,23 @@ class SlotCalls:
         return Mended(next_rank, tuple(r.decode() for r in put_back), tuple(r.decode() for r in lost))
 
     async def register_schedule(
-        self, slot: Slot, schedule: str, expression: str, *, generation: int = 0, mark_ms: int = 0
+        self,
+        slot: Slot,
+        schedule: str,
+        expression: str,
+        *,
+        generation: int = 0,
+        mark_ms: int = 0,
+        first_us: int = 0,
+        silent_ms: int,
     ) -> Schedule:
-        """The schedule as it is from now on; `generation` and `mark_ms`: what a running scheduler knew of it."""
-        args: list[Arg] = [schedule, expression, generation, mark_ms]
-        return Schedule(*await self.store.run(_script("register_schedule"), [slot.cron], args))
+        """The schedule as it is from now on; `generation`, `mark_ms`, `first_us`: what a running scheduler knew of it.
+
+        silent_ms: another's expression that nobody stood for so long is replaced.
+        """
+        args: list[Arg] = [schedule, expression, generation, mark_ms, first_us, silent_ms]
+        generation, mark, now, first, ours = await self.store.run(_script("register_schedule"), [slot.cron], args)
+        return Schedule(generation, mark, now, first, bool(ours))
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None

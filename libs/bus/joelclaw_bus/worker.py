@@ -124,6 +124,9 @@ class Worker:
             async with anyio.create_task_group() as tasks:
                 handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
+                # What is due is due by the server's clock: ours may be far off it.
+                with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
+                    await clock.sync()  # if the store is away, the loops meet it too, and tell it
                 async with anyio.create_task_group() as loops:
                     takeover = self._start_loops(loops, handlers, clock)
                     await stop.wait()

@@ -161,6 +161,17 @@ async def test_an_on_invalid_that_fails_buries_its_event_all_the_same(
     assert b"answer" in letter[::2]
 
 
+async def test_what_is_wrong_with_an_event_names_the_event_once(one_store: Store) -> None:
+    functions, told = Functions(), list[str]()
+    functions.function("test/ask", on=[event(Asked)], retries=1)(nothing)
+    functions.on_invalid["test/asked"] = lambda data, error, event_id: told.append(str(error)) or []
+    await one_store.call("XADD", "test/asked", "*", "data", "not json")
+    async with working(one_store, functions) as seen:
+        await seen.wait(EventBuried)
+    assert told[0].startswith("test/asked: the payload is not JSON")
+    assert told[0].count("test/asked") == 1
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -6,7 +6,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Publisher, Store
-from joelclaw_bus.inspect.dead import find_dead
+from joelclaw_bus.inspect.dead import find_dead, list_dead
 from joelclaw_bus.inspect.entries import ends, follow, latest, newest_first
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.inspect.streams import stream_facts
@@ -72,3 +72,20 @@ async def test_a_letters_id_that_can_be_none_is_simply_not_found(store: Store) -
     await add(store, "s", 1)
     for letter in ("", "x", "1-", "1-0\r\nFLUSHALL", "-"):
         assert await find_dead(store, letter) == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [b"[" * 20_000, b'{"a":' * 20_000, b"[" * 20_000 + b"]" * 20_000, b'{"a":NaN}', b'{"a":1,"a":2}', b"9" * 5000],
+)
+async def test_one_entry_of_rubbish_blinds_nobody(store: Store, raw: bytes) -> None:
+    await store.call("XADD", "s", "*", "data", raw, "ts", "²", "id", "x")
+    await store.call("XADD", store.keys.slot("s").dead, "*", "kind", "entry", "e:data", raw, "x:²", "no attempt")
+    await add(store, "s", 1)
+    first, second = await latest(store, "s")
+    assert isinstance(first.data, str)
+    assert len(first.data) < 2100
+    assert first.data.startswith(raw[:9].decode())
+    assert second.data == {"n": 1}
+    (letter,) = await list_dead(store)
+    assert (letter.data, letter.errors) == (first.data, {})

@@ -84,6 +84,32 @@ def test_what_is_wrong_is_told_before_it_is_sent(
     assert said.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("force", [(), ("--force",)])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("[" * 20_000, "nested deeper than 64 levels"),
+        ('{"a":' * 20_000, "nested deeper than 64 levels"),
+        ('{"a":' + "[" * 70 + "]" * 70 + "}", "nested deeper than 64 levels"),
+        ('{"a":"\udcff"}', "is not UTF-8"),
+        ('{"a":NaN}', "holds NaN"),
+        ('{"a":1,"a":2}', 'holds the key "a" twice'),
+        ("@/dev/full", "holds more than 1 MiB"),
+        ("@/dev/null\0", "can't be read"),
+        ("", "is no JSON"),
+    ],
+)
+def test_a_payload_that_is_no_strict_json_is_one_line(
+    cli: Cli, one_server: Server, force: tuple[str, ...], data: str, says: str
+) -> None:
+    said = cli("bus", "send", CHECK, "--data", data, *force)
+    assert (said.code, said.error) == (2, "usage"), said
+    assert says in said.err
+    assert said.err.count("\n") == 1
+    assert len(said.err) < 400
+    assert entries(one_server, CHECK) == []
+
+
 def test_force_sends_what_the_suite_does_not_know(cli: Cli, one_server: Server) -> None:
     assert cli("bus", "send", "my/own.event", "--data", '{"n": 1}', "--force").code == 0
     assert len(entries(one_server, "my/own.event")) == 1

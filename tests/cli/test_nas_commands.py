@@ -75,3 +75,16 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path, monkeypatch:
     said = call("nas", "config", "init")
     assert said.code in (1, 2)
     assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("force", [(), ("--force",)])
+def test_a_directory_in_the_place_of_the_file_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, force: tuple[str, ...]
+) -> None:
+    (tmp_path / "config" / "kept").mkdir(parents=True)
+    monkeypatch.setenv("JOELCLAW_CONFIG", str(tmp_path / "config"))
+    said = call("nas", "config", "init", *force)
+    assert said.code == 1
+    assert "is no file" in said.err
+    assert (tmp_path / "config" / "kept").is_dir()
+    assert not (tmp_path / "config.old").exists()

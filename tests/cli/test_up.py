@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from joelclaw_bus.local_port import HOST, ask
+from joelclaw_cli.up.ready import ReadyFile
 from joelclaw_cli.up.restarts import Restart, next_restart
 
 WELL_BEHAVED = """
@@ -257,3 +258,66 @@ def test_a_ready_file_that_could_not_be_written_is_refused_before_anything_start
     assert done.returncode == 2
     assert "there is no directory" in done.stderr
     assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("what", ["text", "json", "directory", "link", "device", "large"])
+def test_a_ready_file_never_takes_the_place_of_what_is_not_ours(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "ready"
+    if what == "directory":
+        path.mkdir()
+    elif what == "link":
+        (tmp_path / "other").write_text("")
+        path.symlink_to(tmp_path / "other")
+    elif what == "device":
+        path = Path("/dev/full")
+    else:
+        path.write_text({"text": "my notes", "json": '{"redis_url": 1, "mine": 2}', "large": " " * 70_000}[what])
+    before = path.lstat()
+    done = joelclaw("up", "--state-dir", str(tmp_path / "state"), "--ready-file", str(path))
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("there", ["", '{"redis_url": "redis://127.0.0.1:1/0", "http": {}}\n'])
+def test_an_earlier_or_an_empty_ready_file_is_replaced(tmp_path: Path, there: str) -> None:
+    path = tmp_path / "ready"
+    path.write_text(there)
+    ReadyFile(path).claim()
+    assert not path.exists()
+
+
+def test_what_somebody_else_put_in_the_place_of_the_ready_file_stays(start: Start) -> None:
+    suite = start()
+    suite.ready()
+    suite.ready_file.write_text("mine")
+    assert suite.stop() == 0
+    assert suite.ready_file.read_text() == "mine"
+
+
+def test_while_one_service_is_away_the_address_of_another_is_told_all_the_same(start: Start) -> None:
+    moving = WELL_BEHAVED.replace('"http://127.0.0.1:1"', 'f"http://127.0.0.1:{os.getpid()}"')
+    once = (
+        "import os, pathlib, time; mark = pathlib.Path(os.environ['JOELCLAW_STATE_DIR'], 'once')\n"
+        "if mark.exists(): time.sleep(60)\n"
+        "mark.touch()\n"
+    )
+    suite = start({"router": moving, "health": once + moving})
+    assert set(suite.ready()["http"]) == {"router", "health"}
+    os.kill(suite.service_pid("health"), signal.SIGKILL)
+    until(lambda: "health" not in suite.ready()["http"], suite.lines)
+    first = suite.service_pid()
+    os.kill(first, signal.SIGKILL)
+    until(lambda: suite.service_pid() not in (0, first), suite.lines)
+    here = {"router": f"http://127.0.0.1:{suite.service_pid()}"}
+    until(lambda: suite.ready()["http"] == here, suite.lines)
+    assert json.loads((suite.state / "suite.json").read_text())["http"] == here
+
+
+def test_an_address_that_is_not_ours_ends_the_suite_in_one_line(tmp_path: Path) -> None:
+    words = ("--state-dir", str(tmp_path / "state"), "--port", "0", "--http-host", "203.0.113.7")
+    done = joelclaw("up", *words)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "can't listen on 203.0.113.7" in line

@@ -183,14 +183,14 @@ def test_a_wrong_configuration_is_one_line_and_2(start: Start, server: Server, t
     assert "sleepMinMs" in lines[0]
 
 
-def test_a_taken_port_is_one_line_and_1(start: Start, server: Server) -> None:
+def test_a_taken_port_is_one_line_and_2(start: Start, server: Server) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
         service = start(REDIS_URL=server.url, JOELCLAW_HTTP_PORT=str(port))
         code, lines = service.ended()
-    assert (code, len(lines)) == (1, 1)
+    assert (code, len(lines)) == (2, 1)
     assert f"port {port}: it is in use" in json.loads(lines[0])["msg"]
     assert not service.ready_file.exists()
 

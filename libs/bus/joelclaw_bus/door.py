@@ -146,7 +146,8 @@ class Door:
         answer = self.functions.on_invalid.get(d.slot.name)
         if answer is None:
             return []
-        events = answer(reading.data, PayloadInvalid(d.slot.name, None, reading.error), reading.event_id)
+        problem = reading.error.removeprefix(f"{d.slot.name}: ")  # PayloadInvalid names the event itself
+        events = answer(reading.data, PayloadInvalid(d.slot.name, None, problem), reading.event_id)
         now = self.clock.now_ms()
         return [
             item_of(e, id=f"invalid:{d.slot.name}:{d.entry}:{n}", source=d.function, now_ms=now)

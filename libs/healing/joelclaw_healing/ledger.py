@@ -142,7 +142,7 @@ class Ledger:
         found = _incident(row)
         if found is None:
             raise IncidentUnknown(incident)
-        return found, [json.loads(line) for line in _sound(lines)]
+        return found, [_line(line) for line in _sound(lines)]
 
     async def switch(self) -> KillSwitch | None:
         """The kill switch, None if it is off."""
@@ -219,6 +219,15 @@ def _answer(reply: Any, charges: Sequence[Charge]) -> Answer:
     if word == "full":
         return Full(charges[int(reply[1])].name)
     return Made(json.loads(reply[1]), earlier=word == "earlier")
+
+
+def _line(raw: Any) -> dict[str, Any]:
+    """One line of a timeline. One that is none of ours is shown, and hides no other."""
+    try:
+        line = json.loads(raw)
+    except (ValueError, RecursionError):
+        line = None
+    return line if isinstance(line, dict) else {"what": _text(raw)[:2000]}
 
 
 def _text(raw: Any) -> str:

@@ -2,7 +2,7 @@
 
 PodError                    a fault; its message is the one line a person gets
 ├── SettingsError           a variable that is missing, wrong or unknown         → exit code 2
-├── CannotListen            the probes' address can't be used                    → exit code 1
+├── CannotListen            the probes' address can't be used                    → exit code 2
 ├── WorkerEnded             the worker stopped though nobody asked it to         → exit code 1
 └── StopOverdue             the worker did not stop within its grace             → exit code 1
 """

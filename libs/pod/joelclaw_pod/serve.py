@@ -6,8 +6,8 @@
 | exit code | when                                                                                          |
 |-----------|-----------------------------------------------------------------------------------------------|
 | 0         | SIGTERM or SIGINT, and everything ended within the grace                                      |
-| 1         | a fault: the probes' port is taken, the worker ended by itself, the stop took too long, a bug |
-| 2         | settings, names or configuration that a person has to mend; nothing was started               |
+| 1         | a fault: the worker ended by itself, the stop took too long, a bug                            |
+| 2         | settings, names, configuration or a probes' address that a person has to mend                 |
 | 128 + n   | a second signal n: at once, open runs are taken over when their leases expire                 |
 
 Each of them but 0 leaves one line on stderr. One task group owns the worker, the probes, the evidence and the watch.
@@ -32,7 +32,7 @@ from joelclaw_bus.errors import BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
 from joelclaw_pod.advertise import advertised
-from joelclaw_pod.errors import PodError, SettingsError, StopOverdue, WorkerEnded
+from joelclaw_pod.errors import CannotListen, PodError, SettingsError, StopOverdue, WorkerEnded
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.fact_evidence import FactEvidence
 from joelclaw_pod.last_resort import LastResort, StoreWatch
@@ -52,7 +52,7 @@ log = logging.getLogger(__name__)
 OK, FAULT, REFUSED = 0, 1, 2
 MARGIN = 5.0  # seconds beyond the grace: the worker keeps its own deadline, this one is for a worker that doesn't
 FLUSH = 2.0  # seconds for the last evidence
-REFUSALS = (SettingsError, ConfigError, RegistrationInvalid, joelclaw_contracts.NameInvalid)
+REFUSALS = (SettingsError, CannotListen, ConfigError, RegistrationInvalid, joelclaw_contracts.NameInvalid)
 
 
 def run_service(name: str, build: Build, *, environ: Mapping[str, str] | None = None) -> int:

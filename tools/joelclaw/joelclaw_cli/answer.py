@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from joelclaw_cli.safe import plain_json, visible
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -57,13 +59,13 @@ def failure_envelope(
 
 def draw(answer: Answer) -> None:
     """For people: the picture, then what to try next."""
-    from joelclaw_cli.render import console
+    from joelclaw_cli.render import console, text
 
     screen = console()
     for part in answer.view():
-        screen.print(part)
+        screen.print(text(part) if isinstance(part, str) else part)
     for command, description in answer.next_actions:
-        screen.print(f"[dim]→ {description}:[/dim] [cyan]{_escape(command)}[/cyan]", soft_wrap=True)
+        screen.print(text(f"→ {description}:", "dim"), text(command, "cyan"), soft_wrap=True)
 
 
 def print_failure(failure: Failure) -> None:
@@ -72,7 +74,7 @@ def print_failure(failure: Failure) -> None:
     head = "\033[1;31merror\033[0m" if colour else "error"
     fix = f" Fix: {failure.fix}" if failure.fix else ""
     message = failure.message if failure.message.endswith((".", "?")) else failure.message + "."
-    print(f"{head}: {message}{fix}", file=sys.stderr)
+    print(f"{head}: {visible(message + fix)}", file=sys.stderr)
 
 
 def _next(actions: Iterable[Next]) -> list[dict[str, str]]:
@@ -80,10 +82,4 @@ def _next(actions: Iterable[Next]) -> list[dict[str, str]]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
+    return plain_json(json.dumps(value, ensure_ascii=False, default=str))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,22 @@ from joelclaw_cli.answer import Answer, draw, envelope
 DEFAULT_STATE = "~/.joelclaw/state"
 
 
+class _StateDir(click.Path):
+    """A directory; an empty word (an unset variable in a script) is none, and surely not the one we stand in."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value).strip():
+            self.fail("names no directory", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+STATE_DIR = _StateDir(file_okay=False, path_type=Path)
+
+
 def state_option() -> click.Option:
     return click.Option(
         ["--state-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
+        type=STATE_DIR,
         envvar="JOELCLAW_STATE_DIR",
         default=DEFAULT_STATE,
         show_default=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 
@@ -41,6 +42,16 @@ class Moment(click.ParamType[int]):
         if moment is None or moment.tzinfo is None:
             self.fail(f"{value} is no moment; write 2026-05-01T12:00:00+02:00, or ms since 1970", param, ctx)
         return round(moment.timestamp() * 1000)
+
+
+class Finite(click.FloatRange):
+    """A number in its range; `nan` is in every range by Python's comparisons, and is no number."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))  # type: ignore[arg-type]  # narrower than its base
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number", param, ctx)
+        return number
 
 
 DURATION, MOMENT = Duration(), Moment()

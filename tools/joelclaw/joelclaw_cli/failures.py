@@ -58,12 +58,18 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"; did you mean {near[0]}?" if near else ""
 
 
+def only_cause(error: BaseException) -> BaseException:
+    """The fault inside a task group's groups; of several the first: the others follow from it."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def failure_of(error: BaseException) -> Failure:
     """Any error as a Failure. An ExceptionGroup is told by its first member."""
     import click
 
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = only_cause(error)
     if isinstance(error, Failure):
         return error
     if isinstance(error, click.UsageError):

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from joelclaw_cli.failures import USAGE, Failure, nearest, usage
+from joelclaw_cli.safe import visible
+
+MOST = 1024 * 1024  # bytes; an event that is larger has no business on a bus
 
 
 def read_data(text: str) -> bytes:
-    """`JSON`, `@file`, or `-` for stdin: as it was given."""
+    """`JSON`, `@file`, or `-` for stdin: as it was given. What has no end is read no further than it may be long."""
     if text == "-":
-        return sys.stdin.buffer.read()
+        return _bounded(sys.stdin.buffer, text)
     if not text.startswith("@"):
-        return text.encode()
+        return os.fsencode(text)  # the bytes of the command line, no UTF-8 ones too
     path = Path(text[1:]).expanduser()
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise usage(f"--data {text}: {path} can't be read ({error.strerror})", fix="give a readable file") from error
+        with path.open("rb") as file:
+            return _bounded(file, text)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise usage(f"--data {text}: {path} can't be read ({why})", fix="give a readable file") from error
+
+
+def _bounded(file: BinaryIO, text: str) -> bytes:
+    raw = file.read(MOST + 1)
+    if len(raw) > MOST:
+        raise usage(
+            f"--data {text} holds more than 1 MiB", fix="put the bulk elsewhere, and its address into the event"
+        )
+    return raw
 
 
 def valid_payload(name: str, raw: bytes, *, force: bool) -> bytes:
@@ -32,9 +47,9 @@ def valid_payload(name: str, raw: bytes, *, force: bool) -> bytes:
     """
     from joelclaw_contracts import CATALOGUE, model_for
 
-    wire = _object(raw)
+    wire = json_object(raw)
     if force:
-        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(wire, ensure_ascii=False, separators=(",", ":")).encode()  # strict JSON: it was read so
     model = model_for(name)
     if model is None:
         raise Failure(
@@ -55,20 +70,24 @@ def valid_payload(name: str, raw: bytes, *, force: bool) -> bytes:
     return event.to_json()
 
 
-def _object(raw: bytes) -> dict[str, Any]:
+def json_object(raw: bytes, what: str = "the payload") -> dict[str, Any]:
+    """Strict JSON, and an object."""
+    from joelclaw_contracts import strict_json
+
     try:
-        wire = json.loads(raw)
-    except ValueError as error:
-        raise usage(f"the payload is no JSON ({error})", fix="quote it for the shell, or use --data @file") from error
+        wire = strict_json.loads(raw)
+    except strict_json.NotStrictJson as error:
+        problem = str(error).replace("is not JSON: ", "is no JSON: ")
+        raise usage(f"{what} {problem}", fix="quote it for the shell, or use --data @file") from error
     if not isinstance(wire, dict):
-        raise usage(f"the payload is a JSON {type(wire).__name__}; expected an object", fix="wrap it in {…}")
+        raise usage(f"{what} is a JSON {type(wire).__name__}; expected an object", fix="wrap it in {…}")
     return wire
 
 
-def confirmed(question: str, *, yes: bool) -> None:
-    """Ask, unless `--yes`. Where nobody can answer, `--yes` is demanded instead of guessed."""
+def confirmed(question: str, *, yes: bool, look: str = "with --dry-run") -> None:
+    """Ask, unless `--yes`. Where nobody can answer, `--yes` is demanded, not guessed; `look`: how to see first."""
     if yes:
         return
     if not sys.stdin.isatty():
-        raise usage(f"{question}: nobody is here to confirm", fix="add --yes, or look first with --dry-run")
-    click.confirm(question, abort=True, err=True)
+        raise usage(f"{question}: nobody is here to confirm", fix=f"add --yes, or look first {look}")
+    click.confirm(visible(question), abort=True, err=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -16,6 +18,23 @@ from joelclaw_bus.store import Store, StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
 
 T = TypeVar("T")
+
+
+def checked_url(url: str) -> str:
+    """An address of a store. Else a usage Failure that shows nothing of it: any part may be the password's."""
+    remedy = "write redis://[user:password@]host:port/0, rediss://… or unix://path; % / @ # ? in a password as %25 …"
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("redis", "rediss", "unix") and bool(parts.hostname or parts.scheme == "unix")
+        _ = parts.port
+    except ValueError:
+        usable, parts = False, urlsplit("")
+    if not usable:
+        raise Failure("store_unknown", "REDIS_URL is not a usable address of a store", fix=remedy, exit_code=USAGE)
+    if parts.scheme != "unix" and not re.fullmatch(r"(/[0-9]{0,9})?", parts.path):
+        problem = "REDIS_URL is not a usable address: it ends with something that is no database number"
+        raise Failure("store_unknown", problem, fix=remedy, exit_code=USAGE)
+    return url
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +48,7 @@ class Place:
     def settings(self) -> StoreSettings:
         """The address to use. Failure `store_unknown` when there is none."""
         if self.redis_url:
-            return StoreSettings(self.redis_url, self.prefix or "")
+            return StoreSettings(checked_url(self.redis_url), self.prefix or "")
         suite = StateDirectory(self.state_dir).running_suite()
         if suite is None:
             raise Failure(

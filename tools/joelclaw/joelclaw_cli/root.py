@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from contextlib import suppress
 
 import click
 
 from joelclaw_cli.answer import failure_envelope, print_failure
 from joelclaw_cli.command import Group, _json_option
-from joelclaw_cli.failures import FAULT, failure_of
+from joelclaw_cli.failures import FAULT, Failure, failure_of, only_cause
 
 HERE = "joelclaw_cli"
 
@@ -59,14 +60,38 @@ root.callback = _at_root
 def run(arguments: list[str]) -> int:
     """One command line, its exit code. Every error becomes one line (people) or an envelope (programs)."""
     try:
-        return int(root.main(arguments, prog_name="joelclaw", standalone_mode=False) or 0)
-    except BrokenPipeError:  # the reader (head, less) has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAULT
+        code = int(root.main(arguments, prog_name="joelclaw", standalone_mode=False) or 0)
+        sys.stdout.flush()
     except BaseException as error:  # the root is where every error ends
-        if isinstance(error, SystemExit | GeneratorExit):
+        cause = only_cause(error)
+        if isinstance(cause, SystemExit | GeneratorExit):
             raise
-        return _tell(error, arguments)
+        if isinstance(cause, OSError) and (isinstance(cause, BrokenPipeError) or not _can_write()):
+            return _without_output(cause)
+        try:
+            return _tell(cause, arguments)
+        except OSError as unheard:
+            return _without_output(unheard)
+    return code
+
+
+def _can_write() -> bool:
+    """Whether stdout takes what is still to be written to it."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
+
+
+def _without_output(error: OSError) -> int:
+    """stdout takes nothing: nobody reads it any more (head, less), which is no news; or its disk is full."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the end of the process tries once more
+    if not isinstance(error, BrokenPipeError):
+        with suppress(OSError):
+            print_failure(Failure("output_lost", f"the output can't be written ({error.strerror})"))
+    return FAULT
 
 
 def _tell(error: BaseException, arguments: list[str]) -> int:

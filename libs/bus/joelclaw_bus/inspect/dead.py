@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.inspect.names import event_names
-from joelclaw_bus.inspect.replies import ms_of, number, pairs, parsed, sound, text
+from joelclaw_bus.inspect.replies import attempts, ms_of, number, pairs, parsed, sound, text
 from joelclaw_bus.store import Store
 
 
@@ -66,7 +66,7 @@ def _letter(name: str, row: Any) -> DeadLetter:
         function=fields.get("function", ""),
         run=fields.get("run", ""),
         error=fields.get("error", ""),
-        errors={int(k[2:]): v for k, v in fields.items() if k.startswith("x:") and k[2:].isdigit()},
+        errors=attempts(fields),
         fields={k[2:]: v for k, v in fields.items() if k.startswith("e:")},
         cut={k[4:]: v for k, v in fields.items() if k.startswith("cut:")},
     )

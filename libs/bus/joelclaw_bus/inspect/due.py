@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.inspect.replies import pairs, parsed, sound, text
 from joelclaw_bus.store import Store
+from joelclaw_contracts import strict_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,6 @@ def _data(body: bytes | None) -> Any:
     if body is None:
         return None
     try:
-        return parsed(pairs(json.loads(body)).get("data", ""))
+        return parsed(pairs(strict_json.loads(body)).get("data", ""))
     except (ValueError, TypeError):
         return text(body)

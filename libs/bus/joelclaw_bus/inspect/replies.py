@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from joelclaw_bus.errors import BusError
+from joelclaw_contracts import strict_json
+
+RAW = 2000  # characters of what is no JSON
 
 
 def text(raw: Any) -> str:
@@ -29,17 +32,24 @@ def sound(reply: Any) -> Any:
 
 
 def parsed(value: str) -> Any:
-    """JSON as what it says; text that is no JSON as itself."""
+    """Strict JSON as what it says; any other text as itself, of a long one the beginning."""
     try:
-        return json.loads(value)
-    except ValueError:
-        return value
+        return strict_json.loads(value)
+    except strict_json.NotStrictJson:
+        return value if len(value) <= RAW else f"{value[:RAW]}… ({len(value):,} characters)"
 
 
 def number(value: str | None) -> int | None:
-    return int(value) if value and value.lstrip("-").isdigit() else None
+    """A whole number as this suite writes them; None for all else."""
+    return int(value) if value and re.fullmatch(r"-?[0-9]{1,18}", value) else None
 
 
 def ms_of(entry: str) -> int:
     """When an entry was written: the first half of its id."""
     return int(entry.partition("-")[0] or 0)
+
+
+def attempts(record: dict[str, str]) -> dict[int, str]:
+    """What each failed attempt said, of a record's fields `x:N`."""
+    found = {number(name[2:]): said for name, said in record.items() if name.startswith("x:")}
+    return {n: said for n, said in found.items() if n is not None}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.inspect.names import event_names
-from joelclaw_bus.inspect.replies import number, pairs, parsed, sound
+from joelclaw_bus.inspect.replies import attempts, number, pairs, parsed, sound
 from joelclaw_bus.store import Store
 
 MOST = 5000
@@ -87,7 +87,7 @@ def _facts(name: str, run: str, record: dict[str, str], moved_ms: int) -> RunFac
         event=name,
         function=record.get("fn", run.partition(":")[0]),
         state=state,
-        attempt=int(record.get("attempt") or 0),
+        attempt=number(record.get("attempt")) or 0,
         created_ms=number(record.get("created")),
         moved_ms=moved_ms,
         due_ms=number(record.get("due")) if state in ("due", "held", "waiting") else None,
@@ -100,9 +100,9 @@ def _detail(name: str, run: str, record: dict[str, str]) -> RunDetail:
     return RunDetail(
         facts=_facts(name, run, record, ended or number(record.get("created")) or 0),
         ended_ms=ended,
-        begins=int(record.get("begins") or 0),
+        begins=number(record.get("begins")) or 0,
         result=parsed(record["result"]) if record.get("result") else None,
         steps={k[2:]: parsed(v) for k, v in record.items() if k.startswith("s:")},
-        errors={int(k[2:]): v for k, v in record.items() if k.startswith("x:") and k[2:].isdigit()},
+        errors=attempts(record),
         event={k[2:]: parsed(v) if k == "e:data" else v for k, v in record.items() if k.startswith("e:")},
     )

@@ -45,5 +45,5 @@ def _facts(name: str, text: str, now: int) -> WorkerFacts:
         raw = json.loads(text)
         started = int(raw.get("started", 0))
         return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]), started)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return WorkerFacts(name, now, 0, ())

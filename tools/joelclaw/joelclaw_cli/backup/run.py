@@ -15,6 +15,7 @@ from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
 from joelclaw_cli.place import Place
+from joelclaw_cli.safe import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -99,7 +100,7 @@ async def _followed(store: Store, run_id: str, seconds: float) -> RunDetail:
 
 
 def _say(what: str) -> None:
-    print(f"… {what}", file=sys.stderr, flush=True)
+    print(f"… {visible(what)}", file=sys.stderr, flush=True)
 
 
 def _asked(run_id: str) -> Iterable[RenderableType]:

@@ -49,6 +49,8 @@ def send(
 
     if at_ms is not None and in_ms is not None:
         raise usage("--at and --in say two different times", fix="keep one of them")
+    if event_id is not None and not event_id.strip():
+        raise usage("--id is empty, so it would make nothing idempotent", fix="name it, or leave --id out")
     payload = valid_payload(name, read_data(data), force=force)
 
     async def publish(store: Store) -> dict[str, object]:

@@ -14,6 +14,7 @@ from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command, wants_json
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.place import Place
+from joelclaw_cli.safe import plain_json, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -89,8 +90,8 @@ def _row(entry: Entry) -> tuple[object, ...]:
 def _print(entries: Iterable[Entry]) -> None:
     for entry in entries:
         if wants_json():
-            print(json.dumps(asdict(entry), ensure_ascii=False), flush=True)
+            print(plain_json(json.dumps(asdict(entry), ensure_ascii=False)), flush=True)
         else:
-            time, name, event_id, data = _row(entry)
+            time, name, event_id, data = (visible(str(cell)) for cell in _row(entry))
             print(f"\033[2m{time}\033[0m \033[36m{name}\033[0m \033[2m{event_id}\033[0m {data}", flush=True)
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Who acts: the store's ACL user where there is one, else the user of this machine."""
+"""Who acts, and why: the store's ACL user where there is one, else the user of this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,13 @@ import socket
 
 from joelclaw_bus.errors import StoreRefused
 from joelclaw_bus.store import Store
+from joelclaw_cli.failures import usage
+
+
+def check_reason(reason: str) -> None:
+    """Whoever looks next must find one."""
+    if not reason.strip():
+        raise usage("--reason is empty", fix="say why; it goes into the record")
 
 
 async def actor(store: Store) -> str:

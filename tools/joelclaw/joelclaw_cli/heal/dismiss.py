@@ -30,11 +30,13 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def dismiss(place: Place, incident_id: str, reason: str, yes: bool) -> Answer:
     """Say that an incident is over. What was scheduled for it does not happen."""
-    from joelclaw_cli.heal.actor import actor
+    from joelclaw_cli.heal.actor import actor, check_reason
     from joelclaw_healing import Ledger, Voice, dismiss_incident
 
+    check_reason(reason)
     incident, _ = place.run(lambda store: Ledger(store).show(incident_id))
-    confirmed(f"Dismiss {incident_id}, {incident.domain} {incident.target}: {incident.problem[:80]}", yes=yes)
+    question = f"Dismiss {incident_id}, {incident.domain} {incident.target}: {incident.problem[:80]}"
+    confirmed(question, yes=yes, look=f"at it: joelclaw heal show {incident_id}")
 
     async def close(store: Store) -> str:
         who = await actor(store)

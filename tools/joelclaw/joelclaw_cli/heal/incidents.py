@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -109,9 +108,11 @@ def _facts(incident: Incident) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> Any:
+    from joelclaw_contracts import strict_json
+
     try:
-        return json.loads(text)
-    except ValueError:
+        return strict_json.loads(text)
+    except strict_json.NotStrictJson:
         return text or None
 
 

@@ -29,6 +29,9 @@ def stop(place: Place, reason: str) -> Answer:
 
     Probes, alerts and the scheduled backups go on. What comes due waits, and is judged afresh after the start.
     """
+    from joelclaw_cli.heal.actor import check_reason
+
+    check_reason(reason)
     return _turn(place, on=True, reason=reason)
 
 

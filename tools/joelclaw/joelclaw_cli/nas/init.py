@@ -36,7 +36,13 @@ def init(force: bool) -> Answer:
     from joelclaw_contracts import config_path, template
 
     path = config_path(os.environ, Path.home())
-    there = path.exists()
+    there = os.path.lexists(path)
+    if there and not path.is_file():
+        raise Failure(
+            "config_unwritable",
+            f"{path} is there, and is no file; it was left as it is",
+            fix="move it away, or set JOELCLAW_CONFIG to another place",
+        )
     if there and not force:
         raise Failure(
             "config_exists",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import socket
 import uuid
@@ -14,9 +13,9 @@ import click
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
-from joelclaw_cli.failures import usage
+from joelclaw_cli.durations import Finite
 from joelclaw_cli.otel.evidence import LEVELS
-from joelclaw_cli.payload import read_data
+from joelclaw_cli.payload import json_object, read_data
 from joelclaw_cli.place import Place
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--component", default="operator", show_default=True, help="The part it is about.")
 @click.option("--failed", is_flag=True, help="It did not succeed; such evidence may page people.")
 @click.option("--error", help="What went wrong.")
-@click.option("--duration-ms", type=click.FloatRange(0), help="How long it took.")
+@click.option("--duration-ms", type=Finite(0), help="How long it took.")
 @click.option("--data", "metadata", default="{}", metavar="JSON|@FILE|-", help="All else that explains it.")
 def emit(
     place: Place,
@@ -56,10 +55,7 @@ def emit(
     from joelclaw_bus.publisher import Publisher
     from joelclaw_contracts import OtelEvent
 
-    try:
-        more = json.loads(read_data(metadata))
-    except ValueError as wrong:
-        raise usage(f"--data is no JSON ({wrong})", fix="give a JSON object") from wrong
+    more = json_object(read_data(metadata), "--data")
     wire = {
         "id": uuid.uuid4().hex,
         "sessionId": f"cli-{getpass.getuser()}-{os.getpid()}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from joelclaw_cli.durations import Finite
 from joelclaw_cli.place import Place
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def filters(function: F) -> F:
     """The options that all reading commands share."""
     for option in reversed(
         (
-            click.option("--hours", type=click.FloatRange(0, 24 * 366), help="Only the last so many hours."),
+            click.option("--hours", type=Finite(0, 24 * 366), help="Only the last so many hours."),
             click.option("--level", type=click.Choice(LEVELS), help="Of this level."),
             click.option("--source", help="From this service."),
             click.option("--component", help="Of this component or function."),

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from joelclaw_cli.command import DEFAULT_STATE, command, wants_json
-from joelclaw_cli.failures import usage
+from joelclaw_cli.command import DEFAULT_STATE, STATE_DIR, command, wants_json
 
 
 @command(
@@ -23,7 +22,7 @@ from joelclaw_cli.failures import usage
 @click.option("--redis-url", envvar="REDIS_URL", help="Use this store (REDIS_URL) instead of an embedded one.")
 @click.option(
     "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=STATE_DIR,
     envvar="JOELCLAW_STATE_DIR",
     default=DEFAULT_STATE,
     show_default=True,
@@ -51,16 +50,13 @@ def up(
     """
     import anyio
 
+    from joelclaw_cli.place import checked_url
     from joelclaw_cli.up.feed import Feed
     from joelclaw_cli.up.suite import Plan, Suite
 
-    if ready_file:
-        if not ready_file.absolute().parent.is_dir():
-            raise usage(f"--ready-file: there is no directory {ready_file.absolute().parent}", fix="make it first")
-        ready_file.unlink(missing_ok=True)
     plan = Plan(
         state_dir=state_dir,
-        redis_url=redis_url or None,
+        redis_url=checked_url(redis_url) if redis_url else None,
         port=port,
         prefix=prefix,
         ready_file=ready_file,

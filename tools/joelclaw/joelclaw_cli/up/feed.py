@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from joelclaw_cli.answer import Answer, envelope
+from joelclaw_cli.safe import visible
 
 _COLOURS = {
     "debug": "2",
@@ -48,8 +49,9 @@ class Feed:
         if line.startswith(ALERT):
             self.alert(line.removeprefix(ALERT), source=service)
             return
-        level, text = _drawn(line)
-        self._line(service, text, _COLOURS.get(level, "0"))
+        level, texts = _drawn(line)
+        for text in texts:
+            self._line(service, text, _COLOURS.get(level, "0"))
 
     def alert(self, text: str, *, source: str) -> None:
         """An alert for people, on a line that can't be missed."""
@@ -61,9 +63,10 @@ class Feed:
             with suppress(OSError):
                 print(envelope("joelclaw up", answer), flush=True)
             return
-        self._write("\n" + "\n".join(picture) + "\n")
+        self._write("\n" + "\n".join(map(visible, picture)) + "\n")
 
     def _line(self, source: str, text: str, colour: str) -> None:
+        text = visible(text)
         if self._colour:
             self._write(f"\033[2m{source:>7} │\033[0m \033[{colour}m{text}\033[0m")
         else:
@@ -74,21 +77,21 @@ class Feed:
             print(text, file=self._out, flush=True)
 
 
-def _drawn(line: str) -> tuple[str, str]:
-    """(level, words) of a log line; a line that is no JSON object is shown as it is."""
+def _drawn(line: str) -> tuple[str, list[str]]:
+    """(level, its lines: words, then a traceback) of a log line; one that is no JSON object is shown as it is."""
     record: dict[str, Any] | None = None
     if line.startswith("{"):
-        with suppress(ValueError):
+        with suppress(ValueError, RecursionError):
             loaded = json.loads(line)
             record = loaded if isinstance(loaded, dict) else None
     if record is None:
-        return "info", line
+        return "info", [line]
     level = str(record.get("level", "info")).lower()
     text = next((str(record[k]) for k in _TEXT if record.get(k)), "")
     known = {*_TIME, *_TEXT, "level", "service", "logger", "exc"}
     rest = " ".join(f"{k}={_word(v)}" for k, v in record.items() if k not in known and v not in (None, "", {}, []))
-    trace = f"\n{record['exc']}" if record.get("exc") else ""
-    return level, f"{level:<5} {text}  {rest}".rstrip() + trace
+    trace = str(record["exc"]).split("\n") if record.get("exc") else []
+    return level, [f"{level:<5} {text}  {rest}".rstrip(), *trace]
 
 
 def _word(value: object) -> str:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from joelclaw_bus.state_directory import write_atomically
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import DEFAULT_STATE
+from joelclaw_cli.failures import usage
 
 TRY = (
     (
@@ -24,6 +27,67 @@ TRY = (
     ("joelclaw heal list", "what is broken, and what is done about it"),
     ("joelclaw otel search system.self-healing.router --hours 1", "the evidence of each decision"),
 )
+
+
+class ReadyFile:
+    """The file of `--ready-file`: never in the place of what is not ours, and taken away only while it is ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.expanduser().absolute()
+        self._told: str | None = None
+
+    def claim(self) -> None:
+        """Take an earlier suite's away, which would lie. Failure where anything else is there, or no directory."""
+        if not self._path.parent.is_dir():
+            raise usage(f"--ready-file: there is no directory {self._path.parent}", fix="make it first")
+        try:
+            mode = self._path.lstat().st_mode
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise usage(f"--ready-file: {self._path} can't be looked at ({error.strerror})") from error
+        if not stat.S_ISREG(mode) or not _is_ours(self._content()):
+            raise usage(
+                f"--ready-file: {self._path} is there, and is no ready file",
+                fix="name a file that does not exist; it would be replaced, and removed at the end",
+            )
+        try:
+            self._path.unlink()
+        except OSError as error:
+            raise usage(f"--ready-file: {self._path} can't be replaced ({error.strerror})") from error
+
+    def tell(self, text: str) -> bool:
+        """Write it, whole. False if somebody has put something else there meanwhile: that stays."""
+        there = self._content() if os.path.lexists(self._path) else None
+        if there is not None and there != self._told:
+            return False
+        write_atomically(self._path, text)
+        self._told = text
+        return True
+
+    def remove(self) -> None:
+        if self._told is not None and self._content() == self._told:
+            self._path.unlink(missing_ok=True)
+
+    def _content(self) -> str:
+        """What it holds; a NUL for what can't be a ready file."""
+        try:
+            if not stat.S_ISREG(self._path.lstat().st_mode) or self._path.stat().st_size > 65_536:
+                return "\0"
+            return self._path.read_text("utf-8")
+        except (OSError, ValueError):
+            return "\0"
+
+
+def _is_ours(text: str) -> bool:
+    """What `ready_text` writes, or what `mktemp` makes."""
+    if not text:
+        return True
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(told, dict) and set(told) == {"redis_url", "http"}
 
 
 def suite_record(redis_url: str, prefix: str, http: Mapping[str, str]) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from anyio.abc import TaskGroup, TaskStatus
 
 from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
 from joelclaw_bus.errors import StoreNotStarted
-from joelclaw_bus.state_directory import StateDirectory, write_atomically
+from joelclaw_bus.state_directory import StateDirectory
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
 from joelclaw_cli.up.child import Child, end_orphans
 from joelclaw_cli.up.feed import Feed
-from joelclaw_cli.up.ready import announcement, ready_text, suite_record
+from joelclaw_cli.up.ready import ReadyFile, announcement, ready_text, suite_record
 from joelclaw_cli.up.restarts import next_restart
 from joelclaw_cli.up.services import SERVICES, Service, environment
 
@@ -54,6 +54,7 @@ class Suite:
         self._store: EmbeddedStore | None = None
         self._url = plan.redis_url or ""
         self._children = {s.name: Child(s.name, self._state.services) for s in plan.services}
+        self._ready_file = ReadyFile(plan.ready_file) if plan.ready_file else None
         self._kept = {s.name: anyio.Event() for s in plan.services}  # set when nobody keeps it up any more
         self._stopping = anyio.Event()
         self._store_changes = anyio.Lock()
@@ -61,6 +62,8 @@ class Suite:
 
     async def run(self) -> None:
         """The whole life. Failure, StateDirectoryBusy, StoreNotStarted, StoreUnavailable."""
+        if self._ready_file:
+            self._ready_file.claim()
         self._state.open()
         try:
             async with anyio.create_task_group() as tasks:
@@ -193,26 +196,26 @@ class Suite:
                     self._stopping.set()
 
     async def _tell_when_ready(self) -> None:
-        """Once every service is ready: tell everybody. Later only if one has moved, since it was started again."""
+        """Once every service is ready: tell everybody. Later whenever one is gone, or is back at another address."""
         began, warned = time.monotonic(), False
         told: dict[str, str] | None = None
         while True:
             facts = {name: child.ready() for name, child in self._children.items()}
             late = [name for name, fact in facts.items() if fact is None]
             http = {name: str(fact.get("http", "")) for name, fact in facts.items() if fact}
-            if not late and http != told:
+            if http != told and (told is not None or not late):
                 self._tell(http, first=told is None)
                 told = http
             if late and told is None and not warned and time.monotonic() - began > 30:
                 warned = True
                 self._feed.say(f"not ready after 30 s: {', '.join(late)}", colour="1;33")
-            await anyio.sleep(0.05 if told is None else 0.5)
+            await anyio.sleep(0.05 if told is None else 0.2)
 
     def _tell(self, http: dict[str, str], *, first: bool) -> None:
         """The record for other commands, the ready file; and the announcement, once."""
         self._state.record_suite(suite_record(self._url, self._plan.prefix, http))
-        if self._plan.ready_file:
-            write_atomically(self._plan.ready_file.absolute(), ready_text(self._url, http))
+        if self._ready_file and not self._ready_file.tell(ready_text(self._url, http)):
+            self._feed.say(f"{self._plan.ready_file} holds something else by now; it is left alone", colour="1;33")
         if first:
             self._feed.ready(*announcement(self._url, http, self._state.path, embedded=self._store is not None))
 
@@ -234,8 +237,8 @@ class Suite:
         self._stopping.set()
         for child in self._children.values():
             child.kill()  # only where the supervisor itself failed: a graceful stop has left none
-        if self._plan.ready_file:
-            self._plan.ready_file.unlink(missing_ok=True)
+        if self._ready_file:
+            self._ready_file.remove()
         if self._store and self._store.pid:
             async with self._store_changes:
                 await to_thread.run_sync(self._store.stop)

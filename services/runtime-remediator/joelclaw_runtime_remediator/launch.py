@@ -21,6 +21,9 @@ STALE, NO_COMMAND = 75, 127
 
 def main() -> int:
     state_file, fence, command = sys.argv[1], int(sys.argv[2]), sys.argv[4:]
+    # The remediator holds its place in `joelclaw up` by an inherited lock. A runtime that outlives it must not: nobody
+    # could start a remediator here again.
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     with open(state_file + ".lock", "w") as lock:  # let go by exec
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

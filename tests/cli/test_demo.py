@@ -12,7 +12,7 @@ from joelclaw_cli.demo.play import Played
 from joelclaw_cli.demo.proofs import Facts, Proof, Verdict, backup_proofs, restart_proofs, takeover_proofs
 
 BACKUP: dict[str, Any] = {
-    "failedExit": 1, "failedCode": "backup_failed", "failedMessage": "unreachable",
+    "failedExit": 1, "failedCode": "backup_failed",
     "incident": "inc-1", "openState": "open", "answered": "scheduled", "rule": "retry-within-budget",
     "dueMs": 5000, "delayMs": 5000, "retriedMs": 5003, "retryIncident": "inc-1", "retryAttempt": 1,
     "path": "/nas/a", "keys": 3, "sha256": "ab" * 32, "onDisk": True, "verifyExit": 0, "verified": True,

@@ -41,7 +41,7 @@ async def play(stage: Stage, tell: Teller, facts: dict[str, Any]) -> None:
     away.rename(stage.destination)
     tell.line("the destination is back; nobody tells anybody, the retry will see")
 
-    retry = await until("the retry", lambda: _retry(stage))
+    retry = await until("the retry", lambda: _retry(stage, answer))
     facts.update(retriedMs=int(retry.entry.partition("-")[0]), retryIncident=retry.data["incidentId"])
     facts["retryAttempt"] = retry.data["attempt"]
     tell.line(f"due: {retry.name}, attempt {retry.data['attempt']}", style="yellow")
@@ -70,13 +70,18 @@ async def _waiting(ledger: Ledger) -> Incident | None:
 
 
 async def _answer(stage: Stage, status: str, incident: str) -> dict[str, Any] | None:
+    """The newest: on a slow machine a retry may have come and failed before the destination is back."""
     entries = await latest(stage.store, HealingCompleted.event_name)
-    found = (e.data for e in entries if e.data.get("incidentId") == incident and e.data.get("status") == status)
+    found = (
+        e.data for e in reversed(entries) if e.data.get("incidentId") == incident and e.data.get("status") == status
+    )
     return next(found, None)
 
 
-async def _retry(stage: Stage) -> Entry | None:
-    return next(iter(await latest(stage.store, BackupRetryRequested.event_name)), None)
+async def _retry(stage: Stage, answer: dict[str, Any]) -> Entry | None:
+    """The retry that this answer has promised."""
+    entries = await latest(stage.store, BackupRetryRequested.event_name)
+    return next((e for e in entries if e.data.get("attempt") == answer["nextAttempt"]), None)
 
 
 async def _followed(stage: Stage, tell: Teller, run: str, told: set[str]) -> RunDetail | None:

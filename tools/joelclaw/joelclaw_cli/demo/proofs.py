@@ -62,7 +62,7 @@ def backup_proofs(facts: Facts) -> list[Proof]:
             "the backup failed while its destination was away",
             facts,
             lambda f: f["failedExit"] == 1 and f["failedCode"] == "backup_failed",
-            lambda f: f"exit code {f['failedExit']}: {f['failedMessage']}",
+            lambda f: f"exit code {f['failedExit']}, {f['failedCode']}",
         ),
         _proof(
             "an incident was opened, and a retry scheduled",
@@ -83,7 +83,7 @@ def backup_proofs(facts: Facts) -> list[Proof]:
             lambda f: f"{f['path']}, {f['keys']} keys, sha256 {f['sha256'][:12]}",
         ),
         _proof(
-            "the incident is closed: remediated",
+            "the incident is closed, remediated",
             facts,
             lambda f: f["closedState"] == "closed" and f["end"] == "resolved" and f["closing"] == "remediated",
             lambda f: f"{f['incident']} {f['closedState']}, {f['end']}; answer {f['closing']}",
@@ -111,7 +111,9 @@ def takeover_proofs(facts: Facts) -> list[Proof]:
             "the step that was recorded was not repeated",
             facts,
             lambda f: f["done"]["one"] == [killed] and f["recorded"]["one"] == killed,
-            lambda f: f"step one was done by {_all(f['done']['one'])}, step two by {_all(f['done']['two'])}",
+            lambda f: (
+                f"step one was done by {_all(f['done']['one'])}, step two, unrecorded, by {_all(f['done']['two'])}"
+            ),
         ),
         _proof("its result was sent once", facts, lambda f: f["results"] == 1, lambda f: f"{f['results']} event"),
     ]
@@ -131,7 +133,7 @@ def restart_proofs(facts: Facts) -> list[Proof]:
             "it was restarted exactly once, though two asked",
             facts,
             lambda f: f["asked"] == 2 and f["restarts"] == 1 and len(f["startsSince"]) == 1 and f["hungGone"] is True,
-            lambda f: f"asked {f['asked']} times, started {len(f['startsSince'])} time(s): {_all(f['startsSince'])}",
+            lambda f: f"{f['asked']} reports, starts since then: {len(f['startsSince'])} ({_all(f['startsSince'])})",
         ),
         _proof(
             "it answers again, and stayed well",

@@ -61,7 +61,9 @@ async def play(stage: Stage, tell: Teller, facts: dict[str, Any]) -> None:
 
     await until("the take-over", taken_over)
     facts["silenceMs"] = round((time.monotonic() - killed_at) * 1000)
-    tell.line(f"{facts['silenceMs']} ms later process {survivor} takes the run over", style="yellow")
+    tell.line(
+        f"{facts['silenceMs']} ms later its lease has run out: process {survivor} takes the run over", style="yellow"
+    )
     ended = await until("the end of the run", lambda: _ended(stage, run))
     acts = [line for line in lines_of(journal) if line.get("did") == "step"]
     facts.update(run=run, state=ended.facts.state, recorded={name: ended.steps.get(name) for name in STEPS})

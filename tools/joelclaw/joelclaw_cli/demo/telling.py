@@ -36,14 +36,13 @@ class Teller:
 
     def line(self, sentence: str, *, style: str = "") -> None:
         """Something that was done, or seen."""
-        self._write(Text(f"{self.seconds:6.1f} s  ", style="dim").append(sentence, style=style or "default"))
+        self._write(Text.assemble((f"{self.seconds:6.1f} s  ", "dim"), (sentence, style)))
 
     def verdict(self, verdict: Verdict) -> None:
         """Each proof on a line; what kept the act from its end on the last."""
         for proof in verdict.proofs:
             mark, style = ("✓", "green") if proof.held else ("✗", "bold red")
-            told = Text(f"       {mark} ", style=style).append(proof.claim, style="bold").append(f": {proof.seen}")
-            self._write(told)
+            self._write(Text.assemble((f"       {mark} ", style), (proof.claim, "bold"), f": {proof.seen}"))
         if verdict.why:
             self._write(Text(f"       ✗ {verdict.why}", style="bold red"))
 

@@ -100,7 +100,7 @@ def configuration(folder: Path, port: int) -> dict[str, Any]:
     return {
         "backup": {"destination": {"kind": "directory", "path": str(folder / "nas")}},
         "backupFailureRouter": {"sleepMinMs": RETRY_MS, "sleepMaxMs": RETRY_MS, "sleepStepMs": 1},
-        "health": {"confirmations": 2},
+        "health": {"confirmations": 2, "recheckMs": 3_600_000},  # who reports a broken runtime here is the demo alone
         "budgets": {"stabilityMs": 1500, "stabilityPasses": 3},
         "runtime": {
             "command": command,

@@ -1,4 +1,4 @@
-# Needs only Python 3.11, pip, venv, make and git. `make up` runs the suite, `make test` proves it.
+# Needs only Python 3.11, pip, venv, make and git. `make demo` shows it, `make up` runs it, `make test` proves it.
 PYTHON ?= python3
 ARGS ?= -n 2
 VENV := .venv
@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup up test check lock clean
+.PHONY: help setup demo up test check lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -24,6 +24,9 @@ $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=-e %)
 	@touch $@
+
+demo: setup ## See it heal itself, on a temporary suite (half a minute)
+	@$(BIN)/joelclaw demo
 
 up: setup ## Run the suite here (Ctrl-C stops it)
 	@$(BIN)/joelclaw up

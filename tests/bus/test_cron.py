@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joelclaw_bus import Functions, Limits, SlotCalls, Step, Store, Tick, cron
+from joelclaw_bus import scheduler as scheduler_module
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.cron import ExpressionInvalid, parse
 from joelclaw_bus.event import Event
@@ -22,6 +23,7 @@ from joelclaw_bus.scheduler import Scheduler
 from joelclaw_bus.trouble import Spells, Trouble
 from tests.support.seen import Seen
 from tests.support.server import Server
+from tests.support.waiting import later
 from tests.support.workers import working
 
 BERLIN, ANGELES, LORD_HOWE = "Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe"
@@ -362,6 +364,68 @@ async def test_after_a_flush_an_old_expression_does_not_come_back(server: Server
     await after.register()
     old.clock.at = await store.time_ms()
     assert await before.step() is False
+
+
+async def test_an_old_scheduler_that_comes_back_does_not_put_its_expression_over_the_new_one(store: Store) -> None:
+    old, new = Bench(store, "* * * * *"), Bench(store, "*/2 * * * *")
+    before, after = old.scheduler(), new.scheduler()
+    assert await before.register()
+    assert await after.register()
+    assert not await before.register()  # its connection was lost for a moment
+    assert await store.call("HGET", old.slot.cron, "test/tick#0:expression") == b"*/2 * * * *"
+    new.clock.at = await store.time_ms()
+    assert await after.step() is True
+
+
+async def test_after_a_flush_the_later_expression_wins_whoever_comes_first(server: Server, store: Store) -> None:
+    old, new = Bench(store, "* * * * *"), Bench(store, "*/2 * * * *")
+    before, after = old.scheduler(), new.scheduler()
+    await before.register()
+    await after.register()
+    server.empty()
+    assert await before.register()
+    assert await after.register()
+    assert not await before.register()
+
+
+@pytest.mark.parametrize("how", ["lost", "ours again", "abandoned"])
+async def test_a_superseded_scheduler_goes_on_when_it_may(
+    store: Store, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(scheduler_module, "LOOK_AGAIN", 0.05)
+    monkeypatch.setattr(scheduler_module, "LONGEST_NAP", 0.05)
+    old, new = Bench(store, "* * * * * *"), Bench(store, "0 0 * * *")
+    before = old.scheduler()
+    await before.register()
+    await new.scheduler().register()
+    monkeypatch.setattr(Told, "now_ms", ServerClock.now_ms)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(before.run)
+        await later(store, 1_200)
+        assert not old.seen.all(TickEnqueued)
+        match how:
+            case "lost":
+                await store.call("DEL", old.slot.cron)
+            case "ours again":
+                again = Bench(store, "* * * * * *")
+                await again.scheduler().register()
+            case _:
+                await store.call("HSET", old.slot.cron, "test/tick#0:seen", await store.time_ms() - 300_001)
+        await old.seen.wait(TickEnqueued)
+        tasks.cancel_scope.cancel()
+
+
+async def test_a_waiting_scheduler_says_that_it_stands_for_its_schedule(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler_module, "LONGEST_NAP", 0.01)
+    bench = Bench(store, "0 0 1 1 *")
+    scheduler = bench.scheduler()
+    await scheduler.register()
+    bench.clock.at = await store.time_ms()
+    await store.call("HSET", bench.slot.cron, "test/tick#0:seen", 1)
+    assert await scheduler.step()
+    assert int(await store.call("HGET", bench.slot.cron, "test/tick#0:seen")) > 1
 
 
 async def test_ticks_run_their_function_and_go_on_after_a_flush(server: Server, store: Store) -> None:

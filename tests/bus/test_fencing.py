@@ -12,6 +12,7 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
+from tests.support.waiting import later
 
 FN = "test/fn"
 
@@ -209,3 +210,25 @@ async def test_renewal_keeps_the_count_and_names_what_is_lost(bench: Bench) -> N
     assert rows[0][3] == 1
     await bench.steal(d, "b")
     assert await bench.store.run(renew, [d.source], [FN, "a", d.entry]) == [d.entry.encode()]
+
+
+async def test_an_entry_that_was_deleted_while_its_run_executes_does_not_keep_it_from_ending(bench: Bench) -> None:
+    from joelclaw_bus.script import load_script
+
+    d = await bench.read("a")
+    await bench.runs.step(d, "one", b"1")
+    await bench.store.call("XDEL", d.source, d.entry)
+    assert await bench.store.run(load_script("joelclaw_bus", "renew"), [d.source], [FN, "a", d.entry]) == []
+    assert (await bench.calls.mend(bench.slot, 0)).lost == ()
+    assert isinstance(await bench.runs.finish(d, status="completed"), int)
+
+
+async def test_an_entry_that_was_deleted_while_its_worker_died_ends_as_lost(bench: Bench) -> None:
+    d = await bench.read("a")
+    await bench.runs.step(d, "one", b"1")
+    await bench.store.call("XDEL", d.source, d.entry)
+    await later(bench.store, 300)
+    page = await _takeover(bench, "b", lease_ms=300)
+    assert isinstance(page, Page)
+    assert page.deleted == (d.entry,)
+    assert (await bench.calls.mend(bench.slot, 0)).lost == (d.run,)

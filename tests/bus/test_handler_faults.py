@@ -10,7 +10,7 @@ import pytest
 from pydantic import field_validator
 
 from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, cron, event
-from joelclaw_bus.errors import StoreUnavailable
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.observer import EventBuried, RunEnded, RunParked
 from joelclaw_bus.script import Script
 from joelclaw_bus.store import Arg
@@ -126,3 +126,31 @@ async def test_a_tick_that_has_begun_is_never_skipped(store: Store) -> None:
         ended = await seen.wait(RunEnded, 3)
     begun = {f.run for f in seen.all(RunParked) if f.state == "due"}
     assert begun <= {f.run for f in ended if f.status == "completed"}
+
+
+async def test_a_store_that_refuses_everybody_costs_a_handler_no_attempt(store: Store) -> None:
+    functions, begun = Functions(), []
+
+    @functions.function("test/ask", on=[event(Asked)], retries=1, backoff=QUICK)
+    async def ask(e: Event[Asked], step: Step) -> None:
+        begun.append(step.attempt)
+        if len(begun) < 4:
+            raise StoreRefused("here", "OOM", "maxmemory is reached")
+
+    await Publisher(store).send(Asked())
+    async with working(store, functions) as seen:
+        ended = await seen.wait(RunEnded)
+    assert (ended[0].status, begun) == ("completed", [0, 0, 0, 0])
+
+
+async def test_a_refusal_of_one_command_is_the_handler_s_own_failure(store: Store) -> None:
+    functions = Functions()
+
+    @functions.function("test/ask", on=[event(Asked)], retries=1, backoff=QUICK)
+    async def ask(e: Event[Asked], step: Step) -> None:
+        raise StoreRefused("here", "WRONGTYPE", "not a stream")
+
+    await Publisher(store).send(Asked())
+    async with working(store, functions) as seen:
+        ended = await seen.wait(RunEnded)
+    assert ended[0].status == "failed"

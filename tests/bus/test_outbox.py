@@ -9,7 +9,7 @@ import pytest
 
 from joelclaw_bus import Event, Functions, Limits, OutboxItem, Publisher, SlotCalls, Step, Store, event, item_of
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, RunEnded
+from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
 from joelclaw_contracts import EventModel
@@ -192,3 +192,84 @@ async def test_what_a_failure_or_an_unreadable_event_sends_bears_its_time(
         await seen.wait(OutboxDelivered, 2)
     assert await store.call("XLEN", "test/sent") == 2
     assert all(item.created_ms >= before - 50 for item in delivered)  # the worker's reckoning of the server's clock
+
+
+async def refused_first(store: Store) -> Slot:
+    """An outbox whose first item goes to a key that is no stream; the next one is in order."""
+    slot = store.keys.slot("test/asked")
+    await store.call("SET", "test/spoilt", "no stream")
+    for item in (
+        OutboxItem("event:a", "event", "test/spoilt", event_id="a", data="{}", created_ms=1),
+        OutboxItem("event:b", "event", "test/sent", event_id="b", data="{}", created_ms=2),
+    ):
+        await store.call("HSET", slot.outbox_items, item.id, item.encode())
+        await store.call("ZADD", slot.outbox, item.created_ms, item.id)
+    return slot
+
+
+async def test_a_refused_item_stops_none_behind_it_and_arrives_when_it_can(store: Store) -> None:
+    seen, slot = Seen(), await refused_first(store)
+    outbox = await outbox_of(store, seen, Limits(dedupe_ms=10**14))
+    for _ in range(3):
+        await outbox.sweep(slot)
+        await age(store, slot)
+    assert await store.call("XLEN", "test/sent") == 1
+    assert [(f.slot, f.what) for f in seen.all(Stuck)] == [("test/asked", "outbox item event:a")]
+    await store.call("DEL", "test/spoilt")
+    await outbox.sweep(slot)
+    outbox.close()
+    assert await store.call("XLEN", "test/spoilt") == 1
+    assert await store.call("EXISTS", slot.outbox) == 0
+
+
+async def test_a_refused_item_waits_longer_after_each_try(store: Store) -> None:
+    slot, calls, waits = await refused_first(store), SlotCalls(store, Limits()), []
+    for _ in range(9):
+        taken = await calls.outbox_take(slot, 1_000)
+        waits.append(round((int(await store.call("ZSCORE", slot.outbox, "event:a")) - taken.now_ms) / 1000))
+        await age(store, slot)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 64, 64]
+    await store.call("DEL", "test/spoilt")
+
+
+async def test_a_refused_item_keeps_a_stopping_worker_from_nothing(store: Store) -> None:
+    seen, slot = Seen(), await refused_first(store)
+    outbox = await outbox_of(store, seen)
+    for item, _ in (await SlotCalls(store, Limits()).outbox_take(slot, 1)).items:
+        outbox.post(slot, item)
+    await outbox.drain()
+    outbox.close()
+    assert await store.call("XLEN", "test/sent") == 1
+    await store.call("DEL", "test/spoilt")
+
+
+async def test_one_slot_that_is_refused_keeps_no_other_from_its_turn(store: Store) -> None:
+    """Slots are swept by name: the spoilt ones come first."""
+    slot = await refused_first(store)
+    first = store.keys.slot("test/aaa")
+    await store.call("HSET", store.keys.slots, first.name, 1, slot.name, 1)
+    await store.call("SET", first.outbox, "no index")
+    await store.call("SET", first.due, "no index")
+    async with working(store, Functions()) as seen:
+        await seen.wait(OutboxDelivered)
+        await seen.wait(Stuck, 3)
+        await store.call("DEL", "test/spoilt")
+        await store.call("DEL", first.outbox)
+        await store.call("DEL", first.due)
+    assert {f.slot for f in seen.all(Stuck)} == {"test/aaa", "test/asked"}
+
+
+async def test_a_backlog_in_one_slot_lets_the_others_have_their_turn(one_store: Store) -> None:
+    for name in ("test/aaa", "test/bbb"):
+        await one_store.call("HSET", one_store.keys.slots, name, 1)
+        slot = one_store.keys.slot(name)
+        await one_store.call("HSET", slot.due_items, "x", b'["data","{}"]')
+        await one_store.call("ZADD", slot.due, 1, "e:x")
+        for n in range(450 if name == "test/aaa" else 0):
+            await one_store.call("HSET", slot.due_items, f"y{n}", b'["data","{}"]')
+            await one_store.call("ZADD", slot.due, 1, f"e:y{n}")
+    async with working(one_store, Functions()) as seen:
+        await seen.wait(Promoted, 6)
+    turns = [(f.slot, f.count) for f in seen.all(Promoted)]
+    assert turns[:2] == [("test/aaa", 100), ("test/bbb", 1)]
+    assert sum(count for slot, count in turns if slot == "test/aaa") == 451

@@ -23,13 +23,20 @@ from joelclaw_bus import (
     event,
     open_store,
 )
+from joelclaw_bus.leases import HeldPermit
+from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import RunEnded, RunParked, RunStarted, TickEnqueued
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.permits import Claimed
+from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.script import load_script
+from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.server import Server
+from tests.support.waiting import later
 from tests.support.workers import working
 
 
@@ -330,3 +337,118 @@ async def test_a_permit_that_comes_between_refusal_and_rest_is_not_slept_over(
         await parking.wait()
         go.set()
         await seen.wait(RunEnded, 2)
+
+
+HOUR = 3_600_000
+MEMBER, OTHER = "test/job|test/work:one", "test/job|test/work:two"
+
+
+async def test_a_release_that_comes_twice_does_not_take_what_the_run_holds_by_then(store: Store) -> None:
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    old = release_item(MEMBER, "test/work", "", "first begin", HOUR)
+    outbox = Outbox(calls, Publisher(store), Seen())
+    assert (await calls.acquire("test/work", "", MEMBER, 1, HOUR, "first begin")).held
+    await outbox.deliver(slot, old)
+    assert await store.call("ZCARD", slot.permits("")) == 0
+    assert (await calls.acquire("test/work", "", MEMBER, 1, HOUR, "second begin")).held
+    await outbox.deliver(slot, old)
+    assert await store.call("ZCARD", slot.permits("")) == 1
+    await outbox.deliver(slot, release_item(MEMBER, "test/work", "", "second begin", HOUR))
+    outbox.close()
+    assert await store.call("EXISTS", slot.permits(""), slot.claims("")) == 0
+
+
+async def test_an_old_release_does_not_take_what_the_run_was_handed_and_has_not_begun(store: Store) -> None:
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    await calls.acquire("test/work", "", MEMBER, 1, HOUR, "a")
+    assert not (await calls.acquire("test/work", "", OTHER, 1, HOUR, "b")).held
+    assert await calls.release("test/work", "", MEMBER, HOUR, claim="a", most=1)
+    assert await calls.release("test/work", "", OTHER, HOUR, claim="an earlier begin of its own", most=1) is None
+    assert await store.call("ZRANGE", slot.permits(""), 0, -1) == [OTHER.encode()]
+    await store.call("DEL", slot.permits(""), slot.claims(""), slot.outbox, slot.outbox_items)
+
+
+async def test_an_expired_permit_leaves_no_claim(store: Store) -> None:
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    await calls.acquire("test/work", "", MEMBER, 1, 20, "a")
+    await later(store, 30)
+    assert (await calls.acquire("test/work", "", OTHER, 1, HOUR, "b")).held
+    assert await store.call("HKEYS", slot.claims("")) == [OTHER.encode()]
+
+
+@pytest.mark.parametrize("by_then", ["given back", "another begin's"])
+async def test_renewal_keeps_a_permit_and_never_takes_one(store: Store, by_then: str) -> None:
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    keep, keys = load_script("joelclaw_bus", "keep_permit"), [slot.permits(""), slot.claims("")]
+    await calls.acquire("test/work", "", MEMBER, 1, HOUR, "mine")
+    assert await store.run(keep, keys, [MEMBER, "mine", 2 * HOUR]) == 1
+    assert int(await store.call("ZSCORE", keys[0], MEMBER)) > await store.time_ms() + HOUR
+    await calls.release("test/work", "", MEMBER, HOUR, claim="mine")
+    if by_then == "another begin's":
+        await calls.acquire("test/work", "", MEMBER, 1, HOUR, "next")
+    before = await store.call("ZSCORE", keys[0], MEMBER)
+    assert await store.run(keep, keys, [MEMBER, "mine", 2 * HOUR]) == 0
+    assert await store.call("ZSCORE", keys[0], MEMBER) == before
+
+
+async def test_a_lowered_limit_holds_as_soon_as_runs_end(store: Store) -> None:
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    for n in range(4):
+        await calls.acquire("test/work", "", f"test/job|test/work:{n}", 3, HOUR, "c")
+    handed = [
+        await calls.release("test/work", "", f"test/job|test/work:{n}", HOUR, claim="c", most=1) for n in range(3)
+    ]
+    assert [bool(item) for item in handed] == [False, False, True]
+    assert await store.call("ZCARD", slot.permits("")) == 1
+    await store.call("DEL", slot.outbox, slot.outbox_items)
+
+
+async def test_any_of_many_lost_permits_is_freed(one_store: Store) -> None:
+    functions = Functions()
+
+    @functions.function("test/work", on=[event(Job)], retries=1, exclusive=30)
+    async def work(e: Event[Job], step: Step) -> None:
+        return None
+
+    slot = one_store.keys.function_slot("test/work")
+    record = one_store.keys.slot("test/job")
+    for n in range(30):
+        await one_store.call("ZADD", slot.permits(""), "+inf", f"test/job|test/work:{n:02}")
+        if n < 29:
+            await one_store.call("HSET", record.run(f"test/work:{n:02}"), "state", "held")
+    await Publisher(one_store).send(Job(name="next"))
+    async with working(one_store, functions, lease_ms=1_000, fallback_ms=50) as seen:
+        await seen.wait(RunEnded)
+    for n in range(30):
+        await one_store.call("DEL", record.run(f"test/work:{n:02}"))
+    await one_store.call("DEL", slot.permits(""))
+
+
+def test_who_waits_far_behind_asks_rarely() -> None:
+    def patience(rank: int) -> int:
+        return Claimed("f", "", "c", 0, HeldPermit("", "", "", "", 1), rank).patience_ms(10_000)
+
+    assert [patience(rank) for rank in (0, 3, 4, 8, 400, 20_000)] == [10_000, 10_000, 20_000, 30_000, 300_000, 300_000]
+
+
+async def test_a_backlog_before_one_permit_begins_each_run_a_few_times(
+    one_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions, begins = Functions(), 0
+    real = RunCalls.begin
+
+    async def begin(calls: RunCalls, *args: Any, **more: Any) -> Any:
+        nonlocal begins
+        begins += 1
+        return await real(calls, *args, **more)
+
+    @functions.function("test/work", on=[event(Job)], retries=1, concurrency=1)
+    async def work(e: Event[Job], step: Step) -> None:
+        await anyio.sleep(0.005)
+
+    monkeypatch.setattr(RunCalls, "begin", begin)
+    for n in range(300):
+        await Publisher(one_store).send(Job(name=str(n)))
+    async with working(one_store, functions, lease_ms=5_000, fallback_ms=50) as seen:
+        await seen.wait(RunEnded, 300)
+    assert begins < 300 * 6

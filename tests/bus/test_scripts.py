@@ -87,16 +87,11 @@ def sources() -> dict[str, str]:
     return {str(p.relative_to(PACKAGE)): p.read_text() for p in PACKAGE.rglob("*.py")}
 
 
-CALLED_TWICE = {"acquire": {"slot_calls.py", "leases.py"}}
-"""The renewal thread has a client of its own."""
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_is_called_from_one_place(name: str) -> None:
     call = re.compile(rf'(?:_script\(|load_script\([^,]+, )"{name}"\)')
     where = [path for path, text in sources().items() for _ in call.findall(text)]
-    assert len(where) == len(CALLED_TWICE.get(name, {"one"})), where
-    assert set(where) <= CALLED_TWICE.get(name, set(where))
+    assert len(where) == 1, where
 
 
 @pytest.mark.parametrize("name", NAMES)

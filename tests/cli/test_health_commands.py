@@ -9,7 +9,7 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.server import Server
 
-from joelclaw_cli.health.picture import NEVER, picture
+from joelclaw_cli.health.picture import NEVER, UNDER_WAY, picture
 from joelclaw_contracts import CoverageRow, HealthCheck, HealthRound
 
 NOW, CADENCE = 10_000_000, 900_000
@@ -91,6 +91,50 @@ def test_a_bus_without_a_health_service_says_that_nothing_was_ever_checked(cli: 
     said = cli("health", "status")
     assert (said.code, said.error) == (1, "not_checked")
     assert said.envelope["result"]["findings"] == [NEVER]
+
+
+def beats(server: Server, *, started_ms: int, at_ms: int) -> None:
+    """The heartbeat of a health service."""
+    about = {"at": at_ms, "inHand": 0, "functions": ["system/check-system-health"], "started": started_ms}
+    with server.client() as client:
+        client.hset("{bus}:workers", "health-1", json.dumps(about))
+
+
+def test_right_after_the_start_the_first_check_is_under_way_which_is_no_finding_and_no_green(
+    cli: Cli, one_server: Server
+) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 5_000, at_ms=now)
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "first_check")
+    assert said.envelope["error"]["message"] == UNDER_WAY
+    assert said.envelope["result"]["findings"] == []
+    people = cli("health", "status", people=True)
+    assert UNDER_WAY in people.out
+    assert "never" not in people.out
+
+
+def test_a_first_check_that_does_not_end_is_a_finding_and_so_is_a_service_that_died_before_it(
+    cli: Cli, one_server: Server
+) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now)
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "not_checked")
+    assert "has been running for 9" in said.envelope["result"]["findings"][0]
+    beats(one_server, started_ms=now - 50_000, at_ms=now - 40_000)
+    assert cli("health", "status").envelope["result"]["findings"] == [NEVER]
+
+
+def test_after_a_long_pause_the_first_check_is_under_way_too_and_what_is_old_is_unknown(
+    cli: Cli, one_server: Server
+) -> None:
+    now = server_now(one_server)
+    put(one_server, check(checked_ms=1), round_of(at_ms=now - 3 * CADENCE))
+    beats(one_server, started_ms=now - 5_000, at_ms=now)
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "first_check")
+    assert [c["state"] for c in said.envelope["result"]["checks"]] == ["unknown"]
 
 
 def test_a_check_that_nobody_answers_is_a_failure_and_not_a_success(cli: Cli) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import anyio
 import pytest
 
 from joelclaw_bus import Store, StoreSettings, open_store
-from joelclaw_health.probes import destination as destinations
+from joelclaw_contracts.config import SENTINEL
 from joelclaw_health.probes.data_path import data_path
 from joelclaw_health.probes.destination import Destination, destination
 from joelclaw_health.probes.heartbeats import heartbeats
 from joelclaw_health.probes.http import get_ready, http
+from joelclaw_health.probes.runtime import runtime
+from joelclaw_health.probes.touch import touch
 from joelclaw_health.probes.waiting import waiting
 from joelclaw_health.registry import read_registry
 from joelclaw_health.sample import Sample
@@ -224,6 +227,16 @@ async def test_a_mount_that_is_not_mounted_is_failing_and_gets_no_byte(tmp_path:
     assert os.stat(tmp_path).st_mtime_ns == before
 
 
+def test_a_mount_without_the_sentinel_is_not_the_right_file_system(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "is_mount", lambda self: True)
+    assert "sentinel" in str(touch("mount", tmp_path)["reason"])
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / SENTINEL).touch()
+    assert touch("mount", tmp_path)["ok"]
+
+
 async def test_a_destination_with_too_little_space_is_failing(tmp_path: Path) -> None:
     found = await reach("directory", tmp_path, free_mb=10**9)
     assert found.outcome == "failing"
@@ -241,8 +254,32 @@ async def test_a_destination_that_hangs_is_unknown_and_its_child_is_gone(
     hang = tmp_path / "hang"
     hang.write_text('#!/bin/sh\necho $$ > "$0.pid"\nexec sleep 600\n')
     hang.chmod(0o755)
-    monkeypatch.setattr(destinations.sys, "executable", str(hang))
+    monkeypatch.setattr(sys, "executable", str(hang))
     found = await reach("directory", tmp_path, timeout=1.0)
     assert (found.outcome, "did not answer within" in found.reason) == ("unknown", True)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "hang.pid").read_text()), 0)
+
+
+# The runtime
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome", "reason"),
+    [
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "ok", ""),
+        (b"HTTP/1.1 503 Not Ready\r\n\r\n", "failing", "HTTP 503"),
+        (None, "unknown", "no answer within 0.3 s"),
+    ],
+)
+async def test_the_runtime_is_asked_where_it_is_ready_and_silence_is_unknown(
+    reply: bytes | None, outcome: str, reason: str
+) -> None:
+    async with answering(reply) as url:
+        found = await runtime(url, now=1, timeout=0.3)
+    assert (found.key, found.outcome, found.reason) == ("runtime readiness", outcome, reason)
+
+
+async def test_a_runtime_that_refuses_is_failing() -> None:
+    found = await runtime(f"http://127.0.0.1:{free_port()}", now=1, timeout=2)
+    assert (found.outcome, found.reason) == ("failing", "connection refused")

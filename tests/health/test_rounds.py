@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from joelclaw_backup.settings import destination_of as backups_destination
 from joelclaw_bus import Store
-from joelclaw_contracts import Config, HealingCompleted
-from joelclaw_healing import Move, Report
+from joelclaw_contracts import Config, HealingCompleted, HealingRequested
+from joelclaw_contracts.config import Runtime
+from joelclaw_healing import RUNTIME, Move, Report
 from joelclaw_healing.lifecycle import reported
 from joelclaw_health.book import Book
 from joelclaw_health.clinic import BookContested
 from joelclaw_health.coverage import RUNTIME_OWNER
+from joelclaw_health.inventory import NO_URL
 from joelclaw_health.probes.destination import Destination
 from joelclaw_health.settings import NOBODY, read_settings
 from tests.health.conftest import beat, checks, clinic_of, last_round, letters, look, settings_of
+from tests.support.server import free_port
 
 
 async def test_a_healthy_bus_is_ok_and_nobody_hears_of_it(store: Store) -> None:
@@ -120,22 +125,68 @@ async def test_when_everything_fails_at_once_nothing_is_asked_and_one_alert_goes
 
 
 async def test_what_is_not_configured_is_not_red_and_has_one_line_in_coverage(store: Store, tmp_path: Path) -> None:
-    clinic = clinic_of(store, read_settings(Config(), tmp_path))
+    config = Config.model_validate({"backup": {"destination": {"kind": "mount"}}})
+    clinic = clinic_of(store, read_settings(config, tmp_path))
     await look(clinic, "r1")
     rows = {(r.component, r.condition): r for r in (await last_round(store)).coverage}
-    for line in (("destination", "destination"), ("backups", "artefact")):
+    for line in (("destination", "destination"), ("backup redis", "artefact"), ("runtime", "readiness")):
         assert not rows[line].configured
         assert rows[line].note.startswith("not configured")
-    assert not [k for k in await checks(store) if k.startswith(("destination", "backups"))]
+    assert not [k for k in await checks(store) if k.startswith(("destination", "backup", "runtime"))]
+
+
+async def test_a_runtime_that_is_down_is_asked_to_be_healed_by_its_owner(store: Store) -> None:
+    await store.call("HSET", store.keys.functions, RUNTIME_OWNER, "{}")
+    await beat(store, "remediator", functions=[RUNTIME_OWNER])
+    down = Runtime(url=f"http://127.0.0.1:{free_port()}")
+    clinic = clinic_of(store, settings_of(runtime=down))
+    for number in range(3):
+        await look(clinic, f"r{number}")
+    assert await letters(store) == ["health:runtime:readiness:opened:1", "health:runtime:readiness:request:1"]
+    raw = await store.call("HGET", Book(store).slot.outbox_items, "health:runtime:readiness:request:1")
+    asked = HealingRequested.model_validate_json(json.loads(raw)["data"])
+    target = (RUNTIME.domain, RUNTIME.name, RUNTIME_OWNER)
+    assert (asked.domain, asked.target_component, asked.route_to_function) == target
+
+
+async def test_a_runtime_without_an_address_is_not_asked_and_says_why(store: Store) -> None:
+    await look(clinic_of(store, settings_of(runtime=Runtime(command=("run",)))), "r1")
+    (row,) = [r for r in (await last_round(store)).coverage if r.component == "runtime"]
+    assert (row.configured, row.note) == (False, NO_URL)
 
 
 async def test_a_backup_directory_on_the_same_disk_is_checked_and_called_so(store: Store, tmp_path: Path) -> None:
-    (tmp_path / "backups").mkdir()
     settings = settings_of(tmp_path, timeout=20.0, free_mb=0)
     await look(clinic_of(store, settings), "r1")
     (row,) = [r for r in (await last_round(store)).coverage if r.condition == "destination"]
     assert (row.component, row.configured, row.note) == ("destination/local", True, "same disk")
     assert (await checks(store))["destination/local destination"].state == "ok"
+
+
+async def test_the_state_directory_may_be_missing_until_the_first_backup_makes_it(store: Store, tmp_path: Path) -> None:
+    await look(clinic_of(store, settings_of(tmp_path / "none", timeout=20.0)), "r1")
+    check = (await checks(store))["destination/local destination"]
+    assert (check.state, check.value) == ("ok", "nothing was kept there yet")
+    assert not (tmp_path / "none").exists()
+
+
+PLACES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "a path": {"backup": {"destination": {"path": "/srv/copies"}}},
+    "a mount": {"backup": {"destination": {"path": "/srv/copies", "kind": "mount", "tier": "nvme"}}},
+    "a NAS": {"transport": {"nas": {}}},
+    "the fast NAS": {"transport": {"nas": {"nvmeRoot": "/fast"}}, "backup": {"destination": {"tier": "nvme"}}},
+    "a NAS, not used": {"transport": {"nas": {}}, "backup": {"destination": {"kind": "directory"}}},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_health_watches_the_place_that_the_backup_service_writes_to(place: str, tmp_path: Path) -> None:
+    config = Config.model_validate(PLACES[place])
+    written = backups_destination(config, tmp_path)
+    (watched,) = read_settings(config, tmp_path).destinations
+    assert (watched.path, watched.note) == (str(written.root), written.label)
+    assert watched.kind == ("ours" if written.ours else written.kind)
 
 
 async def test_a_destination_that_goes_is_failing_and_comes_back(store: Store, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ EVERY: list[o.Fact] = [
     o.Promoted("a/b", 3, 20),
     o.OutboxDelivered("a/b", "event", "c/d"),
     o.OutboxUndeliverable("a/b", "item", "too old"),
+    o.Stuck("a/b", "outbox item", "WRONGTYPE"),
     o.TickEnqueued("fn", "*/5 * * * *", 1, 10),
     o.Trimmed("a/b", 7),
     o.StreamLost("fn", "a/b", "0"),

@@ -15,6 +15,7 @@ TABLE = {
     "bus.stream.lost": ("error", False),
     "bus.runs.lost": ("error", False),
     "bus.outbox.undeliverable": ("error", False),
+    "bus.stuck": ("error", False),
     "bus.run.failed": ("error", True),
     "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from joelclaw_backup.failure import FailureClass as BackupClass
+from joelclaw_backup.policy import needs_a_person
 from joelclaw_router.adapters import Symptom, adapter_of, is_ours
 from joelclaw_router.failure import FailureClass
 
@@ -54,6 +56,19 @@ def test_a_backup_without_typed_cause_is_classified_by_its_message(message: str,
 def test_a_typed_cause_is_stronger_than_any_message(cause: str, kind: FailureClass) -> None:
     for message in ("Permission denied", "Connection refused", "odd"):
         assert BACKUP.classify(Symptom(message, cause)) is kind
+
+
+@pytest.mark.parametrize("cause", BackupClass)
+def test_every_class_that_the_backup_service_sends_is_typed_and_a_person_is_wanted_for_the_same_ones(
+    cause: BackupClass,
+) -> None:
+    kinds = {BACKUP.classify(Symptom(message, cause.value)) for message in ("Permission denied", "timed out", "odd")}
+    assert len(kinds) == 1, "the table does not know it: the message decided"
+    assert (kinds == {FailureClass.PERMANENT}) == needs_a_person(cause)
+
+
+def test_a_destination_that_is_not_mounted_comes_back_by_itself() -> None:
+    assert BACKUP.classify(Symptom("nothing is mounted there", "not-mounted")) is FailureClass.TRANSIENT
 
 
 def test_a_cause_that_nobody_knows_leaves_it_to_the_message() -> None:

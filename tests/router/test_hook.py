@@ -217,15 +217,25 @@ async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
         await xadd(store, REQUESTED, HEALING)
         (answer,) = await until(store, COMPLETED, 1)
         closing = {"domain": "gateway-bridge", "status": "remediated", "detected": 1, "inspected": 1}
-        await xadd(store, COMPLETED, {**closing, "incidentId": answer["incidentId"], "sourceFunction": "x/probe"})
+        named = {**closing, "incidentId": answer["incidentId"], "sourceFunction": "x/probe"}
+        target = {"targetComponent": HEALING["targetComponent"]}
+        for forged in ({}, {"targetComponent": "another"}, {**target, "domain": "other"}):
+            await xadd(store, COMPLETED, {**named, **forged})
+
+        async def all_judged() -> bool:
+            return bool(await store.call("ZCARD", store.keys.slot(COMPLETED).ended) == 3)
+
+        await hoped(all_judged)
+        assert await Ledger(store).list_incidents(), "an incident's id alone proves nothing"
+        await xadd(store, COMPLETED, {**named, **target})
 
         async def none_open() -> bool:
             return not await Ledger(store).list_incidents()
 
         await hoped(none_open)
-    assert len(await read(store, COMPLETED)) == 2
+    assert len(await read(store, COMPLETED)) == 5, "none but the answer is ours: its event was the closing"
     (over,) = await Ledger(store).list_incidents(closed=True)
-    assert over.closed_by == "x/probe"
+    assert over.closed_by.startswith("x/probe (event ")
 
 
 async def test_what_waits_goes_on_in_another_worker(store: Store) -> None:

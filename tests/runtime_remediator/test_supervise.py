@@ -48,6 +48,17 @@ def test_a_stopped_one_hears_sigterm_too(runtime: Runtime_) -> None:
     assert runtime.supervisor().restart(2).ended_by == "SIGTERM"
 
 
+def test_it_holds_nothing_open_of_the_remediators(runtime: Runtime_) -> None:
+    """`joelclaw up` tells by an inherited lock whether a remediator lives: a runtime that outlives it must not."""
+    ours, theirs = os.pipe()
+    os.set_inheritable(theirs, True)
+    pid = runtime.supervisor().restart(1).identity.pid
+    os.close(theirs)
+    assert os.read(ours, 1) == b""  # its last writer is gone
+    os.close(ours)
+    assert stat_of(pid) is not None
+
+
 def test_children_that_a_dead_runtime_left_behind_are_ended_too(runtime: Runtime_) -> None:
     """They hold its port."""
     script = "import subprocess, sys, time; print(subprocess.Popen(['sleep', '60']).pid, flush=True); time.sleep(60)"

@@ -66,6 +66,10 @@ class Leftovers:
                 items = {f for f in fields if not (f.startswith("#") and f[1:] in fields)}
                 if members != items:
                     yield f"the index and the bodies differ by {sorted(members ^ items)}"
+            case "claims":
+                stray = {f.decode() for f in self.client.hkeys(key)} - set(self._members(key.removesuffix(":claims")))
+                if stray:
+                    yield f"has claims to no permit: {sorted(stray)}"
             case "permits" | "waiters":
                 on_their_way = self._on_their_way()
                 for member in self._members(key):

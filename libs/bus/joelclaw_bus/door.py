@@ -80,7 +80,7 @@ class Door:
             await self._bury(fn, d, reading)
             return None
         event, explicit_id = reading
-        d.run = run_id(fn.id, event.id)
+        d.run = run_id(fn.id, event.id, given=bool(explicit_id))
         fault, wanted = "", True
         try:
             wanted = fn.wants(event)

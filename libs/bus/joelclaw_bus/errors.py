@@ -39,12 +39,21 @@ class StoreUnavailable(BusError):
         super().__init__(f"store {where} does not answer ({problem}); is it running, and does REDIS_URL name it?")
 
 
+_STORE_WIDE = {"OOM", "LOADING", "READONLY", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"}
+_STORE_WIDE |= {"NOPERM", "NOAUTH", "WRONGPASS"}
+
+
 class StoreRefused(BusError):
     """`kind` is the server's own error code, e.g. `READONLY`."""
 
     def __init__(self, where: str, kind: str, problem: str) -> None:
         self.kind = kind
         super().__init__(f"store {where} refuses ({kind}): {problem}")
+
+    @property
+    def is_the_store_s(self) -> bool:
+        """Whether the store refuses everybody for now, rather than this command for good."""
+        return self.kind in _STORE_WIDE
 
 
 class GroupMissing(StoreRefused):

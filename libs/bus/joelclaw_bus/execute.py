@@ -79,8 +79,8 @@ class Executor:
         elif fault:
             outcome = Failed(fault, None)
         elif permit and not await self.permits.claim(permit, line_up=not skips):
-            permit = None
-            outcome = Skipped("an earlier run is still open") if skips else NoPermit(self.fallback_ms)
+            rest_ms, permit = permit.patience_ms(self.fallback_ms), None
+            outcome = Skipped("an earlier run is still open") if skips else NoPermit(rest_ms)
         else:
             held.permit = permit.held if permit and not permit.until_the_end else None
             started = RunStarted(fn.id, d.run, event.name, admitted.attempt, admitted.begun.begins, event.traceparent)

@@ -1,4 +1,4 @@
-"""Two small gates: how much one function may have in hand here, and one redelivered entry at a time."""
+"""A small gate: how much one function may have in hand here."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ class Room:
     places: int
     _free: int = field(init=False)
     _changed: anyio.Event = field(default_factory=anyio.Event)
+    turn: anyio.Semaphore = field(init=False)
+    """To be held while one is served: two readers of one function may each fill the whole room at once."""
 
     def __post_init__(self) -> None:
         self._free = self.places
+        self.turn = anyio.Semaphore(self.places)
 
     async def some(self) -> int:
         """Waits until there is room; how much."""

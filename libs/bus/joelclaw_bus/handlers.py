@@ -9,13 +9,13 @@ import anyio
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.door import Incoming
-from joelclaw_bus.errors import StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.leases import Held
-from joelclaw_bus.observer import WorkerFault
-from joelclaw_bus.trouble import Spells
+from joelclaw_bus.observer import Stuck, WorkerFault
+from joelclaw_bus.trouble import Spells, is_away
 from joelclaw_bus.wording import line_of
 
 
@@ -28,6 +28,7 @@ class Handlers:
     spells: Spells
     parallel: int
     _rooms: dict[str, Room] = field(default_factory=dict)
+    _stuck: set[str] = field(default_factory=set)
 
     def room(self, fn: Function) -> Room:
         return self._rooms.setdefault(fn.id, Room(self.parallel))
@@ -38,19 +39,35 @@ class Handlers:
         if held:
             room = self.room(fn)
             room.enter()
-            self.tasks.start_soon(self._serve, fn, incoming, held, room.leave)
+            self.tasks.start_soon(self._serve_in, room, fn, incoming, held)
 
     def start_alone(self, fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
         """Serve a delivery that was taken over; `done` is set when it has ended."""
         self.tasks.start_soon(self._serve, fn, incoming, held, done.set)
 
+    async def _serve_in(self, room: Room, fn: Function, incoming: Incoming, held: Held) -> None:
+        try:
+            async with room.turn:
+                await self._serve(fn, incoming, held, room.leave)
+        except BaseException:
+            self.executor.leases.drop(held)  # stopped before its turn: a takeover gets it
+            raise
+
     async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
         try:
             await self.executor.serve(fn, incoming, held)
+            self._stuck.discard(fn.id)
         except (StoreUnavailable, StoreRefused) as error:
             # Nothing was settled: the lease runs out and the entry comes again.
-            self.spells.begin(f"serve {fn.id}", error)
+            self._met(fn, error)
         except Exception as error:  # the one broad net of the bus: one entry's trouble must not stop all others
             self.executor.observer.saw(WorkerFault(fn.id, incoming.entry, line_of(error)))
         finally:
             ended()
+
+    def _met(self, fn: Function, error: BusError) -> None:
+        if is_away(error):
+            self.spells.begin(f"serve {fn.id}", error)
+        elif fn.id not in self._stuck:
+            self._stuck.add(fn.id)
+            self.spells.observer.saw(Stuck("", f"serve {fn.id}", str(error)))

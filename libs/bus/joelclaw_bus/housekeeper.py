@@ -12,12 +12,14 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, RunsMended, Trimmed
+from joelclaw_bus.observer import Observer, RunsMended, Stuck, Trimmed
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import Trouble
 
 SILENT_LEASES = 20
 GONE_MS = 3_600_000
+FIRST = 0.2
+"""Seconds between looks for the first heartbeat: who just started shall not seem dead for a third of a lease."""
 
 
 @dataclass
@@ -38,50 +40,53 @@ class Housekeeper:
     beat: Callable[[], tuple[bool, float, int]]
     about: Mapping[str, object] = field(default_factory=dict)
     _ranks: dict[str, int] = field(default_factory=dict)
+    _unreadable: set[bytes] = field(default_factory=set)
 
     async def run(self) -> None:
         """Heartbeats every third of a lease, the rest every `every` seconds."""
-        swept = float("-inf")
+        swept, beaten = float("-inf"), False
         async for _ in self.trouble.attempts("keep house"):
             try:
-                await self.heartbeat()
+                beaten = await self.heartbeat() or beaten
                 if anyio.current_time() - swept >= self.every:
                     await self.sweep()
                     swept = anyio.current_time()
                 self.trouble.over()
             except GroupMissing:
-                pass  # its reader makes it anew
+                self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
-            await anyio.sleep(self.lease_ms / 3000)
+            third = self.lease_ms / 3000
+            await anyio.sleep(third if beaten else min(FIRST, third))
 
-    async def heartbeat(self) -> None:
-        """Only a worker whose read cycles end well has one: alive is what was measured, not what was meant."""
+    async def heartbeat(self) -> bool:
+        """Only a worker whose read cycles end well has one (False: none was written): alive is what was measured."""
         ready, age, in_hand = self.beat()
-        if not ready:
-            return
         now = self.clock.now_ms()
         served = [f.id for f in self.functions]
-        alive: dict[str, object] = {
-            "at": now,
-            "everyMs": self.lease_ms // 3,
-            "cycleAge": round(age, 3),
-            "inHand": in_hand,
-        }
-        alive |= {"functions": served, **self.about}
         keys = self.calls.keys
+        # Written in any case: this is also how a worker learns that the store refuses its writes, or takes them again.
         registered: list[tuple[str | bytes | int | float, ...]] = [
-            ("HSET", keys.workers, self.consumer, json.dumps(alive, separators=(",", ":"))),
-            *self._service(now, served),
             *(("HSETNX", keys.slots, slot.name, now) for slot in self.slots),
             *(
                 ("HSET", keys.functions, fn.id, json.dumps(describe(fn), separators=(",", ":")))
                 for fn in self.functions
             ),
         ]
+        if ready:
+            alive: dict[str, object] = {
+                "at": now,
+                "everyMs": self.lease_ms // 3,
+                "cycleAge": round(age, 3),
+                "inHand": in_hand,
+            }
+            alive |= {"functions": served, **self.about}
+            row = json.dumps(alive, separators=(",", ":"))
+            registered += [("HSET", keys.workers, self.consumer, row), *self._service(now, served)]
         for reply in await self.calls.store.calls(registered):
             if isinstance(reply, Exception):
                 raise reply
+        return ready
 
     def _service(self, now: int, served: list[str]) -> list[tuple[str | bytes | int | float, ...]]:
         """The line by which a service is still expected after its last worker died."""
@@ -105,7 +110,14 @@ class Housekeeper:
                 await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)
         flat = await self.calls.store.call("HGETALL", self.calls.keys.workers)
         for worker, raw in zip(flat[::2], flat[1::2], strict=True):
-            if self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS:
+            try:
+                gone = self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS
+            except (ValueError, TypeError, KeyError):  # no heartbeat: it tells nothing, and mustn't end the chores
+                if worker not in self._unreadable:
+                    self._unreadable.add(worker)
+                    self.observer.saw(Stuck("", f"heartbeat of {worker[:200]!r}", f"can't be read: {raw[:200]!r}"))
+                continue
+            if gone:
                 await self.calls.store.call("HDEL", self.calls.keys.workers, worker)
 
     async def farewell(self) -> None:

@@ -21,6 +21,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
+| `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
 | `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
@@ -39,6 +40,8 @@ import re
 from dataclasses import dataclass
 
 from joelclaw_contracts import NameInvalid, check_name, check_prefix
+
+_ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
 def check_function(function: str) -> str:
@@ -62,6 +65,7 @@ _KINDS = (
     (re.compile(r"(marks|cron)\Z"), "", "hash"),
     (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
+    (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
 _BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash", "sweeper": "string"}
@@ -102,9 +106,13 @@ def _is_named(tag: str, prefix: str) -> bool:
     return True
 
 
-def run_id(function: str, event_id: str) -> str:
-    """A run is (function, event id); a function id holds no colon, so the first one parts the two."""
-    return f"{function}:{event_id}"
+def run_id(function: str, event_id: str, *, given: bool = False) -> str:
+    """A run is (function, event id); a function id holds no colon, so the first one parts the two.
+
+    given: the id is the producer's. One that looks like an entry id is told apart from it, or a producer that passes
+    on the entry ids of another stream could take a stranger's event for its own.
+    """
+    return f"{function}:{'=' if given and _ENTRY_ID.fullmatch(event_id) else ''}{event_id}"
 
 
 def parts_of_run(run: str) -> tuple[str, str]:
@@ -195,6 +203,9 @@ class Slot:
 
     def permits(self, key: str) -> str:
         return self.key("permits", _short(key))
+
+    def claims(self, key: str) -> str:
+        return self.key("permits", _short(key), "claims")
 
     def waiters(self, key: str) -> str:
         return self.key("waiters", _short(key))

@@ -15,10 +15,11 @@ from functools import partial
 
 import anyio
 
-from joelclaw_bus.errors import BusError
+from joelclaw_bus.errors import BusError, StoreRefused
 from joelclaw_bus.run_calls import Delivery
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import BlockingStore
+from joelclaw_bus.trouble import is_away
 
 SILENT_LEASES = 4
 PERMIT_LEASES = 3
@@ -27,11 +28,12 @@ _script = partial(load_script, "joelclaw_bus")
 
 @dataclass(frozen=True, slots=True)
 class HeldPermit:
-    """A permit that expires unless renewed: where it lies and how to ask for it again."""
+    """A permit that expires unless renewed: where it lies, and which begin holds it."""
 
     permits: str
-    waiters: str
+    claims: str
     member: str
+    claim: str
     most: int
 
 
@@ -115,8 +117,11 @@ class Leases:
                 wait = self.lease_ms / 3000
             except BusError as error:
                 # Try soon again: after an outage owners must be quicker than those who would take over.
-                self.on_trouble(error)
-                wait = min(self.lease_ms / 30_000, 0.2)
+                # A refusal of one stream is no outage: the others were renewed, and takeover goes on.
+                wait = self.lease_ms / 3000
+                if is_away(error):
+                    self.on_trouble(error)
+                    wait = min(self.lease_ms / 30_000, 0.2)
 
     def renew(self) -> None:
         """One round over everything held. BusError when the store did not answer."""
@@ -124,17 +129,28 @@ class Leases:
         with self._lock:
             for held in self._held.values():
                 by_source.setdefault((held.delivery.source, held.delivery.function), []).append(held)
+        refused = list[StoreRefused]()
         for (source, function), all_held in by_source.items():
-            entries = [h.delivery.entry for h in all_held]
-            answer = self.store.run(_script("renew"), [source], [function, self.consumer, *entries])
-            gone = {entry.decode() for entry in answer}
-            for held in all_held:
-                if held.delivery.entry in gone:
-                    self.call_soon(partial(self._lose, held))
-                elif held.permit:
-                    p = held.permit
-                    ttl = PERMIT_LEASES * self.lease_ms
-                    self.store.run(_script("acquire"), [p.permits, p.waiters], [p.member, p.most, ttl, 0])
+            try:
+                self._renew(source, function, all_held)
+            except StoreRefused as error:
+                if is_away(error):
+                    raise
+                refused.append(error)
+        if refused:
+            raise refused[0]
+
+    def _renew(self, source: str, function: str, all_held: list[Held]) -> None:
+        entries = [h.delivery.entry for h in all_held]
+        answer = self.store.run(_script("renew"), [source], [function, self.consumer, *entries])
+        gone = {entry.decode() for entry in answer}
+        for held in all_held:
+            if held.delivery.entry in gone:
+                self.call_soon(partial(self._lose, held))
+            elif held.permit:
+                p = held.permit
+                ttl = PERMIT_LEASES * self.lease_ms
+                self.store.run(_script("keep_permit"), [p.permits, p.claims], [p.member, p.claim, ttl])
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.

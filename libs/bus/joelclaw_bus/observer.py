@@ -145,6 +145,16 @@ class OutboxUndeliverable:
 
 
 @dataclass(frozen=True, slots=True)
+class Stuck:
+    """One thing that the store refuses, or that can't be read, while all else goes on: it stays where it is and is
+    tried again. Told once; `slot` is '' where it is no slot's."""
+
+    slot: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class TickEnqueued:
     function: str
     schedule: str
@@ -178,7 +188,7 @@ class RunsMended:
 
 @dataclass(frozen=True, slots=True)
 class StoreTrouble:
-    """The store did not answer, or refused. Told once per spell, and `StoreBack` ends it."""
+    """The store did not answer, or refused everything. Told once per spell, and `StoreBack` ends it."""
 
     where: str
     doing: str
@@ -215,6 +225,7 @@ Fact = (
     | Promoted
     | OutboxDelivered
     | OutboxUndeliverable
+    | Stuck
     | TickEnqueued
     | Trimmed
     | StreamLost

@@ -13,13 +13,15 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from joelclaw_bus.errors import EventInvalid, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable
+from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.trouble import is_away
 from joelclaw_contracts import ContractError
 
 HOLD_MS = 5_000
+MOST_TOLD = 10_000
 Post = tuple[Slot, OutboxItem]
 
 
@@ -35,6 +37,7 @@ class Outbox:
         send, receive = anyio.create_memory_object_stream[Post](math.inf)
         self._send: MemoryObjectSendStream[Post] = send
         self._receive: MemoryObjectReceiveStream[Post] = receive
+        self._stuck: set[tuple[str, str]] = set()
 
     def post(self, slot: Slot, item: OutboxItem) -> None:
         """Deliver this soon; losing it is harmless, since it is stored."""
@@ -45,7 +48,7 @@ class Outbox:
         async for slot, item in self._receive:
             with anyio.CancelScope(shield=True):  # a stop lets this one arrive; `drain` takes the rest
                 try:
-                    await self.deliver(slot, item)
+                    await self._try(slot, item)
                 except (StoreUnavailable, StoreRefused):
                     continue
 
@@ -56,7 +59,7 @@ class Outbox:
                 slot, item = self._receive.receive_nowait()
             except (anyio.WouldBlock, anyio.EndOfStream):
                 return
-            await self.deliver(slot, item)
+            await self._try(slot, item)
 
     def close(self) -> None:
         self._send.close()
@@ -65,14 +68,33 @@ class Outbox:
     async def sweep(self, slot: Slot) -> int | None:
         """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms."""
         taken = await self.calls.outbox_take(slot, HOLD_MS)
+        for name, why in taken.unreadable:
+            self._tell_stuck(slot, name, why)
         for item, tries in taken.items:
             age = taken.now_ms - item.created_ms
             if tries and item.created_ms and age > self.calls.limits.dedupe_ms:
                 # Whether an earlier try arrived can't be told any more: a second one could double it.
                 await self._give_up(slot, item, f"tried {tries} times, and older than the dedupe window")
             else:
-                await self.deliver(slot, item)
+                await self._try(slot, item)
         return taken.head_ms
+
+    async def _try(self, slot: Slot, item: OutboxItem) -> None:
+        """Deliver it, or leave it: a refused item must not stop those behind it. It stays, and `outbox_take` lets it
+        wait longer after each try."""
+        try:
+            await self.deliver(slot, item)
+        except StoreRefused as error:
+            if is_away(error):
+                raise
+            self._tell_stuck(slot, item.id, str(error))
+
+    def _tell_stuck(self, slot: Slot, item: str, reason: str) -> None:
+        if (slot.name, item) not in self._stuck:
+            if len(self._stuck) >= MOST_TOLD:
+                self._stuck.clear()
+            self._stuck.add((slot.name, item))
+            self.observer.saw(Stuck(slot.name, f"outbox item {item}", reason))
 
     async def flush(self, slot: Slot, items: list[OutboxItem]) -> None:
         """Deliver these now, for a writer outside a run."""
@@ -95,10 +117,13 @@ class Outbox:
             await self._give_up(slot, item, str(error))
             return
         await self.calls.outbox_done(slot, [item.id])
+        self._stuck.discard((slot.name, item.id))
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:
-        next_holder = await self.calls.release(item.target, item.permit, item.run, item.ttl_ms)
+        next_holder = await self.calls.release(
+            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most
+        )
         if next_holder:
             await self.deliver(self.calls.keys.function_slot(item.target), next_holder)
 
@@ -106,7 +131,9 @@ class Outbox:
         slot = self.calls.keys.slot(item.target)
         if await self.calls.wake(slot, item.call, item.run) == 0:
             member = f"{item.target}|{item.run}"
-            next_holder = await self.calls.release(item.call, item.permit, member, item.ttl_ms)
+            next_holder = await self.calls.release(
+                item.call, item.permit, member, item.ttl_ms, claim=item.claim, most=item.most
+            )
             if next_holder:
                 self.post(self.calls.keys.function_slot(item.call), next_holder)
 

@@ -3,7 +3,7 @@
 | kind    | does, at the target                               | idempotent by                                   |
 |---------|---------------------------------------------------|-------------------------------------------------|
 | event   | publishes (now, or at a time) the event           | its id, within the target's dedupe window       |
-| release | gives a permit back; the next waiter gets it      | the run id: a permit is given back once         |
+| release | gives a permit back; the next waiter gets it      | its claim: a permit is given back once          |
 | wake    | makes a held run ready                            | the run's state: only a held run wakes          |
 
 The id of an item is deterministic (run + step, incident + transition): a repeated decision writes it once.
@@ -21,8 +21,9 @@ class OutboxItem:
     """One item. `target` is an event name (event, wake) or a function id (release).
 
     For `event`: `event_id`, `data` (JSON text), `at_ms` (0: now), `source`, `traceparent`.
-    For `release`: `run` is the permit's member, `permit` its key, `ttl_ms` how long the next one lasts (0: until it
-    is given back). For `wake`: the same, `run` is the run's id and `call` the function.
+    For `release`: `run` is the permit's member, `permit` its key, `claim` the begin that held it ('': any, the run is
+    over), `most` the limit (0: not known), `ttl_ms` how long the next one lasts (0: until it is given back).
+    For `wake`: the same, `run` is the run's id and `call` the function.
     """
 
     id: str
@@ -37,6 +38,8 @@ class OutboxItem:
     permit: str = ""
     ttl_ms: int = 0
     call: str = ""
+    claim: str = ""
+    most: int = 0
     created_ms: int = 0
 
     def encode(self) -> bytes:
@@ -45,6 +48,14 @@ class OutboxItem:
 
     @classmethod
     def decode(cls, raw: bytes) -> OutboxItem:
-        """The item; fields that this version does not know (a newer worker wrote them) are left out."""
-        known = cls.__dataclass_fields__
-        return cls(**{name: value for name, value in json.loads(raw).items() if name in known})
+        """The item; fields that this version does not know (a newer worker wrote them) are left out. ValueError."""
+        try:
+            read = json.loads(raw)
+            fields = {name: value for name, value in read.items() if name in cls.__dataclass_fields__}
+            item = cls(**fields)
+        except (AttributeError, TypeError, RecursionError) as error:
+            raise ValueError(f"no outbox item: {error}") from None
+        for name, value in fields.items():
+            if not isinstance(value, int if name == "most" or name.endswith("_ms") else str):
+                raise ValueError(f"no outbox item: its {name} is {value!r}")
+        return item

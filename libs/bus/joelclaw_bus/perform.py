@@ -8,12 +8,15 @@ from typing import Any
 
 import anyio
 
-from joelclaw_bus.errors import Reject, RetryAfter
+from joelclaw_bus.errors import Reject, RetryAfter, StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event
 from joelclaw_bus.functions import Function
-from joelclaw_bus.settle import Completed, Failed, Outcome, Rest, Retry
+from joelclaw_bus.settle import Completed, Failed, Outcome, Rest, Retry, Waits
 from joelclaw_bus.step import LeaseGone, Park, Step, StepInvalid
 from joelclaw_bus.wording import line, line_of
+
+STORE_WAIT_MS = 1_000
+"""A handler that met a store which refuses everybody looks again after so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,10 @@ def outcome_of(fn: Function, error: BaseException, attempt: int, dice: float) ->
             return Failed(line_of(error), error)
         case Reject():
             return Failed(line(str(error)) or "rejected", error.__cause__ or error)
+        case StoreUnavailable():
+            return Waits(STORE_WAIT_MS, line_of(error))
+        case StoreRefused() if error.is_the_store_s:
+            return Waits(STORE_WAIT_MS, line_of(error))
         case Exception():
             text = line(str(error)) if isinstance(error, RetryAfter) else line_of(error)
             if attempt >= fn.retries:

@@ -16,16 +16,21 @@ from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.slot_calls import SlotCalls
 
+LONGEST_FALLBACK_MS = 300_000
+RANKS_PER_FALLBACK = 4
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(slots=True)
 class Claimed:
-    """The permit of one run: enough to renew it and to give it back."""
+    """The permit of one run: enough to renew it and to give it back. `rank`: how many waited before it when it was
+    refused."""
 
     function: str
     key: str
     claim: str
     ttl_ms: int
     held: HeldPermit
+    rank: int = 0
 
     @property
     def until_the_end(self) -> bool:
@@ -33,7 +38,20 @@ class Claimed:
         return self.ttl_ms == 0
 
     def release(self) -> OutboxItem:
-        return release_item(self.held.member, self.function, self.key, self.claim, self.ttl_ms)
+        return release_item(
+            self.held.member,
+            self.function,
+            self.key,
+            self.claim,
+            self.ttl_ms,
+            most=self.held.most,
+            at_the_end=self.until_the_end,
+        )
+
+    def patience_ms(self, fallback_ms: int) -> int:
+        """After how long a refused run asks again. Only those at the head ask often: thousands that all did would
+        fill the ready stream before whoever was handed a permit."""
+        return max(fallback_ms, min(fallback_ms * (1 + self.rank // RANKS_PER_FALLBACK), LONGEST_FALLBACK_MS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +63,15 @@ class Permits:
     async def claim(self, wanted: Claimed, *, line_up: bool) -> bool:
         """Whether the run has this permit now; if not, all are taken, and it is lined up when it means to wait."""
         w, held = wanted, wanted.held
-        permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, line_up=line_up)
+        permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, w.claim, line_up=line_up)
         if not permit.held and w.until_the_end:
             for holder in permit.holders:
                 if await self._is_over(holder):
-                    await self.calls.release(w.function, w.key, holder, w.ttl_ms)
-            permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, line_up=line_up)
+                    await self.calls.release(w.function, w.key, holder, w.ttl_ms, most=held.most)
+            permit = await self.calls.acquire(
+                w.function, w.key, held.member, held.most, w.ttl_ms, w.claim, line_up=line_up
+            )
+        w.rank = permit.rank
         return permit.held
 
     def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed:
@@ -58,7 +79,7 @@ class Permits:
         limit = fn.limit
         assert limit is not None
         own = self.calls.keys.function_slot(fn.id)
-        held = HeldPermit(own.permits(key), own.waiters(key), f"{slot.name}|{run}", limit.most)
+        held = HeldPermit(own.permits(key), own.claims(key), f"{slot.name}|{run}", claim, limit.most)
         return Claimed(fn.id, key, claim, 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms, held)
 
     async def _is_over(self, member: str) -> bool:

@@ -6,20 +6,21 @@ second, covers lost nudges. The slots that nobody subscribes to are swept by one
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
-import anyio.lowlevel
 
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, Promoted
+from joelclaw_bus.observer import Observer, Promoted, Stuck
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.publisher import EVIDENCE
-from joelclaw_bus.slot_calls import DUE_PER_PROMOTION, SlotCalls
+from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
-from joelclaw_bus.trouble import Trouble
+from joelclaw_bus.trouble import Trouble, is_away
+from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
 ELECTION_MS = 3_000
@@ -39,6 +40,7 @@ class Promoter:
     consumer: str
     chores_ms: int
     heads: dict[str, int] = field(default_factory=dict)
+    _stuck: set[tuple[str, str]] = field(default_factory=set)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
     _trimmed_ms: int = 0
@@ -46,8 +48,8 @@ class Promoter:
     async def run(self) -> None:
         async for _ in self.trouble.attempts("promote"):
             try:
-                await self.step()
-                self.trouble.over()
+                if await self.step():
+                    self.trouble.over()
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
                 continue
@@ -57,40 +59,57 @@ class Promoter:
                     await self._nudged.wait()
             self._nudged = anyio.Event()
 
-    async def step(self) -> None:
-        """Promote what is due by what is known; sweep when it is time to."""
+    async def step(self) -> bool:
+        """Promote what is due by what is known; sweep when it is time to. Whether the store was asked anything."""
         now = self.clock.now_ms()
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
-        else:
-            for name in [n for n, head in self.heads.items() if head <= now]:
-                await self._promote(self.calls.keys.slot(name))
+            return True
+        due = [name for name, head in self.heads.items() if head <= now]
+        for name in due:
+            await self._turn(self.calls.keys.slot(name), self._promote)
+        return bool(due)
 
     async def _sweep(self) -> None:
         self._swept_ms = self.clock.now_ms()
         orphans = await self._orphans()
         for slot in [*self.own, *orphans]:
-            await self._promote(slot)
-            await self.outbox.sweep(slot)
+            await self._turn(slot, self._promote)
+            await self._turn(slot, self.outbox.sweep)
         if orphans and self._swept_ms - self._trimmed_ms > self.chores_ms:
             self._trimmed_ms = self._swept_ms
             for slot in orphans:
                 if slot.name != EVIDENCE:  # its length is bounded where it is written
-                    await self.calls.housekeep(slot)
+                    await self._turn(slot, self.calls.housekeep)
+
+    async def _turn(self, slot: Slot, do: Callable[[Slot], Awaitable[object]]) -> None:
+        """One slot's turn. What the store refuses there is told, and the next slot has its turn all the same."""
+        stuck = (slot.name, do.__name__.strip("_"))
+        try:
+            await do(slot)
+        except StoreRefused as error:
+            if is_away(error):
+                raise
+            self.heads.pop(slot.name, None)  # else we'd ask again at once; the sweep asks every second
+            self._tell_stuck(*stuck, str(error))
+        else:
+            self._stuck.discard(stuck)
+
+    def _tell_stuck(self, slot: str, what: str, reason: str) -> None:
+        if (slot, what) not in self._stuck:
+            self._stuck.add((slot, what))
+            self.observer.saw(Stuck(slot, what, reason))
 
     async def _promote(self, slot: Slot) -> None:
-        """All that is due in a slot, a hundred at a time; others get their turn in between."""
-        while True:
-            promotion = await self.calls.promote(slot)
-            if promotion.head_ms is None:
-                self.heads.pop(slot.name, None)
-            else:
-                self.heads[slot.name] = promotion.head_ms
-            if promotion.moved:
-                self.observer.saw(Promoted(slot.name, promotion.moved, promotion.late_ms))
-            if promotion.moved < DUE_PER_PROMOTION:
-                return
-            await anyio.lowlevel.checkpoint()
+        """One page of what is due in a slot. A backlog's head stays due, so that the rest comes when all others and
+        the outboxes have had their turn."""
+        promotion = await self.calls.promote(slot)
+        if promotion.head_ms is None:
+            self.heads.pop(slot.name, None)
+        else:
+            self.heads[slot.name] = promotion.head_ms
+        if promotion.moved:
+            self.observer.saw(Promoted(slot.name, promotion.moved, promotion.late_ms))
 
     async def _orphans(self) -> list[Slot]:
         """The registered slots that aren't our own, when this process is the one that sweeps them."""
@@ -99,8 +118,17 @@ class Promoter:
         if not won and await store.call("GET", key) != self.consumer.encode():
             return []
         await store.call("PEXPIRE", key, ELECTION_MS)
-        names = {name.decode() for name in await store.call("HKEYS", self.calls.keys.slots)}
-        return [self.calls.keys.slot(n) for n in sorted(names - {s.name for s in self.own})]
+        own, orphans = {s.name for s in self.own}, []
+        for raw in sorted(await store.call("HKEYS", self.calls.keys.slots)):
+            name = raw.decode("utf-8", "backslashreplace")
+            try:
+                slot = self.calls.keys.slot(name)
+            except NameInvalid as error:  # anyone may write there: one bad name must not end all promotion
+                self._tell_stuck("", f"registered slot {name[:200]!r}", str(error))
+                continue
+            if name not in own:
+                orphans.append(slot)
+        return orphans
 
     async def listen(self) -> None:
         """Hear the nudges."""
@@ -109,6 +137,7 @@ class Promoter:
                 async with self.calls.store.listener(self.calls.keys.nudges) as listener:
                     while True:
                         await self._hear(listener)
+                        self.listening.over()
             except (StoreUnavailable, StoreRefused) as error:
                 self.listening.saw(error)
 
@@ -116,7 +145,13 @@ class Promoter:
         message = await listener.next(timeout=1.0)
         if message is None:
             return
-        name, _, at = message.decode().rpartition(" ")
-        if name and int(at) < self.heads.get(name, 1 << 62):
-            self.heads[name] = int(at)
+        try:
+            name, _, text = message.decode().rpartition(" ")
+            at = int(text)
+            self.calls.keys.slot(name)
+        except (ValueError, NameInvalid) as error:  # anyone may publish on the channel
+            self._tell_stuck("", "nudges", f"{message[:200]!r} is no nudge: {error}")
+            return
+        if at < self.heads.get(name, 1 << 62):
+            self.heads[name] = at
             self._nudged.set()

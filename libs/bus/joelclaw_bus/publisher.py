@@ -113,8 +113,20 @@ def item_of(
     )
 
 
-def release_item(member: str, function: str, key: str, claim: str, ttl_ms: int) -> OutboxItem:
-    """The item that gives a permit back. Its id carries the claim: each park or end releases once."""
+def release_item(
+    member: str, function: str, key: str, claim: str, ttl_ms: int, *, most: int = 0, at_the_end: bool = False
+) -> OutboxItem:
+    """The item that gives a permit back. Its id carries the claim: each park or end releases once.
+
+    at_the_end: whichever begin took it. A later begin of the same run may end it without having asked again.
+    """
     return OutboxItem(
-        id=f"release:{member}:{claim}", kind="release", target=function, run=member, permit=key, ttl_ms=ttl_ms
+        id=f"release:{member}:{claim}",
+        kind="release",
+        target=function,
+        run=member,
+        permit=key,
+        ttl_ms=ttl_ms,
+        claim="" if at_the_end else claim,
+        most=most,
     )

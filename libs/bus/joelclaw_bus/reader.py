@@ -44,6 +44,7 @@ class GroupReader:
         async for _ in self.trouble.attempts(f"read {self.slot.name} for {self.fn.id}"):
             try:
                 await self.ensure()
+                self.trouble.answered()
                 async with self.calls.store.reader(self.block) as reader:
                     while True:
                         await self.step(reader)

@@ -1,6 +1,9 @@
 """Cron: a tick is (schedule, nominal instant), enqueued once for any number of schedulers.
 
 The mark in the store only moves forward, so there is no chain of ticks that could break; a tick only enqueues.
+
+Of two expressions for one schedule the one whose process first registered later stands. The others stay and look again:
+when it is theirs once more, was lost, or nobody stood for it any more, they go on.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ LATE_MS = 60_000
 LONGEST_NAP = 60.0
 SHORTEST_NAP = 0.01
 MISSED_AT_ONCE = 100
+LOOK_AGAIN = 30.0
+SILENT_MS = 300_000
+"""After which a schedule is abandoned: five naps. With each nap and tick its schedulers say they are there."""
 
 
 @dataclass
@@ -40,6 +46,7 @@ class Scheduler:
     trouble: Trouble
     _generation: int = field(default=0)
     _mark_ms: int = field(default=0)
+    _first_us: int = field(default=0)
 
     @property
     def schedule(self) -> str:
@@ -48,22 +55,31 @@ class Scheduler:
     async def run(self) -> None:
         async for _ in self.trouble.attempts(f"tick {self.schedule}"):
             try:
-                await self.register()
-                while await self.step():
+                ours = await self.register()
+                self.trouble.answered()
+                while ours and await self.step():
                     self.trouble.over()
-                return
+                # Superseded. It never ends: the one that took its place may go, and then nobody would tick.
+                self.trouble.over()
+                await anyio.sleep(LOOK_AGAIN)
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
 
-    async def register(self) -> None:
+    async def register(self) -> bool:
+        """Say what we stand for; whether it stands."""
         registered = await self.calls.register_schedule(
             self.slot,
             self.schedule,
             self.trigger.expression.text,
             generation=self._generation,
             mark_ms=self._mark_ms,
+            first_us=self._first_us,
+            silent_ms=SILENT_MS,
         )
-        self._generation, self._mark_ms = registered.generation, registered.mark_ms
+        self._first_us = registered.first_us
+        if registered.ours:  # else we'd put back the other's generation and mark if the store lost them
+            self._generation, self._mark_ms = registered.generation, registered.mark_ms
+        return registered.ours
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
@@ -72,14 +88,11 @@ class Scheduler:
         if wait > 0:
             # In naps: the server's clock may be set, and a loss of the mark must be noticed.
             await anyio.sleep(min(wait, LONGEST_NAP))
-            return True
+            return wait <= LONGEST_NAP or await self.register()
         for nominal in self.due():
             answer = await self.enqueue(nominal)
             if isinstance(answer, Superseded):
-                if answer.generation > self._generation:
-                    return False
-                await self.register()
-                return True
+                return await self.register()
             if isinstance(answer, Early):
                 # Our reckoning runs ahead of the server's clock: to pass the instant now would lose it.
                 await anyio.sleep(SHORTEST_NAP)

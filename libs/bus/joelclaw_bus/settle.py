@@ -55,6 +55,14 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
+class Waits:
+    """The store was away, or refused everybody: no fault of the handler's, and no attempt of its own."""
+
+    delay_ms: int
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     error: str
     cause: BaseException | None
@@ -65,7 +73,7 @@ class NoPermit:
     fallback_ms: int
 
 
-Outcome = Completed | Skipped | Rest | Retry | Failed | NoPermit
+Outcome = Completed | Skipped | Rest | Retry | Waits | Failed | NoPermit
 
 
 @dataclass
@@ -92,7 +100,7 @@ class Settler:
     ) -> None:
         """Write one outcome down; a refusal is told to the observer and nothing else is done."""
         d = held.delivery
-        rests = isinstance(outcome, Rest | Retry | NoPermit)
+        rests = isinstance(outcome, Rest | Retry | Waits | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
         items = [give_back] if give_back else []
         channel = self.calls.store.keys.nudges
@@ -138,6 +146,11 @@ class Settler:
                     ),
                 )
                 self._tell(d, "retry", answer, RunRetried(fn.id, d.run, attempt + 1, _ms(answer), error))
+            case Waits(delay_ms, _):
+                answer = await self.insist(
+                    held, lambda: self.calls.park(d, state="due", channel=channel, delay_ms=delay_ms, item=give_back)
+                )
+                self._tell(d, "wait", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
             case NoPermit(fallback_ms):
                 answer = await self.insist(
                     held, lambda: self.calls.park(d, state="held", channel=channel, delay_ms=fallback_ms)

@@ -37,11 +37,12 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items to deliver now, each with how often it was tried before."""
+    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids and why."""
 
     now_ms: int
     head_ms: int | None
     items: list[tuple[OutboxItem, int]]
+    unreadable: list[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +69,11 @@ class Jumped:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`holders`: members that hold one, when this one has to wait."""
+    """`holders`: some members that hold one, when this one has to wait, and `rank`: how many wait before it."""
 
     held: bool
     holders: tuple[str, ...] = ()
+    rank: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +87,13 @@ class Mended:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
+    """`first_us`: when its scheduler first registered; `ours`: whether the caller's expression stands."""
+
     generation: int
     mark_ms: int
     now_ms: int
+    first_us: int
+    ours: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,28 +146,37 @@ class SlotCalls:
         now, head, *rest = await self.store.run(
             _script("outbox_take"), [slot.outbox, slot.outbox_items], [DUE_PER_PROMOTION, hold_ms]
         )
-        items = [(OutboxItem.decode(raw), tries) for _, raw, tries in zip(*[iter(rest)] * 3, strict=True)]
-        return Taken(now, None if head < 0 else head, items)
+        taken = Taken(now, None if head < 0 else head, [], [])
+        for name, raw, tries in zip(*[iter(rest)] * 3, strict=True):
+            try:
+                taken.items.append((OutboxItem.decode(raw), tries))
+            except ValueError as error:  # anyone may have written it: it must not stop those behind it
+                taken.unreadable.append((name.decode("utf-8", "replace"), str(error)))
+        return taken
 
     async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
 
     async def acquire(
-        self, function: str, key: str, member: str, limit: int, ttl_ms: int, *, line_up: bool = True
+        self, function: str, key: str, member: str, limit: int, ttl_ms: int, claim: str, *, line_up: bool = True
     ) -> Permit:
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
-            _script("acquire"), [slot.permits(key), slot.waiters(key)], [member, limit, ttl_ms, int(line_up)]
+            _script("acquire"),
+            [slot.permits(key), slot.waiters(key), slot.claims(key)],
+            [member, limit, ttl_ms, int(line_up), claim],
         )
-        return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]))
+        return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]), answer[2])
 
-    async def release(self, function: str, key: str, member: str, ttl_ms: int) -> OutboxItem | None:
-        """Give a permit back; the item that wakes the next holder, if there is one."""
+    async def release(
+        self, function: str, key: str, member: str, ttl_ms: int, *, claim: str = "", most: int = 0
+    ) -> OutboxItem | None:
+        """Give a permit back; the item that wakes the next holder, if there is one. claim: '' any; most: 0 unknown."""
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
             _script("release"),
-            [slot.permits(key), slot.waiters(key), slot.outbox, slot.outbox_items],
-            [member, ttl_ms, key, function],
+            [slot.permits(key), slot.waiters(key), slot.outbox, slot.outbox_items, slot.claims(key)],
+            [member, ttl_ms, key, function, claim, most],
         )
         return OutboxItem.decode(answer[2]) if len(answer) > 1 else None
 
@@ -229,11 +244,23 @@ class SlotCalls:
         return Mended(next_rank, tuple(r.decode() for r in put_back), tuple(r.decode() for r in lost))
 
     async def register_schedule(
-        self, slot: Slot, schedule: str, expression: str, *, generation: int = 0, mark_ms: int = 0
+        self,
+        slot: Slot,
+        schedule: str,
+        expression: str,
+        *,
+        generation: int = 0,
+        mark_ms: int = 0,
+        first_us: int = 0,
+        silent_ms: int,
     ) -> Schedule:
-        """The schedule as it is from now on; `generation` and `mark_ms`: what a running scheduler knew of it."""
-        args: list[Arg] = [schedule, expression, generation, mark_ms]
-        return Schedule(*await self.store.run(_script("register_schedule"), [slot.cron], args))
+        """The schedule as it is from now on; `generation`, `mark_ms`, `first_us`: what a running scheduler knew of it.
+
+        silent_ms: another's expression that nobody stood for so long is replaced.
+        """
+        args: list[Arg] = [schedule, expression, generation, mark_ms, first_us, silent_ms]
+        generation, mark, now, first, ours = await self.store.run(_script("register_schedule"), [slot.cron], args)
+        return Schedule(generation, mark, now, first, bool(ours))
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None

@@ -65,6 +65,8 @@ def _translate(error: Exception, where: str) -> BusError:
         return GroupMissing(where, "NOGROUP", text)
     if isinstance(error, redis.exceptions.ReadOnlyError):
         kind = "READONLY"
+    if isinstance(error, redis.exceptions.ClusterDownError):  # redis-py cuts the code off the text
+        kind = "MASTERDOWN" if isinstance(error, redis.exceptions.MasterDownError) else "CLUSTERDOWN"
     if isinstance(error, redis.exceptions.OutOfMemoryError):
         kind = "OOM"
     return StoreRefused(where, kind, text)

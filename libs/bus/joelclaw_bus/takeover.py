@@ -20,7 +20,7 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, SlotCalls
-from joelclaw_bus.trouble import Trouble
+from joelclaw_bus.trouble import Trouble, is_away
 
 PAGE = 16
 ALONE_LEASES = 5
@@ -48,7 +48,7 @@ class Takeover:
                 await self.step()
                 self.trouble.over()
             except GroupMissing:
-                pass  # its reader makes it anew
+                self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
             await anyio.sleep(self.lease_ms / 3000)
@@ -58,11 +58,18 @@ class Takeover:
         why = await self.clock.sync()
         if why:
             self.observer.saw(Discontinuity(self.calls.store.where, why))
-        taken = 0
+        taken, refused = 0, list[StoreRefused]()
         for fn, slot in self.groups:
             for ready in (False, True):
                 if len(self._lane) < PAGE and self.clock.steady_for_ms() > self.lease_ms:
-                    taken += await self._group(fn, slot, ready)
+                    try:
+                        taken += await self._group(fn, slot, ready)
+                    except StoreRefused as error:  # one group's trouble must not keep the others from being recovered
+                        if is_away(error):
+                            raise
+                        refused.append(error)
+        if refused:
+            raise refused[0]
         return taken
 
     async def _group(self, fn: Function, slot: Slot, ready: bool) -> int:

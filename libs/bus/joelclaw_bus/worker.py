@@ -14,6 +14,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
@@ -92,6 +93,7 @@ class Worker:
         self.run_calls = RunCalls(self.store, self.limits)
         self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)
         self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
+        self._chores = Trouble(self.spells)
         self.publisher = Publisher(self.store, limits=self.limits)
         self.outbox = Outbox(self.slot_calls, self.publisher, self.observer)
         self.groups: list[tuple[Function, Slot]] = []
@@ -114,17 +116,22 @@ class Worker:
             self.consumer,
             self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
             loop.call_soon_threadsafe,
-            lambda _error: loop.call_soon_threadsafe(clock.disturbed),
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
             self.settings.watchdog,
         )
         leases.start()
         try:
-            async with anyio.create_task_group() as tasks, anyio.create_task_group() as loops:
+            async with anyio.create_task_group() as tasks:
                 handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
-                takeover = self._start_loops(loops, handlers, clock)
-                await stop.wait()
-                loops.cancel_scope.cancel()
+                # What is due is due by the server's clock: ours may be far off it.
+                with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
+                    await clock.sync()  # if the store is away, the loops meet it too, and tell it
+                async with anyio.create_task_group() as loops:
+                    takeover = self._start_loops(loops, handlers, clock)
+                    await stop.wait()
+                    loops.cancel_scope.cancel()
+                # Also when the loops ended by themselves: a worker that only pulses would renew its leases for ever.
                 takeover.abandon()
                 with anyio.move_on_after(grace, shield=True):
                     await leases.emptied()
@@ -133,6 +140,10 @@ class Worker:
         finally:
             leases.stop()
             self.outbox.close()
+        if not stop.is_set():
+            # A native cancellation that hit one of the tasks ends its group without an error: a worker that is gone
+            # must not look like one that was stopped.
+            raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
 
     def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
         def post(d: Delivery, item: OutboxItem) -> None:
@@ -194,7 +205,7 @@ class Worker:
             calls,
             clock,
             observer,
-            trouble(),
+            self._chores,
             self.consumer,
             lease,
             self.settings.chores,
@@ -213,14 +224,15 @@ class Worker:
     async def _leave(self) -> None:
         """Hand back what is still ours, deliver what is posted, and strike our name; the store may be away."""
         with anyio.move_on_after(2.0, shield=True):
-            try:
+            # Each for itself: what one stream refuses must not keep the others from being handed back.
+            with suppress(BusError):
                 await self.outbox.drain()
-                for fn, slot in self.groups:
-                    for stream in (slot.stream, slot.ready(fn.id)):
+            for fn, slot in self.groups:
+                for stream in (slot.stream, slot.ready(fn.id)):
+                    with suppress(BusError):
                         await self.slot_calls.hand_back(stream, fn.id, self.consumer, self.settings.lease_ms)
+            with suppress(BusError):
                 await self.store.call("HDEL", self.store.keys.workers, self.consumer)
-            except BusError:
-                return
 
     def _beat(self) -> tuple[bool, float, int]:
         health = self.health()
@@ -233,7 +245,9 @@ class Worker:
         late = [r for r in self.readers if now - r.last_cycle > patience and not self._full(r)]
         reasons = [f"{r.fn.id} has not read {r.slot.name} for {now - r.last_cycle:.0f} s" for r in late]
         if self.spells.in_trouble:
-            reasons.append("the store does not answer")
+            reasons.append(self.spells.why)
+        if self._chores.stuck_on:
+            reasons.append(f"its heartbeat is refused: {self._chores.stuck_on}")
         age = max((now - r.last_cycle for r in self.readers), default=0.0)
         in_flight = len(self.leases) if self.leases else 0
         return Health(True, bool(self.readers) and not reasons, tuple(reasons), in_flight, age)

@@ -37,7 +37,7 @@ class HealthCheck(WireModel):
     value: FreeText = ""
     """What was measured, with its unit."""
     reason: FreeText = ""
-    """Why it is not ok."""
+    """Why it is not ok, or what should be known though it is."""
     failing: Count = 0
     """Failing samples in a row that counted."""
     good: Count = 0

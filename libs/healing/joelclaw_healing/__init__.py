@@ -1,8 +1,8 @@
 """What services share about failure: incidents, budgets, alerts, the kill switch, the manual queue.
 
 Reading order: `incident` and `lifecycle` (nouns and their steps, pure), `move` (what is made in one atomic step),
-`ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`; then the guard:
-`guard_history` (nouns), `guard_policy` (may it act? one pure page), `guard_rules`, `guard` (the
+`ledger` with lua/ (where it lies and how it is made), `alerts`, `evidence`, `closing`, `switch`, `postman`; then the
+guard: `guard_history` (nouns), `guard_policy` (may it act? one pure page), `guard_rules`, `guard` (the
 door), `guard_memory` with lua/ (where it lies), `guard_telling`.
 
     ledger = Ledger(store, post=worker.outbox.post)
@@ -22,6 +22,7 @@ from joelclaw_healing.incident import Act, End, Incident, Kind, State
 from joelclaw_healing.ledger import SLOT_NAME, Ledger, Look
 from joelclaw_healing.lifecycle import Report
 from joelclaw_healing.move import Charge, Full, Letter, Made, Move, Moved, Stopped, retries_per_day
+from joelclaw_healing.postman import Postman
 from joelclaw_healing.switch import KillSwitch
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "Move",
     "Moved",
     "Outcome",
+    "Postman",
     "Report",
     "Rule",
     "Seen",

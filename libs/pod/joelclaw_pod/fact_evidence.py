@@ -1,4 +1,4 @@
-"""Which facts of the bus are evidence, and which of those should page (`success=false`: work or data was lost).
+"""Which facts of the bus are evidence, and which of those should page (`success=false`: work or data is lost or stuck).
 
 | fact                        | level | success | action                   |
 |-----------------------------|-------|---------|--------------------------|
@@ -7,6 +7,7 @@
 | StreamLost                  | error | false   | bus.stream.lost          |
 | RunsMended with lost runs   | error | false   | bus.runs.lost            |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
+| Stuck                       | error | false   | bus.stuck                |
 | RunEnded, failed            | error | true    | bus.run.failed           |
 | WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
@@ -52,6 +53,8 @@ class FactEvidence:
                 self._lost(fact.slot, "bus.runs.lost", "the events of open runs were lost with their stream", **runs)
             case o.OutboxUndeliverable():
                 self._lost(fact.slot, "bus.outbox.undeliverable", fact.reason, item=fact.item)
+            case o.Stuck():
+                self._lost(fact.slot or "store", "bus.stuck", fact.reason, what=fact.what)
             case o.RunEnded(status="failed"):
                 self._note("error", fact.function, "bus.run.failed", fact.error, fact.seconds, run=fact.run)
             case o.WriteRefused():

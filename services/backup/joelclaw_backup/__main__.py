@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from joelclaw_backup.functions import functions_of
 from joelclaw_backup.redis_backup import RedisBackup
-from joelclaw_backup.settings import read_backup_settings, state_directory
+from joelclaw_backup.settings import read_backup_settings
 from joelclaw_backup.telling import Speaker
 from joelclaw_bus import Worker
+from joelclaw_contracts.config import state_directory
 from joelclaw_pod import Pod, WorkerLike, run_service
 
 

@@ -20,8 +20,7 @@ from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import open_directory
 from joelclaw_backup.mounts import TABLE, is_mount_point
 from joelclaw_backup.policy import class_of
-
-SENTINEL = ".joelclaw-destination"
+from joelclaw_contracts.config import SENTINEL
 
 
 @dataclass(frozen=True, slots=True)

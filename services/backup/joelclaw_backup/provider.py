@@ -17,9 +17,10 @@ from joelclaw_backup.destination import Destination, check_destination
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.files import open_directory
 from joelclaw_backup.inspection import Inspected, inspecting
-from joelclaw_backup.settings import destination_of, state_directory
+from joelclaw_backup.settings import destination_of
 from joelclaw_backup.shelf import Shelf, open_shelf
 from joelclaw_contracts import load_config
+from joelclaw_contracts.config import state_directory
 
 TARGETS = ("redis",)
 

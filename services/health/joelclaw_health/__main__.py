@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from joelclaw_contracts.config import state_directory
 from joelclaw_healing import Voice
 from joelclaw_health.deliver import Terminal
 from joelclaw_health.opening import OpeningRound
@@ -14,7 +15,7 @@ def build(pod: Pod) -> WorkerLike:
     """The worker of this process."""
     voice = Voice("health", pod.settings.system_id, pod.evidence.session_id)
     terminal = Terminal(LastResort(pod.settings.service, pod.settings.state_dir))
-    settings = read_settings(pod.config, pod.settings.state_dir)
+    settings = read_settings(pod.config, state_directory(pod.settings.environ))
     worker = worker_of(pod.store, settings, voice, terminal.deliver, worker=pod.worker_settings, observer=pod.observer)
     return OpeningRound(worker)
 

@@ -45,10 +45,11 @@ class Clinic:
 
     async def probe(self, component: str, mode: HealthMode) -> list[Json]:
         """The samples, as JSON. `component` '' is all. StoreUnavailable, StoreRefused: nothing can be probed then."""
-        registry = await read_registry(self.store)
+        registry, page = await read_registry(self.store), await self.book.read()
+        known = {key for key, check in page.checks.items() if check.state in ("ok", "failing")}
         samples: list[Sample] = []
         async with anyio.create_task_group() as tasks:
-            for job in jobs(registry, self.store, self.settings, self.limit):
+            for job in jobs(registry, self.store, self.settings, self.limit, known):
                 if job.is_wanted(component, mode):
                     tasks.start_soon(_take, job.look, samples)
         wanted = (s for s in samples if component in ("", s.component))
@@ -80,10 +81,10 @@ class Clinic:
         self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry
     ) -> Json | None:
         made = plan(judged, retired, registry.functions, self.settings.who)
-        rows = coverage(registry, self.settings)
         gone = [key_of(c.component, c.condition) for c in retired]
         after = {k: c for k, c in page.checks.items() if k not in gone}
         after |= {key_of(c.component, c.condition): c for c in made.checks}
+        rows = coverage(registry, self.settings, after)
         failing = sorted(k for k, c in after.items() if c.state == "failing")
         outcome = {
             "doubtful": sorted(key_of(j.check.component, j.check.condition) for j in judged if j.in_doubt),
@@ -97,7 +98,12 @@ class Clinic:
             cadence_ms=self.settings.cadence_ms(page.now),
             blind=any(c.component == SELF and c.latest == "failing" for c in made.checks),
             coverage=tuple(rows),
-            findings=(*self.settings.findings, *_unexpected(registry), *_never_ran(rows, after)),
+            findings=(
+                *self.settings.findings,
+                *_unexpected(registry),
+                *_never_ran(rows, after),
+                *_worth_knowing(after),
+            ),
         )
         letters = [*made.letters, self._evidence(name, page.now, outcome, len(judged))]
         return await self.book.write(
@@ -126,8 +132,8 @@ def _retired(
     checks: dict[str, HealthCheck], registry: Registry, s: Settings, samples: Sequence[Sample]
 ) -> list[HealthCheck]:
     """Checks of what is in the inventory no more."""
-    rows = {key_of(r.component, r.condition) for r in coverage(registry, s) if r.configured}
     seen = {x.key for x in samples} | {key_of(SELF, BLINDNESS)}
+    rows = {key_of(r.component, r.condition) for r in coverage(registry, s, seen) if r.configured}
     return [check for key, check in checks.items() if key not in rows and key not in seen]
 
 
@@ -141,3 +147,8 @@ def _never_ran(rows: Sequence[CoverageRow], checks: dict[str, HealthCheck]) -> l
         for r in rows
         if r.configured and r.condition != BLINDNESS and key_of(r.component, r.condition) not in checks
     ]
+
+
+def _worth_knowing(checks: dict[str, HealthCheck]) -> list[str]:
+    """What is ok, and has a reason to be looked at all the same."""
+    return [f"{c.component}: {c.reason}" for c in checks.values() if c.latest == "ok" and c.reason]

@@ -46,6 +46,8 @@ KINDS: dict[str, Kind] = {
         Kind("waiting", "signals", "age of the oldest entry that is unread or in hand",
              "joelclaw bus runs; more replicas, or a stuck run"),
         Kind("artefact", "signals", "age and size of the newest verified backup", "joelclaw backup list"),
+        Kind("readiness", "core", "GET runtime.url, which answers 2xx when the runtime is ready",
+             "joelclaw inngest status", RUNTIME_DOMAIN, RUNTIME_OWNER),
         Kind("blindness", "core", "whether any probe of a kind succeeds anywhere",
              "look at this service's own network and clock first"),
     )

@@ -6,7 +6,7 @@ is not configured has a line and no job.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,13 +16,17 @@ from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthMode
 from joelclaw_health.coverage import KINDS, row
 from joelclaw_health.judge import BLINDNESS, MANY, SELF
-from joelclaw_health.probes import data_path, destination, heartbeats, http, waiting
+from joelclaw_health.probes import artefact, data_path, destination, heartbeats, http, runtime, waiting
 from joelclaw_health.registry import Expected, Registry
-from joelclaw_health.sample import Sample
+from joelclaw_health.sample import Sample, key_of
 from joelclaw_health.settings import Settings
 
-NO_DESTINATION = "not configured: no NAS section, and no backup was made here yet"
-NO_ARTEFACT = "not configured: the backup service's list of verified artefacts is not read yet"
+NO_DESTINATION = "not configured: backup.destination names no place"
+NO_PROVIDER = "not configured: the backup service is not installed here, so its list of backups can't be read"
+NO_BACKUPS = "not configured: no backup service has run on this bus yet"
+NONE_YET = "none yet: a verified one is due within one period of the service's first start"
+NO_RUNTIME = "not configured: runtime names nothing"
+NO_URL = "not configured: runtime.url names no address; the remediator looks at its process alone"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
 NO_HTTP = "not configured: its workers name no address"
 
@@ -41,8 +45,11 @@ class Job:
         return theirs and (mode == "full" or mode in parts)
 
 
-def jobs(registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLimiter) -> list[Job]:
-    """Everything that can be looked at now. `limit`: the probes' connections at once."""
+def jobs(
+    registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLimiter, known: Container[str] = ()
+) -> list[Job]:
+    """Everything that can be looked at now. `limit`: the probes' connections at once; `known`: keys of the checks that
+    had a verdict, and were not only unknown."""
     now, expected = registry.now_ms, [e for e in registry.expected() if e.name not in s.retired]
 
     async def beats(e: Expected) -> Sequence[Sample]:
@@ -52,11 +59,27 @@ def jobs(registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLim
         return await http.http(e, now=now, silent_ms=s.silent_ms, timeout=s.timeout, limit=limit)
 
     async def waits() -> Sequence[Sample]:
-        return await waiting.waiting(store, expected, registry.slots, now=now, waiting_ms=s.waiting_ms)
+        return await waiting.waiting(store, expected, tuple(registry.slots), now=now, waiting_ms=s.waiting_ms)
 
     async def reach(d: destination.Destination) -> Sequence[Sample]:
         return [await destination.destination(d, now=now, timeout=s.timeout, free_mb=s.free_mb)]
 
+    async def backed_up(shelf: artefact.Shelf) -> Sequence[Sample]:
+        born = max((e.started_ms for e in expected if shelf.function in e.functions), default=0)
+        return await artefact.artefact(
+            shelf,
+            now=now,
+            since=registry.slots[artefact.SINCE],
+            born=born,
+            known=key_of(shelf.component, artefact.CONDITION) in known,
+            timeout=2 * s.timeout,  # it starts slowly: all of the backup service is loaded
+        )
+
+    async def answers(url: str) -> Sequence[Sample]:
+        return [await runtime.runtime(url, now=now, timeout=s.runtime.probe_timeout_ms / 1000)]
+
+    shelves = s.shelves if artefact.SINCE in registry.slots else ()
+    url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
     return [
         Job(data_path.COMPONENT, (data_path.DATA_PATH, data_path.PERSISTENCE), path),
@@ -64,11 +87,17 @@ def jobs(registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLim
         *(Job(e.name, (http.CONDITION,), partial(ready, e)) for e in expected if has_http(e)),
         Job("", (waiting.CONDITION,), waits),
         *(Job(d.name, (destination.CONDITION,), partial(reach, d)) for d in s.destinations if d.name not in s.retired),
+        *(
+            Job(b.component, (artefact.CONDITION,), partial(backed_up, b))
+            for b in shelves
+            if b.component not in s.retired
+        ),
+        *([Job(runtime.COMPONENT, (runtime.CONDITION,), partial(answers, url))] if url else []),
     ]
 
 
-def coverage(registry: Registry, s: Settings) -> list[CoverageRow]:
-    """The whole table: component, check, remediation, owner."""
+def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> list[CoverageRow]:
+    """The whole table: component, check, remediation, owner. `known`: keys of the checks that are remembered."""
     line = partial(row, functions=registry.functions, owner=s.who.owner or "nobody is named")
     rows = [line(data_path.COMPONENT, c) for c in (data_path.DATA_PATH, data_path.PERSISTENCE)]
     for e in registry.expected():
@@ -77,7 +106,14 @@ def coverage(registry: Registry, s: Settings) -> list[CoverageRow]:
     rows += [line(d.name, destination.CONDITION, note=d.note) for d in s.destinations]
     if not s.destinations:
         rows.append(line("destination", destination.CONDITION, configured=False, note=NO_DESTINATION))
-    rows.append(line("backups", "artefact", configured=False, note=NO_ARTEFACT))
+    for shelf in s.shelves:
+        there = key_of(shelf.component, artefact.CONDITION) in known
+        note = "" if there else NONE_YET if artefact.SINCE in registry.slots else NO_BACKUPS
+        rows.append(line(shelf.component, artefact.CONDITION, configured=there, note=note))
+    if not s.shelves:
+        rows.append(line("backup", artefact.CONDITION, configured=False, note=NO_PROVIDER))
+    note = "" if s.runtime.url else NO_URL if s.runtime.configured else NO_RUNTIME
+    rows.append(line(runtime.COMPONENT, runtime.CONDITION, configured=not note, note=note))
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]

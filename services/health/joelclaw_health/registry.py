@@ -41,7 +41,8 @@ class Registry:
     beats: tuple[Beat, ...] = ()
     services: dict[str, dict[str, Any]] = field(default_factory=dict)
     functions: frozenset[str] = frozenset()
-    slots: tuple[str, ...] = ()
+    slots: dict[str, int] = field(default_factory=dict)
+    """Since when each is served, ms."""
 
     def expected(self) -> list[Expected]:
         """Services first, then the functions that no service has. What registered once stays expected."""
@@ -64,7 +65,7 @@ async def read_registry(store: Store) -> Registry:
     keys = store.keys
     replies = await store.calls(
         [("TIME",), ("HGETALL", keys.workers), ("HGETALL", keys.services), ("HKEYS", keys.functions),
-         ("HKEYS", keys.slots)]
+         ("HGETALL", keys.slots)]
     )  # fmt: skip
     for reply in replies:
         if isinstance(reply, Exception):
@@ -75,7 +76,7 @@ async def read_registry(store: Store) -> Registry:
         tuple(_beat(name, about) for name, about in _objects(workers).items()),
         _objects(services),
         frozenset(f.decode() for f in functions),
-        tuple(sorted(s.decode() for s in slots)),
+        {name.decode(): int(at) for name, at in sorted(zip(slots[::2], slots[1::2], strict=True))},
     )
 
 

@@ -10,8 +10,8 @@ from joelclaw_contracts import Outcome
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """`at_ms`: when, by the store's clock; `value`: what was measured, with its unit; `reason`: why it is not ok;
-    `born_ms`: when the component started, if it says so (0: it does not)."""
+    """`at_ms`: when, by the store's clock; `value`: what was measured, with its unit; `reason`: why it is not ok,
+    or what should be known though it is; `born_ms`: when the component started, if it says so (0: it does not)."""
 
     component: str
     condition: str

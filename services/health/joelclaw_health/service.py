@@ -3,27 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from joelclaw_bus import Observer, OutboxItem, Slot, Store, Unobserved, Worker, WorkerSettings
-from joelclaw_bus.outbox import Outbox
+from joelclaw_bus import Observer, Store, Unobserved, Worker, WorkerSettings
 from joelclaw_contracts import SendMessage
-from joelclaw_healing import Ledger, Voice
+from joelclaw_healing import Ledger, Postman, Voice
 from joelclaw_health.book import Book
 from joelclaw_health.clinic import Clinic
 from joelclaw_health.functions import functions_of
 from joelclaw_health.settings import Settings
-
-
-@dataclass
-class _Postman:
-    """Letters are written before there is a worker to carry them; until then the sweep delivers."""
-
-    outbox: Outbox | None = None
-
-    def post(self, slot: Slot, item: OutboxItem) -> None:
-        if self.outbox is not None:
-            self.outbox.post(slot, item)
 
 
 def worker_of(
@@ -36,7 +23,7 @@ def worker_of(
     observer: Observer | None = None,
 ) -> Worker:
     """A worker that is health. Calls no store."""
-    postman = _Postman()
+    postman = Postman()
     book, ledger = Book(store, postman.post), Ledger(store, postman.post)
     functions = functions_of(Clinic(store, settings, book, ledger, voice), deliver)
     made = Worker(

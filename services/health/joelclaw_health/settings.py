@@ -1,18 +1,20 @@
-"""The configuration as health's own values. Pure, but for the one look whether a directory is there."""
+"""The configuration as health's own values. Pure, but for what is installed beside us and which disk a path is on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import islice, pairwise
 from pathlib import Path
 
-from joelclaw_bus.cron import parse
 from joelclaw_contracts import Config
+from joelclaw_contracts.config import PlaceMissing, Runtime, backup_place
+from joelclaw_health.cadence import longest_ms
 from joelclaw_health.judge import Thresholds
 from joelclaw_health.plan import CHECK_FUNCTION, Voices
+from joelclaw_health.probes.artefact import Shelf, is_installed
 from joelclaw_health.probes.destination import Destination
 
+BACKED_UP = {"redis": "system/backup.redis"}
 NOBODY = "alerts go to the terminal of joelclaw up only: alerts.owners names nobody who could hear them elsewhere"
 
 
@@ -29,19 +31,25 @@ class Settings:
     free_mb: int
     looks: int
     destinations: tuple[Destination, ...] = ()
+    shelves: tuple[Shelf, ...] = ()
+    runtime: Runtime = field(default_factory=Runtime)
     retired: frozenset[str] = frozenset()
     who: Voices = field(default_factory=Voices)
     findings: tuple[str, ...] = ()
 
     def cadence_ms(self, now: int) -> int:
-        """The longest distance of the next scheduled rounds, ms: a schedule can have nights off."""
-        instants = list(islice(parse(self.schedule).instants(now), 50))
-        return max((b - a for a, b in pairwise(instants)), default=0)
+        """How far apart rounds are, ms."""
+        return longest_ms(self.schedule, now)
 
 
-def read_settings(config: Config, state_dir: Path | None) -> Settings:
+def read_settings(config: Config, state_dir: Path) -> Settings:
     health = config.health
     findings = [] if config.alerts.owners else [NOBODY]
+    destinations: tuple[Destination, ...] = ()
+    try:
+        destinations = (_destination(config, state_dir),)
+    except PlaceMissing as missing:
+        findings.append(str(missing))
     findings += [f"{name} is switched off: health.retired names it" for name in health.retired]
     return Settings(
         schedule=config.schedules[CHECK_FUNCTION],
@@ -59,17 +67,22 @@ def read_settings(config: Config, state_dir: Path | None) -> Settings:
         waiting_ms=health.waiting_ms,
         free_mb=health.free_mb,
         looks=max(health.confirmations, health.closings),
-        destinations=tuple(_destinations(config, state_dir)),
+        destinations=destinations,
+        shelves=tuple(_shelves(config)) if is_installed() else (),
+        runtime=config.runtime,
         retired=frozenset(health.retired),
         who=Voices(config.alerts.default_owner or "", config.alerts.channels(None)),
         findings=tuple(findings),
     )
 
 
-def _destinations(config: Config, state_dir: Path | None) -> Iterable[Destination]:
-    """The NAS where one is configured; else the suite's own directory, once backups lie there."""
-    if nas := config.transport.nas:
-        yield Destination("destination/hdd", "mount", nas.hdd_root)
-        yield Destination("destination/nvme", "mount", nas.nvme_root)
-    elif state_dir and (local := state_dir / "backups").is_dir():
-        yield Destination("destination/local", "directory", str(local), "same disk")
+def _destination(config: Config, state_dir: Path) -> Destination:
+    """Where the backup service writes, by the rule that it goes by. PlaceMissing."""
+    place = backup_place(config, state_dir)
+    name = "destination/local" if place.ours else f"destination/{place.tier}"
+    return Destination(name, "ours" if place.ours else place.kind, str(place.root), place.label)
+
+
+def _shelves(config: Config) -> Iterable[Shelf]:
+    for target, function in BACKED_UP.items():
+        yield Shelf(target, function, config.schedules[function])

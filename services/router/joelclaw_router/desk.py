@@ -18,6 +18,7 @@ from joelclaw_healing.ledger import Ledger, Look
 from joelclaw_healing.lifecycle import escalated, served
 from joelclaw_healing.move import Letter, Made, Move, retries_per_day
 from joelclaw_router import replies
+from joelclaw_router.adapters import adapter_of
 from joelclaw_router.failure import Decision
 from joelclaw_router.judgement import Bench, judge, judge_again, outcome
 from joelclaw_router.request import Request
@@ -92,11 +93,17 @@ class Desk:
                 return made.outcome
         raise IncidentContested(incident, LOOKS)
 
-    async def observed_end(self, incident: str, by: str, detail: str) -> bool:
-        """Another system's observer says that it is over; its event was the closing, so none is sent."""
+    async def observed_end(self, incident: str, domain: str, target: str, by: str, detail: str) -> bool:
+        """Another system's observer says that it is over; its event was the closing, so none is sent.
+
+        It must name what it saw: an incident's id alone stands in every answer, and proves nothing.
+        """
         try:
             look = await self.ledger.look_at(incident)
-            owner = look.incident.owner if look.incident else ""
+            found = look.incident
+            if found is None or (found.domain, found.target) != (domain, adapter_of(domain).target(target)):
+                return False
+            owner = found.owner
             channels = self.bench.rules.channels(owner)
             return await close_incident(
                 self.ledger, incident, by=by, detail=detail, voice=self.bench.voice, channels=channels, announce=False

@@ -36,7 +36,9 @@ CHECKS = 300
 
 def functions_of(desk: Desk) -> Functions:
     """The router's functions over this desk."""
-    functions = Functions(on_invalid={HealingRequested.event_name: _invalid})
+    functions = Functions(
+        on_invalid={HealingRequested.event_name: _invalid, BackupFailureDetected.event_name: _unreadable_failure}
+    )
 
     @functions.function(
         HEALING_ROUTER,
@@ -80,9 +82,10 @@ def functions_of(desk: Desk) -> Functions:
         on_failure=_page,
     )
     async def close(e: Event[HealingCompleted], step: Step) -> bool:
-        by = e.data.source_function or e.source or "an observer"
+        by = f"{e.data.source_function or e.source or 'an observer'} (event {e.id})"
         detail = e.data.remediation_detail or e.data.reason or "observed to be well"
-        return await step.run("close", desk.observed_end, e.data.incident_id or "", by, detail)
+        target = e.data.target_component or ""
+        return await step.run("close", desk.observed_end, e.data.incident_id or "", e.data.domain, target, by, detail)
 
     return functions
 
@@ -108,6 +111,15 @@ def _identity(e: Event[HealingRequested]) -> str:
 def _invalid(raw: bytes, error: Exception, event_id: str) -> list[EventModel]:
     answer = answer_invalid(HealingRequested.event_name, raw, error, event_id)
     return [answer] if answer else []
+
+
+def _unreadable_failure(raw: bytes, error: Exception, event_id: str) -> list[EventModel]:
+    """A backup failed, and how can't be read: nobody will retry it, so a person must know."""
+    text = (
+        f"A backup failed, but its report {event_id} can't be read: {error}\n"
+        f"It is among the dead letters of {BackupFailureDetected.event_name}; nothing retries it."
+    )
+    return [SendMessage(channel=DEFAULT_CHANNEL, text=text[:4000], audit=Audit(producer=BACKUP_ROUTER))]
 
 
 def _page(failure: Failure) -> list[EventModel]:

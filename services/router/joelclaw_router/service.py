@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
 
-from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, Unobserved
-from joelclaw_bus.outbox import Outbox
-from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.store import Store
 from joelclaw_bus.worker import Worker, WorkerSettings
 from joelclaw_healing.evidence import Voice
 from joelclaw_healing.ledger import Ledger
+from joelclaw_healing.postman import Postman
 from joelclaw_router.desk import Desk
 from joelclaw_router.functions import functions_of
 from joelclaw_router.judgement import Bench
 from joelclaw_router.rulebook import Rulebook
-
-
-@dataclass
-class _Postman:
-    """The ledger writes before there is a worker to deliver; until then the sweep delivers."""
-
-    outbox: Outbox | None = None
-
-    def post(self, slot: Slot, item: OutboxItem) -> None:
-        if self.outbox is not None:
-            self.outbox.post(slot, item)
 
 
 def worker_of(
@@ -41,7 +27,7 @@ def worker_of(
     dice: Callable[[], float] = random.random,
 ) -> Worker:
     """A worker that is the router. Calls no store: whatever is wrong with the rules shows before anything connects."""
-    postman = _Postman()
+    postman = Postman()
     ledger = Ledger(store, postman.post)
     functions = functions_of(Desk(ledger, Bench(rules, voice), dice))
     worker = Worker(

@@ -15,12 +15,19 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 
 STALE, NO_COMMAND = 75, 127
 
 
 def main() -> int:
     state_file, fence, command = sys.argv[1], int(sys.argv[2]), sys.argv[4:]
+    # The remediator holds its place in `joelclaw up` by an inherited lock. A runtime that outlives it must not: nobody
+    # could start a remediator here again.
+    for fd in map(int, os.listdir("/proc/self/fd")):
+        if fd > 2:
+            with suppress(OSError):  # the listing's own is closed already
+                os.set_inheritable(fd, False)
     with open(state_file + ".lock", "w") as lock:  # let go by exec
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from joelclaw_bus import Observer, OutboxItem, Slot, Store, Unobserved, Worker, WorkerSettings
-from joelclaw_bus.outbox import Outbox
+from joelclaw_bus import Observer, Store, Unobserved, Worker, WorkerSettings
 from joelclaw_contracts import Config
-from joelclaw_healing import Guard, Ledger, Voice
+from joelclaw_healing import Guard, Ledger, Postman, Voice
 from joelclaw_runtime_remediator.functions import INVESTIGATOR, RUNTIME, functions_of
 from joelclaw_runtime_remediator.investigate import Investigator
 from joelclaw_runtime_remediator.probe import Prober
 from joelclaw_runtime_remediator.remedy import Remedy
 from joelclaw_runtime_remediator.settings import limits_of, times_of
 from joelclaw_runtime_remediator.supervise import Supervisor
-
-
-@dataclass
-class _Postman:
-    """The guard writes before there is a worker to deliver; until then the sweep delivers."""
-
-    outbox: Outbox | None = None
-
-    def post(self, slot: Slot, item: OutboxItem) -> None:
-        if self.outbox is not None:
-            self.outbox.post(slot, item)
 
 
 def worker_of(
@@ -43,7 +30,7 @@ def worker_of(
 ) -> Worker:
     """A worker that is the remediator. Calls no store. environ: what the supervised command gets."""
     settings = settings or WorkerSettings()
-    postman = _Postman()
+    postman = Postman()
     ledger = Ledger(store, postman.post)
     runtime = config.runtime
     supervisor = Supervisor(

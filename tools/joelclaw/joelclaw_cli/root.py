@@ -23,6 +23,7 @@ root = Group(
     params=[_json_option(), click.Option(["--version"], is_flag=True, help="Show the version and exit.")],
     invoke_without_command=True,
     lazy={
+        "demo": (f"{HERE}.demo.command:demo", "See it heal itself: three things break on a temporary suite."),
         "up": (f"{HERE}.up.command:up", "Run the suite here: a store and every service."),
         "down": (f"{HERE}.up.down:down", "Stop the suite of a state directory."),
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
@@ -34,6 +35,7 @@ root = Group(
         "nas": (f"{HERE}.nas:nas", "The configuration, and where each value comes from."),
     },
     examples=[
+        ("joelclaw demo", "see it heal itself, in under a minute"),
         ("joelclaw up", "run the suite on this machine; Ctrl-C stops it"),
         ("joelclaw bus send system/health.check.requested --data '{}'", "send an event"),
         ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),

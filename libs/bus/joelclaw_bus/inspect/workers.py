@@ -14,12 +14,14 @@ LIVE_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """age_ms: of its last heartbeat, by the store's clock; in_hand: deliveries it had then."""
+    """age_ms: of its last heartbeat, by the store's clock; in_hand: deliveries it had then; started_ms: when its
+    process started, 0 if it does not say."""
 
     id: str
     age_ms: int
     in_hand: int
     functions: tuple[str, ...]
+    started_ms: int = 0
 
     @property
     def live(self) -> bool:
@@ -41,6 +43,7 @@ async def registered_functions(store: Store) -> list[str]:
 def _facts(name: str, text: str, now: int) -> WorkerFacts:
     try:
         raw = json.loads(text)
-        return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]))
+        started = int(raw.get("started", 0))
+        return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]), started)
     except (ValueError, KeyError, TypeError, RecursionError):
         return WorkerFacts(name, now, 0, ())

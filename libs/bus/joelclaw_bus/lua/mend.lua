@@ -23,7 +23,9 @@ for _, run in ipairs(runs) do
   elseif not resting and rec[2] and rec[2] ~= '' then
     local entry = rec[2]:sub(2)
     local source = rec[2]:sub(1, 1) == 'r' and tag .. 'ready:' .. rec[3] or KEYS[4]
-    if not redis.call('XRANGE', source, entry, entry)[1] then
+    -- Deleted but pending: its owner may be about to end it. If not, a takeover strikes it, and then it is lost.
+    local pending = redis.pcall('XPENDING', source, rec[3], entry, entry, 1)
+    if not redis.call('XRANGE', source, entry, entry)[1] and (pending.err or not pending[1]) then
       if rec[5] then
         entry = redis.call('XADD', tag .. 'ready:' .. rec[3], '*', 'run', run)
         redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)

@@ -4,7 +4,7 @@ cron, kinds     the kinds of value         document    the file and its known ke
 model           sections and defaults      variables   the environment's text
 sources         which key comes whence     provenance  origins, redaction, hash
 effective       all sections together      template    what `config init` writes
-load            the loader
+load            the loader              place         where backups are kept
 """
 
 from .document import config_path
@@ -24,18 +24,22 @@ from .model import (
     Schedules,
     Transport,
 )
+from .place import SENTINEL, BackupPlace, PlaceMissing, backup_place, state_directory
 from .provenance import Provenance, Source
 from .template import template
 
 __all__ = [
+    "SENTINEL",
     "Alerts",
     "Backup",
     "BackupDestination",
+    "BackupPlace",
     "Budgets",
     "Config",
     "Health",
     "Models",
     "Nas",
+    "PlaceMissing",
     "Provenance",
     "RouterKnobs",
     "Routes",
@@ -43,7 +47,9 @@ __all__ = [
     "Schedules",
     "Source",
     "Transport",
+    "backup_place",
     "config_path",
     "load_config",
+    "state_directory",
     "template",
 ]

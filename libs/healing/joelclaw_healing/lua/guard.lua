@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Makes one move of one guarded target, if its record is still as it was when it was judged: record, budgets, group,
 -- audit and all letters together. An act's intent is written here, with its cool-down, before anything is done.
 -- KEYS: 1 done (this move's record)  2 record  3 audit  4 acts (when it was acted on)  5 members of its group

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Makes one move of one incident, if it is still as it was when it was judged: incident, indexes, budgets, audit and
 -- all letters together. Idempotent by the move's id.
 -- KEYS: 1 done (this move's record)  2 incident  3 audit  4 current (of the target)  5 open  6 closed  7 queue

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Writes one judged round: the checks, the round, and the letters of its transitions, together or not at all.
 -- KEYS: 1 checks (hash)  2 round  3 seq  4 done (this round's record)  5 outbox  6 outbox items
 -- ARGV: 1 the round, JSON: seq (that was judged on), checks {key: JSON}, gone [key], round (JSON text),

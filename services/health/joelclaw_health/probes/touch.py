@@ -1,7 +1,8 @@
 """The child that touches a destination: `python -m joelclaw_health.probes.touch KIND PATH`, one line of JSON.
 
 A process of its own, because a dead NAS holds a call for ever and no thread can be killed. It writes what a backup
-would write, makes it durable, reads it back and takes it away again; a `mount` must be one before a byte is written.
+would write, makes it durable, reads it back and takes it away again; a `mount` must be one before a byte is written,
+and what is `ours` may be missing until the first backup makes it.
 """
 
 from __future__ import annotations
@@ -13,15 +14,21 @@ import shutil
 import sys
 from pathlib import Path
 
+from joelclaw_contracts.config import SENTINEL
+
 BYTES = 64 * 1024
 
 
 def touch(kind: str, path: Path) -> dict[str, object]:
     """{"ok", "reason", "free"}: free bytes for this user, where they could be told."""
+    if kind == "ours" and not path.exists():
+        return {"ok": True, "reason": ""}
     if not path.is_dir():
         return {"ok": False, "reason": f"{path} is no directory" if path.exists() else f"{path} does not exist"}
     if kind == "mount" and not path.is_mount():  # before any byte: else it would land on the disk below
         return {"ok": False, "reason": f"nothing is mounted at {path}"}
+    if kind == "mount" and not (path / SENTINEL).is_file():  # nor does a backup write without it
+        return {"ok": False, "reason": f"{path} lacks its sentinel file {SENTINEL}: is it the right file system?"}
     file, data = path / f".joelclaw-probe-{os.getpid()}-{secrets.token_hex(4)}", secrets.token_bytes(BYTES)
     try:
         try:

@@ -3,11 +3,12 @@
 | class     | causes                                                                                     |
 |-----------|--------------------------------------------------------------------------------------------|
 | transient | time-outs, connection refused, reset or unreachable, ssh transport, resource temporarily   |
-|           | unavailable, I/O error, stale file handle, server unavailable                              |
+|           | unavailable, I/O error, stale file handle, server unavailable, nothing mounted there       |
 | permanent | permission denied, no space left, no snapshot files staged, snapshot refused by HTTP status, |
 |           | host key mismatch, byte cap reached                                                        |
 | deferred  | queued on local disk: its drainer owns it                                                  |
-| unknown   | everything else: one hold, then as transient                                               |
+| unknown   | a dump that is not sound, or not what was copied, or does not restore; everything else:    |
+|           | one hold, then as transient                                                                |
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ _TYPED = {
     FailureClass.TRANSIENT: (
         "transient", "timeout", "timed-out", "connection-refused", "connection-reset", "unreachable",
         "host-unreachable", "network-unreachable", "ssh", "ssh-transport", "resource-unavailable",
-        "resource-temporarily-unavailable", "io-error", "stale-file-handle", "server-unavailable",
+        "resource-temporarily-unavailable", "io-error", "stale-file-handle", "server-unavailable", "not-mounted",
     ),
     FailureClass.PERMANENT: (
         "permanent", "permission-denied", "no-space", "no-space-left", "no-snapshot-files",
         "no-snapshot-files-staged", "snapshot-refused", "host-key-mismatch", "byte-cap", "byte-cap-reached",
     ),
     FailureClass.DEFERRED: ("deferred", "queued"),
-    FailureClass.UNKNOWN: ("unknown",),
+    FailureClass.UNKNOWN: (
+        "unknown", "rdb-invalid", "hash-differs", "file-missing", "extra-file", "did-not-start",
+        "started-and-differs",
+    ),
 }  # fmt: skip
 _BY_CAUSE = {cause: kind for kind, causes in _TYPED.items() for cause in causes}
 

@@ -11,14 +11,13 @@ from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
-from joelclaw_cli.health.status import answer, read
+from joelclaw_cli.health.status import FUNCTION, answer, read
 from joelclaw_cli.place import Place
 
 if TYPE_CHECKING:
     from joelclaw_bus.store import Store
     from joelclaw_cli.health.picture import Picture
 
-FUNCTION = "system/check-system-health"
 LOOK = 0.1  # seconds
 
 

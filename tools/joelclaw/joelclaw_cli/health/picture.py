@@ -6,6 +6,8 @@
 | a verdict older than twice the cadence               | unknown: never green    |
 | a check that is configured and has no verdict yet    | unknown                 |
 | a check that is not configured or is switched off    | not configured          |
+| no current round, and a health service that has just | "the first check is     |
+| started                                              | under way", no finding  |
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from dataclasses import dataclass
 from joelclaw_contracts.read_models import CoverageRow, HealthCheck, HealthRound
 
 NEVER = "no check has ever run: is the health service running?"
+UNDER_WAY = "the first check is under way"
+FIRST_MS = 60_000
+"""A health service that is alive for longer, ms, and has not ended its first check, is a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +40,46 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """`current`: the last round is younger than twice the cadence; else nothing here is green."""
+    """`current`: the last round is younger than twice the cadence; else nothing here is green; `under_way`: the first
+    check since the service's start is to end within seconds."""
 
     lines: tuple[Line, ...]
     findings: tuple[str, ...]
     current: bool
     now: int
     at_ms: int
+    under_way: bool = False
 
     @property
     def failing(self) -> list[str]:
         return [f"{line.component} {line.condition}" for line in self.lines if line.state == "failing"]
 
 
-def picture(checks: Mapping[str, HealthCheck], last: HealthRound | None, now: int) -> Picture:
-    """checks: by `COMPONENT CONDITION`; last: the last round, None if there was none."""
+def picture(
+    checks: Mapping[str, HealthCheck], last: HealthRound | None, now: int, alive_since: int | None = None
+) -> Picture:
+    """checks: by `COMPONENT CONDITION`; last: the last round, None if there was none; alive_since: when the health
+    service that is alive by its heartbeats started, None if there is none."""
+    under_way = alive_since is not None and now - alive_since <= FIRST_MS
     if last is None:
-        return Picture((), (NEVER,), current=False, now=now, at_ms=0)
+        return Picture((), _never(now, alive_since), current=False, now=now, at_ms=0, under_way=under_way)
     current = now - last.at_ms <= 2 * last.cadence_ms
     findings = list(last.findings)
-    if not current:
+    under_way = under_way and not current
+    if not current and not under_way:
         findings.insert(0, "the last round is older than twice the cadence: nothing below is known any more")
     if last.blind:
         findings.insert(0, "every probe of a kind fails at once: the checker suspects itself, and asks for nothing")
     lines = tuple(_line(row, checks.get(f"{row.component} {row.condition}"), last, now) for row in last.coverage)
-    return Picture(lines, tuple(findings), current, now, last.at_ms)
+    return Picture(lines, tuple(findings), current, now, last.at_ms, under_way)
+
+
+def _never(now: int, alive_since: int | None) -> tuple[str, ...]:
+    if alive_since is None:
+        return (NEVER,)
+    seconds = (now - alive_since) // 1000
+    late = f"no check has ever ended, though the health service has been running for {seconds} s: joelclaw bus runs"
+    return () if seconds * 1000 <= FIRST_MS else (late,)
 
 
 def _line(row: CoverageRow, check: HealthCheck | None, last: HealthRound, now: int) -> Line:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from joelclaw_bus.store import Store
     from joelclaw_cli.health.picture import Picture
 
+FUNCTION = "system/check-system-health"
+
 
 @command(
     "status",
@@ -27,13 +29,15 @@ def status(place: Place) -> Answer:
     """What the last checks found.
 
     A verdict that is older than twice the cadence is shown as unknown, never as ok. Exits 1 when something is failing,
-    or when the checks themselves are late or never ran.
+    or when the checks themselves are late or never ran. Right after a start it says that the first check is under way:
+    nothing is known yet, so that exits 1 too.
     """
     return answer(place.run(read))
 
 
 async def read(store: Store) -> Picture:
-    """The read model, in one round trip. StoreUnavailable, StoreRefused."""
+    """The read model, and whether a health service is alive. StoreUnavailable, StoreRefused."""
+    from joelclaw_bus.inspect.workers import list_workers
     from joelclaw_cli.health.picture import picture
     from joelclaw_contracts.read_models import HEALTH_SLOT, HealthCheck, HealthRound
 
@@ -43,7 +47,9 @@ async def read(store: Store) -> Picture:
         if isinstance(reply, Exception):
             raise reply
     checks = {k.decode(): HealthCheck.model_validate_json(v) for k, v in zip(rows[::2], rows[1::2], strict=True)}
-    return picture(checks, HealthRound.model_validate_json(last) if last else None, await store.time_ms())
+    alive = [worker for worker in await list_workers(store) if worker.live and FUNCTION in worker.functions]
+    since = min((worker.started_ms for worker in alive), default=None)
+    return picture(checks, HealthRound.model_validate_json(last) if last else None, await store.time_ms(), since)
 
 
 def answer(seen: Picture) -> Answer:
@@ -64,6 +70,7 @@ def answer(seen: Picture) -> Answer:
 
 
 def draw(seen: Picture) -> Iterable[RenderableType]:
+    from joelclaw_cli.health.picture import UNDER_WAY
     from joelclaw_cli.render import good, relative, state, table, warning
 
     rows = (
@@ -80,7 +87,8 @@ def draw(seen: Picture) -> Iterable[RenderableType]:
         for line in seen.lines
     )
     columns = ("component", "check", "state", "since", "checked", "remediation", "owner", "value")
-    yield table(columns, rows, empty="nothing was ever checked", drop=("owner", "checked", "since"))
+    empty = UNDER_WAY if seen.under_way else "nothing was ever checked"
+    yield table(columns, rows, empty=empty, drop=("owner", "checked", "since"))
     for finding in seen.findings:
         yield warning(f"finding: {finding}")
     if not _trouble(seen):
@@ -88,8 +96,12 @@ def draw(seen: Picture) -> Iterable[RenderableType]:
 
 
 def _trouble(seen: Picture) -> Failure | None:
+    from joelclaw_cli.health.picture import UNDER_WAY
+
     if seen.failing:
         return Failure("unhealthy", f"failing: {', '.join(seen.failing)}", fix="the table says what is done about it")
+    if seen.under_way:
+        return Failure("first_check", UNDER_WAY, fix="ask again in a few seconds")
     if not seen.current:
         return Failure("not_checked", seen.findings[0], fix="joelclaw health check; joelclaw up runs the service")
     return None

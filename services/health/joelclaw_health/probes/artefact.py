@@ -1,0 +1,101 @@
+"""Backups: the age and size of the newest *verified* artefact; that a run ended well proves nothing.
+
+| what is on the shelf                                    | is said as                                        |
+|---------------------------------------------------------|---------------------------------------------------|
+| none yet, and the first is not due                      | nothing: coverage says "none yet"                 |
+| none, though there was one, or the first is overdue     | failing                                           |
+| the newest is older than two periods of its schedule    | failing                                           |
+| the newest is 4 times the one before it, or a quarter   | ok, with a finding                                |
+| it can't be read, or not in time                        | unknown                                           |
+
+Ages are between the store's clock and the proof's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+from joelclaw_contracts import BackupRunRequested
+from joelclaw_health.cadence import longest_ms
+from joelclaw_health.probes.child import ask
+from joelclaw_health.sample import Sample
+
+CONDITION = "artefact"
+GROUP, NAME = "joelclaw.providers", "backup"
+SINCE = BackupRunRequested.event_name
+"""The slot that only the backup service registers: when it did is when it first ran on this bus."""
+TOO_OLD = 2
+JUMP = 4
+SMALL = 64 * 1024
+"""Below this, bytes, no size jumps: a bus that is hours old grows tenfold by its own first keys."""
+_HOUR = 3_600_000
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What `function` backs up on this schedule."""
+
+    target: str
+    function: str
+    schedule: str
+
+    @property
+    def component(self) -> str:
+        return f"backup {self.target}"
+
+
+def is_installed() -> bool:
+    """Whether the backup service's list can be read here."""
+    return bool(entry_points(group=GROUP, name=NAME))
+
+
+async def artefact(shelf: Shelf, *, now: int, since: int, born: int, known: bool, timeout: float) -> list[Sample]:
+    """since: when the service first ran; born: when it last started; known: whether an artefact was seen before."""
+    told = await ask("joelclaw_health.probes.shelf", shelf.target, timeout=timeout)
+    if isinstance(told, str):
+        return [Sample(shelf.component, CONDITION, "unknown", now, "", f"the list of backups {told}", born)]
+    if "error" in told:
+        return [Sample(shelf.component, CONDITION, "unknown", now, "", str(told["error"]), born)]
+    return judged(shelf, told["newest"], now=now, since=since, born=born, known=known)
+
+
+def judged(
+    shelf: Shelf, newest: Sequence[dict[str, Any]], *, now: int, since: int, born: int, known: bool
+) -> list[Sample]:
+    """One sample, or none. `newest`: verified artefacts {"verifiedMs", "bytes"}, the newest first."""
+    period = longest_ms(shelf.schedule, now)
+    if not newest:
+        if not known and now - since <= period + period // 8:  # the run itself takes a while, too
+            return []
+        gone = "it is gone" if known else f"the service first ran {_hours(now - since)} ago"
+        return [Sample(shelf.component, CONDITION, "failing", now, "none", f"no verified backup: {gone}", born)]
+    age, size = max(0, now - int(newest[0]["verifiedMs"])), int(newest[0]["bytes"])
+    value = f"{_hours(age)} old, {_size(size)}"
+    if age > TOO_OLD * period:
+        reason = f"the newest verified backup is {_hours(age)} old; one is due every {_hours(period)}"
+        return [Sample(shelf.component, CONDITION, "failing", now, value, reason, born)]
+    before = int(newest[1]["bytes"]) if len(newest) > 1 else size
+    return [Sample(shelf.component, CONDITION, "ok", now, value, _jump(before, size), born)]
+
+
+def _jump(before: int, size: int) -> str:
+    low, high = sorted((before, size))
+    if high < SMALL or high < JUMP * max(low, 1):
+        return ""
+    return f"its size jumped from {_size(before)} to {_size(size)}: look at what is in it"
+
+
+def _hours(ms: int) -> str:
+    return f"{ms / _HOUR:.1f} h"
+
+
+def _size(count: int) -> str:
+    size, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if size < 1024:
+            break
+        size, unit = size / 1024, larger
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"

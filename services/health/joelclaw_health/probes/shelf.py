@@ -1,0 +1,31 @@
+"""The child that reads the shelf: `python -m joelclaw_health.probes.shelf TARGET`, one line of JSON.
+
+It finds the backup service's list by its entry point, as the command does: health imports no other service.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Any
+
+from joelclaw_health.probes.artefact import GROUP, NAME
+
+
+def newest(target: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """{"newest": the two newest verified artefacts, {"id", "verifiedMs", "bytes"}}, or {"error": why not}."""
+    for point in entry_points(group=GROUP, name=NAME):
+        try:
+            rows = point.load().list_artefacts(environ, target)
+        except Exception as error:  # its own faults too: whatever it is, the age can't be told
+            return {"error": f"the list of backups can't be read: {error}"[:1000]}
+        verified = [row for row in rows if row["verified"]][:2]
+        return {"newest": [{key: row[key] for key in ("id", "verifiedMs", "bytes")} for row in verified]}
+    return {"error": "the backup service is not installed here"}
+
+
+if __name__ == "__main__":
+    print(json.dumps(newest(sys.argv[1], os.environ)))

@@ -8,9 +8,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from joelclaw_bus import Store, StoreSettings, open_store
 from tests.support.server import Server
+
+# No deadline and no speed check: these machines are noisy, and a property is true or false at any speed.
+settings.register_profile("system-bus", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("system-bus")
 
 
 @pytest.fixture

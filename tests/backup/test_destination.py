@@ -12,9 +12,9 @@ import pytest
 
 from joelclaw_backup.destination import SENTINEL, Destination, check_destination
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.mounts import is_mount_point, mount_points
 from joelclaw_backup.settings import destination_of
 from joelclaw_contracts import load_config
+from joelclaw_healing.mounts import is_mount_point, mount_points
 from joelclaw_pod import SettingsError
 
 TABLE = (

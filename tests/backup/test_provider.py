@@ -11,6 +11,7 @@ import pytest
 
 from joelclaw_backup import provider
 from joelclaw_backup.failure import BackupFailed
+from joelclaw_backup.manifest import Verified
 from joelclaw_backup.redis_backup import RedisBackup
 from tests.backup.conftest import back_up, settings_of
 
@@ -80,6 +81,19 @@ async def test_a_set_under_another_sets_name_is_not_believed(stored, environ):
     listed = provider.list_artefacts(environ())
     assert [(a["id"], a["verified"]) for a in listed] == [(stored.name, True), (other.name, False)]
     assert provider.newest(environ())["id"] == stored.name
+
+
+async def test_a_sealed_record_without_a_time_spoils_its_own_set_only(stored, environ, source, nas):
+    record = stored / "verified.json"
+    record.write_bytes(
+        Verified.read(record.read_bytes()).model_copy(update={"verified_at": "yesterday"}).sealed().render()
+    )
+    (told,) = provider.list_artefacts(environ())
+    assert (told["verified"], "is no time" in told["problem"]) == (False, True)
+    later = 1_795_000_060_000
+    *_, published = await back_up(RedisBackup(settings_of(source, nas)), run="system/backup.redis:2", at_ms=later)
+    assert published["retentionTrouble"] == ""
+    assert provider.newest(environ())["path"] == published["path"]
 
 
 async def test_only_verified_sets_are_the_newest(stored, environ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -227,10 +228,25 @@ async def test_a_mount_that_is_not_mounted_is_failing_and_gets_no_byte(tmp_path:
     assert os.stat(tmp_path).st_mtime_ns == before
 
 
+def test_a_link_to_another_file_system_is_no_mount(tmp_path: Path) -> None:
+    """Its device differs from its parent's, which is all that `is_mount` looks at; nothing is mounted there."""
+    elsewhere = Path("/dev/shm")
+    if not os.access(elsewhere, os.W_OK) or elsewhere.stat().st_dev == tmp_path.stat().st_dev:
+        pytest.skip("there is no second file system to write to")
+    folder = elsewhere / f"joelclaw-test-{os.getpid()}"
+    folder.mkdir()
+    try:
+        (folder / SENTINEL).touch()
+        (tmp_path / "nas").symlink_to(folder)
+        assert touch("mount", tmp_path / "nas")["reason"] == f"nothing is mounted at {tmp_path / 'nas'}"
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_a_mount_without_the_sentinel_is_not_the_right_file_system(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Path, "is_mount", lambda self: True)
+    monkeypatch.setattr("joelclaw_health.probes.touch._is_mounted", lambda path: True)
     assert "sentinel" in str(touch("mount", tmp_path)["reason"])
     assert list(tmp_path.iterdir()) == []
     (tmp_path / SENTINEL).touch()

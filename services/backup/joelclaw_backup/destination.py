@@ -18,9 +18,9 @@ from typing import Literal
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import open_directory
-from joelclaw_backup.mounts import TABLE, is_mount_point
 from joelclaw_backup.policy import class_of
 from joelclaw_contracts.config import SENTINEL
+from joelclaw_healing.mounts import TABLE, is_mount_point
 
 
 @dataclass(frozen=True, slots=True)

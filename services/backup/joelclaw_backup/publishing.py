@@ -67,7 +67,8 @@ def publish_set(
         pruned, trouble = {}, ""
         try:
             pruned = prune(shelf, rule, now_ms())
-        except (OSError, RuntimeError) as error:  # the new set is safe; old ones that stay are a finding, no failure
+        except (OSError, RuntimeError, ValueError) as error:
+            # The new set is safe; old ones that stay are a finding, no failure.
             trouble = f"{type(error).__name__}: {error}"
         return {
             "id": manifest.id,

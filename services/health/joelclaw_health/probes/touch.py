@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from joelclaw_contracts.config import SENTINEL
+from joelclaw_healing.mounts import TABLE, is_mount_point
 
 BYTES = 64 * 1024
 
@@ -25,7 +26,7 @@ def touch(kind: str, path: Path) -> dict[str, object]:
         return {"ok": True, "reason": ""}
     if not path.is_dir():
         return {"ok": False, "reason": f"{path} is no directory" if path.exists() else f"{path} does not exist"}
-    if kind == "mount" and not path.is_mount():  # before any byte: else it would land on the disk below
+    if kind == "mount" and not _is_mounted(path):  # before any byte: else it would land on the disk below
         return {"ok": False, "reason": f"nothing is mounted at {path}"}
     if kind == "mount" and not (path / SENTINEL).is_file():  # nor does a backup write without it
         return {"ok": False, "reason": f"{path} lacks its sentinel file {SENTINEL}: is it the right file system?"}
@@ -40,6 +41,13 @@ def touch(kind: str, path: Path) -> dict[str, object]:
     except OSError as error:
         return {"ok": False, "reason": f"{path} can't be written: {error.strerror or error}"}
     return {"ok": True, "reason": "", "free": shutil.disk_usage(path).free}
+
+
+def _is_mounted(path: Path) -> bool:
+    """By the same rule as a backup's: the system's mount table, not a device number that a link can lead to."""
+    root = path.resolve()
+    table = TABLE.read_text("utf-8", "replace") if TABLE.exists() else None
+    return is_mount_point(str(root), root.stat().st_dev, root.parent.stat().st_dev, table)
 
 
 def _write(file: Path, data: bytes) -> None:

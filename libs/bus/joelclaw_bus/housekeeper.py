@@ -18,7 +18,7 @@ from joelclaw_bus.trouble import Trouble
 
 SILENT_LEASES = 20
 GONE_MS = 3_600_000
-FIRST = 0.2
+FIRST = 0.02
 """Seconds between looks for the first heartbeat: who just started shall not seem dead for a third of a lease."""
 
 

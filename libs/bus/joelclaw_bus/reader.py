@@ -63,9 +63,11 @@ class GroupReader:
     async def step(self, reader: Reader) -> int:
         """One blocking read; how many entries it brought."""
         room = await self.room.some()
+        # The first cycle does not wait: it is the proof that this reader consumes, and the start waits for it.
+        wait = ("BLOCK", round(self.block * 1000)) if self.last_cycle > float("-inf") else ()
         answer = await reader.call(
             *("XREADGROUP", "GROUP", self.fn.id, self.consumer, "COUNT", min(room, MOST_PER_READ)),
-            *("BLOCK", round(self.block * 1000)),
+            *wait,
             *("STREAMS", self.slot.stream, self.slot.ready(self.fn.id), ">", ">"),
         )
         self.last_cycle = anyio.current_time()

@@ -96,7 +96,7 @@ class Executor:
             event=event,
             attempt=admitted.attempt,
             permit=permit,
-            keep=bool(admitted.begun.record) or fn.limit is not None,
+            keep=bool(admitted.begun.record) or (fn.limit is not None and not admitted.unwanted),
             seconds=time.monotonic() - began,
         )
 

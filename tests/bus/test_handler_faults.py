@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -154,3 +155,19 @@ async def test_a_refusal_of_one_command_is_the_handler_s_own_failure(store: Stor
     async with working(store, functions) as seen:
         ended = await seen.wait(RunEnded)
     assert ended[0].status == "failed"
+
+
+async def test_what_can_hold_the_interpreter_runs_in_a_child_once(store: Store) -> None:
+    functions, told = Functions(), []
+
+    @functions.function("test/ask", on=[event(Asked)], retries=1, backoff=QUICK)
+    async def ask(e: Event[Asked], step: Step) -> None:
+        told.append(await step.run_in_child("who", os.getpid))
+        if step.attempt == 0:
+            raise OSError("again")
+
+    await Publisher(store).send(Asked())
+    async with working(store, functions) as seen:
+        await seen.wait(RunEnded)
+    assert told[0] == told[1], "journaled like any step"
+    assert told[0] != os.getpid()

@@ -19,10 +19,19 @@ def fields_of(info: bytes) -> dict[str, str]:
 
 def databases_of(info: dict[str, str]) -> dict[str, int]:
     """Keys per database number, of INFO's keyspace."""
+    return _keyspace(info, "keys")
+
+
+def expires_of(info: dict[str, str]) -> dict[str, int]:
+    """Keys that are to expire, per database number that has some."""
+    return {number: count for number, count in _keyspace(info, "expires").items() if count}
+
+
+def _keyspace(info: dict[str, str], what: str) -> dict[str, int]:
     found = {}
     for name, value in info.items():
-        if re.fullmatch(r"db[0-9]+", name) and (keys := re.match(r"keys=([0-9]+)", value)):
-            found[name.removeprefix("db")] = int(keys[1])
+        if re.fullmatch(r"db[0-9]+", name) and (told := re.search(rf"\b{what}=([0-9]+)", value)):
+            found[name.removeprefix("db")] = int(told[1])
     return found
 
 
@@ -44,5 +53,7 @@ async def identify(address: Address, deadline: float = 10.0) -> Source:
         version=info.get("valkey_version") or info.get("redis_version", ""),
         role=info.get("role", ""),
         mode=info.get("server_mode") or info.get("redis_mode", ""),
+        replication_id=info.get("master_replid", ""),
+        offset=int(info.get("master_repl_offset", 0)),
         databases=databases_of(info),
     )

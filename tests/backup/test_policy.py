@@ -68,7 +68,15 @@ def manifest(witness: Held | None = HELD) -> Manifest:
         run="r",
         round=0,
         source=Source(
-            address="h:1", run_id="", software="", version="", role="", mode="", replication_id="", offset=0, databases={}
+            address="h:1",
+            run_id="",
+            software="",
+            version="",
+            role="",
+            mode="",
+            replication_id="",
+            offset=0,
+            databases={},
         ),
         taken=Taken(mode="stream", replication_id="", offset=0, started_at="", ended_at=""),
         dump=Dump(magic="REDIS", version=11, crc="good", keys=10, expires=4, expired=1, libraries=1),

@@ -1,4 +1,4 @@
-"""The four steps of a Redis backup. Each can be done again from its beginning: a half-done directory is never used.
+"""The five steps of a Redis backup. Each can be done again from its beginning: a half-done directory is never used.
 
 | step    | leaves                                                     | records                               |
 |---------|------------------------------------------------------------|---------------------------------------|
@@ -6,6 +6,7 @@
 | copy    | `<id>.<token>.partial` at the destination, with a manifest  | its name                              |
 | verify  | nothing                                                    | what was read back and restored       |
 | publish | the set under its name, `latest`, fewer old sets            | where it is, what was pruned          |
+| recheck | what an older set's bytes are found to be, beside it       | the same                              |
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from joelclaw_backup.clock import now_ms
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.layout import artefact_id
+from joelclaw_backup.looking import Shelved, rechecking
 from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, Taken, Verified, iso, plain, sha256
 from joelclaw_backup.policy import class_of, compare
 from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
@@ -169,6 +171,16 @@ class RedisBackup:
             )
         await self.discard(taken)
         return published
+
+    async def recheck(self, published: Facts) -> Facts:
+        """Reads one older set again, the one that waited longest: {"id", "verdict", "detail", "bytes"}. Never a failure
+        of this backup, which is safe by now; what is found is remembered and told."""
+        settings = self.settings
+        at = Shelved(settings.destination, TARGET, settings.aside)
+        try:
+            return await killable.run(settings.destination.root, rechecking, None, at, published["id"])
+        except (BackupFailed, OSError) as error:
+            return {"id": "", "verdict": str(class_of(error)), "detail": str(error), "bytes": 0}
 
     async def discard(self, taken: Facts) -> None:
         """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""

@@ -42,6 +42,7 @@ class Witness:
     snapshot: Snapshot
     replica: Throwaway
     relay: Relay
+    scratch: Path
     spool: IO[bytes]
     _came: int = 0
     _more: anyio.Event = field(default_factory=anyio.Event)
@@ -120,7 +121,7 @@ async def witness_of(
             await master.send(snapshot.mark)
             await replica.follows_to(snapshot.offset)
             with _spool(scratch) as spool:
-                witness = Witness(address, snapshot, replica, master, spool)
+                witness = Witness(address, snapshot, replica, master, scratch, spool)
                 async with beside(witness.listen, witness.acknowledge):
                     yield witness
 

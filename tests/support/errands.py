@@ -24,8 +24,7 @@ def finished(work: Generator[object, None, T]) -> T:
 
 def counting(numbers: int) -> Generator[int, None, tuple[int, int]]:
     """Yields 1, 2, …; (its process, their sum)."""
-    for number in range(1, numbers + 1):
-        yield number
+    yield from range(1, numbers + 1)
     return os.getpid(), sum(range(numbers + 1))
 
 

@@ -10,11 +10,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check lock clean
+.PHONY: help setup demo up test backup-faults check lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## The environment, in .venv
 $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
@@ -33,6 +33,9 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 
 test: setup ## Pass the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
+	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .

@@ -140,12 +140,12 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file,
         (
             {"backup": {"destination": {"keepAtLeast": 0}}},
             "backup.destination.keepAtLeast",
-            "is 0; expected an integer from 1 to 10,000",
+            "is 0; expected an integer from 1 to 10000",
         ),
         (
             {"backup": {"destination": {"keepDaily": -1}}},
             "backup.destination.keepDaily",
-            "is -1; expected an integer from 0 to 10,000",
+            "is -1; expected an integer from 0 to 10000",
         ),
         (
             {"backup": {"destination": {"path": "here"}}},

@@ -37,6 +37,7 @@ STALL = 300.0
 _TICK = 0.5
 _HEAD = struct.Struct("!I")
 _idle: list[_Child] = []
+_working: list[_Child] = []
 _stuck: dict[Path, _Child] = {}
 _lock = threading.Lock()
 
@@ -93,24 +94,37 @@ def _run(
             return value
     finally:
         with _lock:
+            _working.remove(child)
             if well:
                 _idle.append(child)
             elif not child.end():
                 _stuck[where] = child
 
 
+def is_stuck(where: Path) -> bool:
+    """Whether a child that was given up still hangs at this root."""
+    stuck = _stuck.get(where)
+    return stuck is not None and stuck.is_alive()
+
+
+def at_work() -> list[_Child]:
+    """The children that do something at this moment."""
+    return list(_working)
+
+
 def _child(where: Path) -> _Child:
     with _lock:
-        stuck = _stuck.get(where)
-        if stuck is not None:
-            if stuck.is_alive():
-                raise TimeoutError(f"an earlier call at {where} still hangs (process {stuck.process.pid})")
-            del _stuck[where]
+        if is_stuck(where):
+            raise TimeoutError(f"an earlier call at {where} still hangs (process {_stuck[where].process.pid})")
+        _stuck.pop(where, None)
         while _idle:
             child = _idle.pop()
             if child.is_alive():
-                return child
-    return _Child()
+                break
+        else:
+            child = _Child()
+        _working.append(child)
+        return child
 
 
 class _Child:

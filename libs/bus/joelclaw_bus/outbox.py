@@ -39,7 +39,7 @@ class Outbox:
     awaited: Mapping[str, type[EventModel]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited)
+        self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited, self.observer)
         send, receive = anyio.create_memory_object_stream[Post](math.inf)
         self._send: MemoryObjectSendStream[Post] = send
         self._receive: MemoryObjectReceiveStream[Post] = receive

@@ -1,10 +1,11 @@
 """What an acknowledgement promises: a level and the server's facts in, plain words out. No I/O.
 
-| level     | an acknowledged write                                     | by                                             |
-|-----------|-----------------------------------------------------------|------------------------------------------------|
-| `memory`  | is in the server's memory (the default)                   | the server's answer                            |
-| `local`   | is on the server's own disk                               | WAITAOF, or appendfsync always where it is not |
-| `replica` | is in the memory of every replica that is online          | WAIT for all of them                           |
+| level     | an acknowledged write                            | by                                          |
+|-----------|--------------------------------------------------|---------------------------------------------|
+| `memory`  | is in the server's memory (the default)          | the server's answer                         |
+| `local`   | is on the server's own disk                      | WAITAOF, or appendfsync always where it has |
+|           |                                                  | no WAITAOF                                  |
+| `replica` | is in the memory of every replica that is online | WAIT for all of them                        |
 
 `doctor`, `docs/promises.md` and the start say these sentences; the tests hold the documents against them.
 """

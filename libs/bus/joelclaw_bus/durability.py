@@ -44,6 +44,20 @@ class ServerFacts:
     kind: Kind = "single"
 
 
+def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
+    """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
+    fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
+    version = tuple(int(part) for part in fields.get("redis_version", "0.0").split(".")[:2])  # Valkey tells 7.2 here
+    online = [v for k, v in fields.items() if k.startswith("slave") and k[5:].isdigit() and "state=online" in v]
+    return ServerFacts(
+        append_only=fields.get("aof_enabled") == "1",
+        fsync=fsync.decode() or "unknown",
+        waitaof=version >= (7, 2),
+        replicas=len(online),
+        kind=kind,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
     """What of the acknowledged writes each event can take, as words."""

@@ -3,6 +3,7 @@
 -- KEYS: 1 open, 2 ended, 3 due, 4 stream, 5 dead
 -- ARGV: 1 rank to begin at, 2 how many at most, 3 retention of ended runs, ms, 4 most dead letters
 -- Answers: {rank to go on at (0: from the start), runs put back, runs that lost their event}
+-- unconfirmed: it is found again at the next round
 -- The run and ready keys are the open key's own slot: they are built from its tag, since the members name the runs.
 -- uses: clock
 local now = now_ms()

@@ -6,6 +6,7 @@
 -- ARGV: 1 schedule, 2 expression, 3 generation, 4 mark, as the scheduler knows them (0: it begins),
 --       5 when it first registered, server us (0: now), 6 silence after which a schedule is abandoned, ms
 -- Answers: {generation, high-water mark, ms, now, first registration, us, 1 its expression stands | 0 another's does}
+-- unconfirmed: its scheduler knows it and puts it back
 -- uses: clock
 local now = now_ms()
 local t = redis.call('TIME')

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from tests.support.server import Server
 
@@ -14,3 +15,10 @@ def swept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("swept"), aof=False).start()
     yield server
     server.stop()
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """How much was tried; from the reports, since the tests may have run in other processes."""
+    points = [v for r in terminalreporter.getreports("passed") for k, v in r.user_properties if k == "crash_points"]
+    if points:
+        terminalreporter.write_line(f"crash-point sweep: {sum(points)} faults in {len(points)} scenarios, none skipped")

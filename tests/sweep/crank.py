@@ -79,7 +79,9 @@ class Crank:
             with self.trying():
                 if id(reader) not in self._ensured:
                     await reader.ensure()
-                self._ensured.discard(id(reader))  # after trouble its loop comes back with a new client, and ensures anew
+                self._ensured.discard(
+                    id(reader)
+                )  # after trouble its loop comes back with a new client, and ensures anew
                 reader.last_cycle = float("-inf")  # the first cycle does not wait
                 await reader.step(self.store)
                 self._ensured.add(id(reader))

@@ -28,9 +28,7 @@ RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4}
 
 
 def ledger(book: Ledger, fault: Fault | None) -> list[str]:
-    wrong = [
-        f"{run} ended {len(claims)} times" for run, claims in _ends(book).items() if len(claims) > 1
-    ]
+    wrong = [f"{run} ended {len(claims)} times" for run, claims in _ends(book).items() if len(claims) > 1]
     for (run, step), values in _values(book).items():
         if len(values) > 1:
             wrong.append(f"step {step} of {run} was answered with {sorted(values)}")
@@ -100,7 +98,7 @@ def _early(book: Ledger) -> list[str]:
 
 def facts(seen: Seen, scenario: Scenario) -> list[str]:
     wrong = [str(f) for kind in (WorkerFault, OutboxUndeliverable, Stuck) for f in seen.all(kind)]
-    if not scenario.mended:
+    if not scenario.spoilt:
         wrong += [f"needed mending: {f}" for f in seen.all(RunsMended)]
     ended = Counter(f.run for f in seen.all(RunEnded))
     return wrong + [f"the end of {run} was told {n} times" for run, n in ended.items() if n > 1]

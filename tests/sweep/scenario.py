@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from joelclaw_bus import Functions, Limits, WorkerSettings
+from joelclaw_contracts import EventModel
 
 if TYPE_CHECKING:
     from tests.sweep.crank import Crank
     from tests.sweep.play import Play
 
-SETTINGS = WorkerSettings(lease_ms=20_000, parallel=8, block=0.01, fallback_ms=30, chores=0)
+SETTINGS = WorkerSettings(lease_ms=20_000, parallel=8, block=0.01, fallback_ms=200, chores=0)
 
 
 class Scenario:
     """One operation, or some that belong together. The class's docstring says which.
 
+    sends: id -> event, sent by `play.send`; whoever had no answer when its worker died sends again;
     prepare: what lies there before, done by healthy workers and not part of the sweep;
     drive: what the worker under test does: every store call in it is tried with every fault. Without a fault nothing
     may be left to do after it, so that no part of an operation escapes the sweep.
@@ -27,14 +29,15 @@ class Scenario:
     | `ends`: (function, status) -> how many            | so many runs ended so, each once                   |
     | `events`: event name -> how many                  | so many entries are on its stream, each id once    |
     | `letters`: event name -> how many                 | so many dead letters are there                     |
-    | `mended`: runs that lost keys are put back        | else nothing may need mending                      |
+    | `spoilt`: keys were lost on purpose                | else nothing may need mending                      |
     | `hands_on`: the drive ends with a worker's stop   | another one finishes, without waiting for a lease  |
     """
 
+    sends: ClassVar[Mapping[str, EventModel]] = {}
     ends: ClassVar[Mapping[tuple[str, str], int]] = {}
     events: ClassVar[Mapping[str, int]] = {}
     letters: ClassVar[Mapping[str, int]] = {}
-    mended: ClassVar[bool] = False
+    spoilt: ClassVar[bool] = False
     hands_on: ClassVar[bool] = False
     settings: ClassVar[WorkerSettings] = SETTINGS
     limits: ClassVar[Limits] = Limits()

@@ -11,7 +11,7 @@ import pytest
 from joelclaw_bus.script import scripts_of
 from joelclaw_bus.store import StoreSettings, open_store
 from tests.support.server import Server
-from tests.sweep.faults import Fault, How
+from tests.sweep.faults import Fault, How, Point
 from tests.sweep.play import Play, Stage, told
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios import every
@@ -39,21 +39,40 @@ async def play_all(plays: list[Play]) -> None:
             tasks.start_soon(one, play)
 
 
+async def trace_of(stage: Stage, kind: type[Scenario]) -> list[Point]:
+    """The calls of a scenario in which nothing fails; played until two in a row made the same."""
+    before: list[Point] = []
+    for _ in range(6):
+        play = Play(stage, kind)
+        await play.run()
+        assert not play.complaints, told([play])
+        assert len(set(play.trace)) == len(play.trace) > 0
+        if play.trace == before:
+            return before
+        before = play.trace
+    raise AssertionError(f"{kind.__name__} makes other calls each time; the last: {before}")
+
+
 @pytest.mark.parametrize("kind", every(), ids=lambda kind: kind.__name__)
 async def test_a_fault_at_any_store_call_loses_and_doubles_nothing(
     stage: Stage, kind: type[Scenario], record_property: Callable[[str, object], None]
 ) -> None:
-    sound = Play(stage, kind)
-    await sound.run()
-    assert not sound.complaints, told([sound])
-    assert len(set(sound.trace)) == len(sound.trace) > 0
-    plays = [Play(stage, kind, Fault(point, how)) for point, how in product(sound.trace, How)]
+    trace = await trace_of(stage, kind)
+    faults = [Fault(point, how) for point, how in product(trace, How)]
+    plays = [Play(stage, kind, fault) for fault in faults]
     await play_all(plays)
+    for _ in range(3):  # a slow machine may let a fallback come first, and a call fall away: then again, and alone
+        for missed in [play for play in plays if not play.struck]:
+            plays.remove(missed)
+            plays.append(Play(stage, kind, missed.fault))
+            await plays[-1].run()
     failed = [play for play in plays if play.complaints]
     assert not failed, told(failed)
-    tried = [play.fault for play in plays if play.struck]
-    assert len(tried) == 3 * len(sound.trace), f"never reached: {[str(p.fault) for p in plays if not p.struck]}"
-    record_property("crash_points", len(tried))
+    never = [play for play in plays if not play.struck]
+    assert not never, f"never reached: {[str(play.fault) for play in never]}"
+    assert {play.fault for play in plays} == set(faults)
+    assert len(plays) == 3 * len(trace)
+    record_property("crash_points", len(plays))
 
 
 async def test_the_scenarios_call_every_script_of_the_bus(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from tests.sweep.scenarios.events import Done, Job
 class HouseKept(Scenario):
     """Acknowledged events are trimmed, ended runs forgotten, silent consumers retired, dead heartbeats struck."""
 
+    sends = {"one": Job(name="rests"), "two": Job()}
     ends = {("test/work", "completed"): 2}
     events = {"test/job": 0}
     settings = replace(SETTINGS, lease_ms=1)  # who is silent for 20 ms has gone
@@ -30,8 +31,8 @@ class HouseKept(Scenario):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, Job(name="rests"), "one")
-            await self.play.send(w, Job(), "two")
+            await self.play.send(w, "one")
+            await self.play.send(w, "two")
             await w.read()
             await self.play.until_due()
             await w.promote("test/job")
@@ -60,9 +61,10 @@ class HouseKept(Scenario):
 class PutBack(Scenario):
     """Runs that lost what would wake them: one its due member, one its entry on the ready stream."""
 
+    sends = {"one": Job(), "two": Job()}
     ends = {("test/work", "completed"): 2}
     events = {"test/job": 2}
-    mended = True
+    spoilt = True
 
     def declare(self, functions: Functions) -> None:
         @functions.function("test/work", on=[event(Job)], retries=1)
@@ -75,7 +77,7 @@ class PutBack(Scenario):
         raw, slot = self.play.raw, self.play.raw.keys.slot("test/job")
         async with self.play.worker() as w:
             for id in ("one", "two"):
-                await self.play.send(w, Job(), id)
+                await self.play.send(w, id)
             await w.read()
             await later(raw, 10)
             await raw.call("ZREM", slot.due, "r:test/work:two")
@@ -91,6 +93,7 @@ class PutBack(Scenario):
 class LeftInTheOutbox(Scenario):
     """A worker died before it delivered what its run sends: whoever sweeps delivers it."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 2}
 
@@ -105,7 +108,7 @@ class LeftInTheOutbox(Scenario):
         await self.play.dying(self.first, Fault(Point("publish", 2), How.AFTER))
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await w.deliver()
 

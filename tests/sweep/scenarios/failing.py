@@ -12,6 +12,7 @@ from tests.sweep.scenarios.events import AT_ONCE, Done, Job
 class Retried(Scenario):
     """A run that fails once and succeeds then; what it had journaled stays done."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -24,7 +25,7 @@ class Retried(Scenario):
                 raise OSError("not yet")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await self.play.until_due()
         await w.promote("test/job")
@@ -34,6 +35,7 @@ class Retried(Scenario):
 class FailedForGood(Scenario):
     """A final failure: its end, its dead letter and the two events that tell of it are one step."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
     events = {"test/job": 1, "test/done": 2}
     letters = {"test/job": 1}
@@ -47,7 +49,7 @@ class FailedForGood(Scenario):
             raise OSError("never")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await self.play.until_due()
         await w.promote("test/job")
@@ -58,6 +60,7 @@ class FailedForGood(Scenario):
 class OutOfSteps(Scenario):
     """A run that has reached its limit of steps when it wants to sleep: the park is refused, and it ends as failed."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
     events = {"test/job": 1}
     letters = {"test/job": 1}
@@ -71,13 +74,14 @@ class OutOfSteps(Scenario):
             await step.sleep("nap", 1)
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
 
 class Waiting(Scenario):
     """A handler that met a store that is away: its run waits, and that is no attempt."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -93,7 +97,7 @@ class Waiting(Scenario):
     first = 0
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await self.play.until_due()
         await w.promote("test/job")
@@ -128,6 +132,7 @@ class Unreadable(Scenario):
 class Replayed(Scenario):
     """A dead letter that an operator puts back on its stream."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1, ("test/work", "completed"): 1}
     events = {"test/job": 2}
 
@@ -142,7 +147,7 @@ class Replayed(Scenario):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, Job(), "one")
+            await self.play.send(w, "one")
             await w.read()
         self.broken = False
 
@@ -163,6 +168,7 @@ class Replayed(Scenario):
 class Poison(Scenario):
     """An entry whose handler ended its worker too often: buried by whoever takes it over, without a handler."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
     events = {"test/job": 1, "test/done": 1}
     letters = {"test/job": 1}
@@ -179,7 +185,7 @@ class Poison(Scenario):
         await self.play.dying(Crank.take_over)
 
     async def _meet(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
     async def drive(self, w: Crank) -> None:

@@ -12,6 +12,7 @@ from tests.sweep.scenarios.events import Done, Job
 class TakenOver(Scenario):
     """A worker died after two steps; another takes its run over. A crash here is one during the takeover."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
@@ -27,7 +28,7 @@ class TakenOver(Scenario):
         await self.play.dying(self.first, Fault(Point("step", 3), How.BEFORE))
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
     async def drive(self, w: Crank) -> None:
@@ -38,6 +39,7 @@ class TakenOver(Scenario):
 class TakenOverFromReady(Scenario):
     """A worker died when its run went on after a rest: its entry is on the ready stream."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -52,7 +54,7 @@ class TakenOverFromReady(Scenario):
         await self.play.dying(self.first, Fault(Point("step", 1), How.BEFORE))
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await self.play.until_due()
         await w.promote("test/job")
@@ -72,6 +74,7 @@ class TakenOverAtTheEnd(TakenOver):
 class Duplicates(Scenario):
     """One id, sent twice, and appended twice more by a bare client: one run."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
 
     def declare(self, functions: Functions) -> None:
@@ -87,7 +90,7 @@ class Duplicates(Scenario):
 
     async def drive(self, w: Crank) -> None:
         for _ in range(2):
-            await self.play.send(w, Job(), "one")
+            await self.play.send(w, "one")
         await w.read()
 
     async def finished(self) -> list[str]:
@@ -99,6 +102,7 @@ class Duplicates(Scenario):
 class GroupLost(Scenario):
     """A group is destroyed under its readers: it is made again at its mark, and what it had done is not done again."""
 
+    sends = {"marked": Job(), "unmarked": Job(), "new": Job()}
     ends = {("test/work", "completed"): 3}
     events = {"test/job": 3}
 
@@ -110,17 +114,17 @@ class GroupLost(Scenario):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, Job(), "marked")
+            await self.play.send(w, "marked")
             await w.read()
             await w.keep_house()
-            await self.play.send(w, Job(), "unmarked")
+            await self.play.send(w, "unmarked")
             await w.read()
 
     async def drive(self, w: Crank) -> None:
         await w.read()
         slot = w.store.keys.slot("test/job")
         await self.play.raw.call("XGROUP", "DESTROY", slot.stream, "test/work")
-        await self.play.send(w, Job(), "new")
+        await self.play.send(w, "new")
         await w.read()  # is told that its group is gone
         await w.read()
 
@@ -128,8 +132,9 @@ class GroupLost(Scenario):
 class StreamLost(Scenario):
     """A stream is lost while a run of it is open that has not rested: the run ends as lost, with a letter."""
 
+    sends = {"one": Job()}
     letters = {"test/job": 1}
-    mended = True
+    spoilt = True
 
     def declare(self, functions: Functions) -> None:
         @functions.function("test/work", on=[event(Job)], retries=1)
@@ -143,7 +148,7 @@ class StreamLost(Scenario):
         await self.play.raw.call("DEL", self.play.raw.keys.slot("test/job").stream)
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
     async def drive(self, w: Crank) -> None:

@@ -13,6 +13,7 @@ from tests.sweep.scenarios.events import Done, Job
 class Stepless(Scenario):
     """One event, one function, no steps: publish, begin, finish."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -22,7 +23,7 @@ class Stepless(Scenario):
             self.play.act(step.run_id, "")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
 
@@ -47,6 +48,7 @@ class Foreign(Scenario):
 class Unwanted(Scenario):
     """Events that the trigger's filter does not want: one without an id, one with."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "skipped"): 2}
     events = {"test/job": 2}
 
@@ -59,13 +61,14 @@ class Unwanted(Scenario):
         await self.play.raw.call("XADD", self.play.raw.keys.slot("test/job").stream, "*", "data", "{}")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
 
 class ThreeSteps(Scenario):
     """A run with three journaled steps and a result."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -78,13 +81,14 @@ class ThreeSteps(Scenario):
             return one + two + await step.run("three", self.play.act, step.run_id, "three")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
 
 
 class Asleep(Scenario):
     """A run that rests twice between its steps, and goes on from its ready stream."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -99,7 +103,7 @@ class Asleep(Scenario):
             await step.run("after", self.play.act, step.run_id, "after")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         for _ in range(2):
             await self.play.until_due()
@@ -110,6 +114,7 @@ class Asleep(Scenario):
 class Sending(Scenario):
     """A run that sends an event: journaled with the item that carries it, delivered, struck."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
@@ -121,7 +126,7 @@ class Sending(Scenario):
             await step.run("after", self.play.act, step.run_id, "after")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await w.deliver()
 
@@ -129,6 +134,7 @@ class Sending(Scenario):
 class Renewed(Scenario):
     """A handler that works while its lease and its permit are renewed."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1}
 
@@ -146,7 +152,7 @@ class Renewed(Scenario):
     renewing: Crank | None = None
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         self.renewing = w
         await w.read()
         self.renewing = None
@@ -156,6 +162,7 @@ class Renewed(Scenario):
 class HandedBack(Scenario):
     """A worker that is stopped while its handler is at work: it hands back, and another goes on at once."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
     hands_on = True
@@ -174,7 +181,10 @@ class HandedBack(Scenario):
         self.stopping, self.at_work = True, anyio.Event()
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.begin_reading()
         await w.handled(unless=self.at_work)
         self.stopping, w.stopping = False, True
+
+    async def resume(self, w: Crank) -> None:
+        self.stopping = False

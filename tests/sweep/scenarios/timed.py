@@ -21,6 +21,7 @@ HOUR_MS = 3_600_000
 class Delayed(Scenario):
     """A run sends an event that is due later, to a stream that nobody reads: an elected process promotes it."""
 
+    sends = {"one": Job()}
     ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
@@ -36,7 +37,7 @@ class Delayed(Scenario):
         return step.now_ms + 20
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, Job(), "one")
+        await self.play.send(w, "one")
         await w.read()
         await w.deliver()
         await self.play.until_due()
@@ -50,6 +51,7 @@ class Delayed(Scenario):
 class DueAtOnce(Scenario):
     """Two delayed events and a run that rests are due in one slot: one promotion moves them."""
 
+    sends = {"one": Job(name="rests")}
     ends = {("test/work", "completed"): 3}
     events = {"test/job": 3}
 
@@ -62,12 +64,12 @@ class DueAtOnce(Scenario):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, Job(name="rests"), "one")
-            due = await w.store.time_ms() + 20
+            await self.play.send(w, "one")
+            await w.read()
+            due = await w.store.time_ms() + 100
             for id in ("two", "three"):
                 await w.worker.publisher.send(Job(), id=id, at_ms=due)
-            await w.read()
-        await later(self.play.raw, 40)
+        await later(self.play.raw, 110)
 
     async def drive(self, w: Crank) -> None:
         await w.promote("test/job")

@@ -61,6 +61,7 @@ class FaultyStore(Store):
     dead: bool = False
     struck: bool = False
     numbering: bool = True
+    mutant: Script | None = None
     _counts: Counter[str] = field(default_factory=Counter)
 
     def enter(self, kind: str) -> How | None:
@@ -115,6 +116,8 @@ class FaultyStore(Store):
         return answers
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
+        if self.mutant and self.mutant.name == script.name:
+            script = self.mutant
         return await self._at(script.name, keys, args, lambda: super(FaultyStore, self).run(script, keys, args))
 
     def blocking_client(self, deadline: float) -> BlockingStore:

@@ -17,17 +17,17 @@ from collections import Counter
 from typing import Any
 
 from joelclaw_bus import Store
-from joelclaw_bus.observer import OutboxUndeliverable, RunEnded, RunsMended, Stuck, WorkerFault
+from joelclaw_bus.observer import OutboxUndeliverable, RunEnded, RunsMended, Stuck, WorkerFault, WriteRefused
 from tests.support.seen import Seen
-from tests.sweep.faults import Fault
 from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
+from tests.sweep.outlook import keys_of
 from tests.sweep.scenario import Scenario
 
 RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4}
 """Where a script's arguments name the run."""
 
 
-def ledger(book: Ledger, fault: Fault | None) -> list[str]:
+def ledger(book: Ledger) -> list[str]:
     wrong = [f"{run} ended {len(claims)} times" for run, claims in _ends(book).items() if len(claims) > 1]
     for (run, step), values in _values(book).items():
         if len(values) > 1:
@@ -96,12 +96,16 @@ def _early(book: Ledger) -> list[str]:
     return wrong
 
 
-def facts(seen: Seen, scenario: Scenario) -> list[str]:
+def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     wrong = [str(f) for kind in (WorkerFault, OutboxUndeliverable, Stuck) for f in seen.all(kind)]
     if not scenario.spoilt:
         wrong += [f"needed mending: {f}" for f in seen.all(RunsMended)]
-    ended = Counter(f.run for f in seen.all(RunEnded))
-    return wrong + [f"the end of {run} was told {n} times" for run, n in ended.items() if n > 1]
+    told = Counter(f.run for f in seen.all(RunEnded))
+    wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > 1]
+    if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
+        wrong += [f"refused to a worker that lives: {f}" for f in seen.all(WriteRefused)]
+        wrong += [f"the end of {run} was told to nobody" for run in _ends(book) if run not in told]
+    return wrong
 
 
 async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
@@ -121,6 +125,22 @@ async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
         kept = await store.call("HGET", slot.keys[1], f"s:{step}")
         if kept is not None and {bytes(kept)} != values:
             wrong.append(f"{run} keeps {kept!r} for step {step}, and answered {sorted(values)}")
+    return wrong + await _records(store)
+
+
+async def _records(store: Store) -> list[str]:
+    """A run counts its steps, and their bytes, once each."""
+    wrong = []
+    for key in (await keys_of(store)).get("run", []):
+        flat = await store.call("HGETALL", key)
+        record = dict(zip(flat[::2], flat[1::2], strict=True))
+        steps = [name for name in record if name.startswith(b"s:")]
+        if int(record.get(b"steps", b"0")) != len(steps):
+            wrong.append(f"{key} counts {record[b'steps']!r} steps, and has {len(steps)}")
+        rests = [name for name in steps if record[name].startswith(b'{"until":')]
+        size = sum(len(record[name]) for name in steps if name not in rests)
+        if int(record.get(b"bytes", b"0")) != size:
+            wrong.append(f"{key} counts {record[b'bytes']!r} bytes, and has {size}")
     return wrong
 
 

@@ -16,6 +16,7 @@ import redis
 
 from joelclaw_bus import StoreSettings, StoreUnavailable
 from joelclaw_bus.keys import Keys
+from joelclaw_bus.script import Script
 from joelclaw_contracts import EventModel
 from tests.support.leftovers import Leftovers
 from tests.support.seen import Seen
@@ -38,6 +39,8 @@ class Stage:
     url: str
     client: Any
     sync: redis.Redis
+    mutant: Script | None = None
+    """A script that this server is told to run instead of the one of the same name."""
 
 
 @dataclass
@@ -70,7 +73,9 @@ class Play:
 
     @asynccontextmanager
     async def worker(self, fault: Fault | None = None, *, numbering: bool = False) -> AsyncIterator[Crank]:
-        store = FaultyStore(*self._store, ledger=self.ledger, fault=fault, numbering=numbering)
+        store = FaultyStore(
+            *self._store, ledger=self.ledger, fault=fault, numbering=numbering, mutant=self.stage.mutant
+        )
         s = self.scenario
         async with crank(store, s.functions, self.seen, settings=s.settings, limits=s.limits) as turned:
             yield turned
@@ -125,7 +130,8 @@ class Play:
             elif not self.fault:
                 self.complaints += [f"not done by the drive: {line}" for line in (await look(self.raw)).left]
             self._look_for_leftovers("in the end")
-            self.complaints += judge.ledger(self.ledger, self.fault) + judge.facts(self.seen, self.scenario)
+            self.complaints += judge.ledger(self.ledger)
+            self.complaints += judge.facts(self.seen, self.ledger, self.scenario)
             self.complaints += await judge.store(self.raw, self.ledger, self.scenario)
             self.complaints += await self.scenario.finished()
             await self._strike()

@@ -2,55 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from itertools import product
 
-import anyio
 import pytest
 
 from joelclaw_bus.script import scripts_of
-from joelclaw_bus.store import StoreSettings, open_store
-from tests.support.server import Server
-from tests.sweep.faults import Fault, How, Point
+from tests.sweep.faults import Fault, How
 from tests.sweep.play import Play, Stage, told
+from tests.sweep.plays import play_all, trace_of
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios import every
-
-AT_ONCE = 12
-"""Plays that share the event loop: most of one is waiting."""
-
-
-@pytest.fixture
-async def stage(swept_server: Server) -> AsyncIterator[Stage]:
-    async with open_store(StoreSettings(swept_server.url, connections=64)) as store:
-        with swept_server.client() as client:
-            yield Stage(swept_server.url, store._client, client)
-
-
-async def play_all(plays: list[Play]) -> None:
-    room = anyio.CapacityLimiter(AT_ONCE)
-
-    async def one(play: Play) -> None:
-        async with room:
-            await play.run()
-
-    async with anyio.create_task_group() as tasks:
-        for play in plays:
-            tasks.start_soon(one, play)
-
-
-async def trace_of(stage: Stage, kind: type[Scenario]) -> list[Point]:
-    """The calls of a scenario in which nothing fails; played until two in a row made the same."""
-    before: list[Point] = []
-    for _ in range(6):
-        play = Play(stage, kind)
-        await play.run()
-        assert not play.complaints, told([play])
-        assert len(set(play.trace)) == len(play.trace) > 0
-        if play.trace == before:
-            return before
-        before = play.trace
-    raise AssertionError(f"{kind.__name__} makes other calls each time; the last: {before}")
 
 
 @pytest.mark.parametrize("kind", every(), ids=lambda kind: kind.__name__)

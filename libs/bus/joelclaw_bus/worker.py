@@ -48,9 +48,9 @@ from joelclaw_bus.trouble import Spells, Trouble
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here; block: seconds of
-    one blocking read; fallback_ms: after how long a run without a permit asks again; chores: seconds between trims;
-    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't);
+    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here, and as many again
+    of what was taken over; block: seconds of one blocking read; fallback_ms: after how long a run without a permit asks
+    again; chores: seconds between trims; watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't);
     about: JSON-able facts for its heartbeats, read at each: `service` makes it known, `http` is where its probes are.
     """
 
@@ -183,7 +183,15 @@ class Worker:
         for reader in self.readers:
             loops.start_soon(reader.run)
         takeover = Takeover(
-            self.groups, handlers.executor, calls, clock, observer, trouble(), lease, handlers.start_alone
+            self.groups,
+            handlers.executor,
+            calls,
+            clock,
+            observer,
+            trouble(),
+            lease,
+            self.settings.parallel,
+            handlers.start_again,
         )
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)

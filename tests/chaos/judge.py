@@ -7,7 +7,7 @@ after each part (`look`) and of which instants all ticks must be there (`span`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.chaos import judge_counts, judge_recovery, judge_runs, judge_ticks
 from tests.chaos.figures import Figure
@@ -47,9 +47,9 @@ def judge(lines: Sequence[Line], sizes: Sizes) -> list[Figure]:
     [span] = ticks.story.of("span")
     return [
         *judge_runs.figures(runs.story, runs.look),
+        *(replace(f, name=f"among the ticks: {f.name}") for f in judge_runs.sins(ticks.story, ticks.look)),
         *judge_recovery.figures(runs.story, sizes),
         *judge_ticks.figures(ticks.story, ticks.look, span, sizes),
-        *(f for f in judge_runs.figures(ticks.story, ticks.look) if f.sinners),
         *judge_counts.figures(runs.story, sizes),
     ]
 

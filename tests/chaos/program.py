@@ -125,15 +125,13 @@ class Chaos:
                 monkeys = self._staffed(seats, proxy)
                 if not monkeys.wait(START, until=lambda: len(self._marks()) == sizes.schedules):
                     raise RuntimeError(f"the schedules were not registered; see {self.directory}/worker-*.log")
-                after = max(self._marks())
+                after = max(self._marks()) // 1000 * 1000 + 1000
                 began = time.monotonic()
                 monkeys.play(rounds)
-                monkeys.wait(sizes.tick_seconds + 1 - (time.monotonic() - began))
+                monkeys.wait(sizes.tick_seconds + 2 - (time.monotonic() - began))
                 through = after + sizes.tick_seconds * 1000
                 monkeys.wait(TICKS_MAY_LAG, until=lambda: min(self._marks(), default=0) >= through)
                 self.ledger.write("span", after=after, through=through)
-                for seat in seats.seats:  # nothing new: what is enqueued is handled by those who enqueue no more
-                    seat.start_at = 0.0
                 monkeys.wait(TICKS_MAY_LAG, until=lambda: self._handled(through))
         finally:
             proxy.stop()

@@ -9,10 +9,10 @@ import anyio
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.observer import RunEnded
+from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
 from joelclaw_bus.script import Script, load_script
 from joelclaw_bus.slot_calls import NotClaimer, Page
 from joelclaw_contracts import EventModel
-from tests.support.waiting import later
 from tests.support.workers import working
 
 FN = "test/left"
@@ -25,17 +25,25 @@ class Left(EventModel):
     n: int
 
 
-async def left_behind(store: Store, count: int, deliveries: int) -> None:
-    """`count` events whose holders died, one after the other: their leases ran out."""
+async def left_behind(store: Store, count: int, *, begun: bool = False) -> None:
+    """`count` events whose holder died. begun: a second one took them over, began them, and died too."""
     slot = store.keys.slot(Left.event_name)
     await SlotCalls(store, Limits()).ensure_group(slot, FN)
     for n in range(count):
         await Publisher(store).send(Left(n=n))
-    read = await store.call("XREADGROUP", "GROUP", FN, "dead-0", "COUNT", count, "STREAMS", slot.stream, ">")
-    for entry, _ in read[0][1]:
-        for holder in range(deliveries):
-            how = ("IDLE", 60_000, "RETRYCOUNT", deliveries)
-            await store.call("XCLAIM", slot.stream, FN, f"dead-{holder}", 0, entry, *how, "JUSTID")
+    read = await store.call("XREADGROUP", "GROUP", FN, "dead", "COUNT", count, "STREAMS", slot.stream, ">")
+    for entry in (raw.decode() for raw, _ in read[0][1]):
+        if begun:
+            await store.call("XCLAIM", slot.stream, FN, "dead-too", 0, entry)
+            d = Delivery(slot, FN, "dead-too", entry, f"{FN}:{entry}", secrets.token_hex(4), False)
+            answer = await RunCalls(store, Limits()).begin(d, explicit_id="", record_wanted=False)
+            assert isinstance(answer, Begun)
+            assert answer.begins == 1
+        await run_out(store, slot.stream, "dead-too" if begun else "dead", entry)
+
+
+async def run_out(store: Store, stream: str, holder: str, entry: str | bytes, idle_ms: int = 600_000) -> None:
+    await store.call("XCLAIM", stream, FN, holder, 0, entry, "IDLE", idle_ms, "JUSTID")
 
 
 async def test_all_that_a_dead_worker_left_begins_again_side_by_side(one_store: Store) -> None:
@@ -48,7 +56,7 @@ async def test_all_that_a_dead_worker_left_begins_again_side_by_side(one_store: 
             all_here.set()
         await all_here.wait()
 
-    await left_behind(one_store, 8, deliveries=1)
+    await left_behind(one_store, 8)
     async with working(one_store, functions, lease_ms=LEASE_MS) as seen:
         ended = await seen.wait(RunEnded, 8)
     assert [e.status for e in ended] == ["completed"] * 8
@@ -65,13 +73,13 @@ async def test_more_than_there_are_places_for_is_taken_as_places_get_free(one_st
         await anyio.sleep(0.01)
         inside -= 1
 
-    await left_behind(one_store, 20, deliveries=1)
+    await left_behind(one_store, 20)
     async with working(one_store, functions, lease_ms=LEASE_MS, parallel=3) as seen:
         await seen.wait(RunEnded, 20)
     assert most <= 3
 
 
-async def test_what_lost_two_holders_runs_alone_in_its_process(one_store: Store) -> None:
+async def test_what_two_holders_began_and_did_not_end_runs_alone_in_its_process(one_store: Store) -> None:
     functions, inside, together = Functions(), 0, 0
 
     @functions.function(FN, on=[event(Left)], retries=1)
@@ -82,7 +90,7 @@ async def test_what_lost_two_holders_runs_alone_in_its_process(one_store: Store)
         await anyio.sleep(0.05)
         inside -= 1
 
-    await left_behind(one_store, 5, deliveries=2)
+    await left_behind(one_store, 5, begun=True)
     async with working(one_store, functions, lease_ms=LEASE_MS) as seen:
         await seen.wait(RunEnded, 5)
     assert together == 1
@@ -121,26 +129,14 @@ async def test_a_look_says_when_the_next_one_is_worth_while(one_store: Store) ->
         assert isinstance(page, Page | NotClaimer)
         return page
 
-    await left_behind(one_store, 1, deliveries=1)
+    await left_behind(one_store, 1)
     stream, entry = slot.stream, (await one_store.call("XPENDING", slot.stream, FN))[1]
     for idle, expected in ((1_000, None), (50_000, 10_000)):
-        await one_store.call("XCLAIM", stream, FN, "dead-0", 0, entry, "IDLE", idle, "JUSTID")
+        await run_out(one_store, stream, "dead", entry, idle)
         page = await look("b")
         assert isinstance(page, Page)
         assert (page.next_ms is None) == (expected is None)
-        assert expected is None or page.next_ms is not None and 0 < page.next_ms <= expected
-    await later(one_store, 1)
+        assert expected is None or (page.next_ms is not None and 0 < page.next_ms <= expected)
     other = await look("c")
     assert isinstance(other, NotClaimer)
     assert 0 < other.lasts_ms <= 60_000
-
-
-async def test_a_taken_entry_says_how_often_it_was_delivered(one_store: Store) -> None:
-    await left_behind(one_store, 2, deliveries=2)
-    slot = one_store.keys.slot(Left.event_name)
-    page = await SlotCalls(one_store, Limits()).takeover(
-        *(slot, slot.stream, FN, "b"),
-        **{"lease_ms": 1_000, "cursor": "0-0", "count": 10, "at_ms": await one_store.time_ms()},
-    )
-    assert isinstance(page, Page)
-    assert [times for _, _, times in page.entries] == [3, 3]

@@ -19,37 +19,47 @@ CONSUMES_WITHIN = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """A delivery whose holder died (or froze) at `died`, and that began again at `begun`.
+    """A delivery whose holder died (or froze) at `died`, and the next one of its entry.
 
-    `waited`: the longest stretch without a disturbance that it lay there. `calm`: nothing disturbed it at all.
+    The waits are the longest stretches without a disturbance: until somebody held it, and until it began again.
+    `calm`: nothing disturbed it at all.
     """
 
     held: Holding
+    next: Holding
     died: float
-    begun: float
-    waited: float
+    until_held: float
+    until_begun: float
     calm: bool
+
+    @property
+    def beside(self) -> bool:
+        """It did not have to wait for its turn as one that may be a poison."""
+        return self.next.begun < NEVER and self.next.begins <= 1
 
 
 def figures(story: Story, sizes: Sizes) -> list[Figure]:
     all_orphans = list(orphans(story))
+    beside = [o for o in all_orphans if o.beside]
     limit = sizes.lease + GRACE
-    late = [o for o in all_orphans if o.waited > limit]
     holes = list(after_holes(story))
     slow = [f"hole at {h['t']:.3f} on process {h['victim']}: {s:.1f} s" for h, s in holes if s > CONSUMES_WITHIN]
     return [
         Figure(
-            "takeover of the dead's work, worst calm wait",
-            round(max((o.waited for o in all_orphans), default=0.0), 2),
+            "the dead's work in other hands, worst calm wait",
+            round(max((o.until_held for o in all_orphans), default=0.0), 2),
             limit,
             unit="s",
-            sinners=[
-                f"entry {o.held.entry} of {o.held.at}, run {o.held.run or '?'}: its holder {o.held.pid} died at"
-                f" {o.died:.3f}, begun again at {o.begun:.3f}, {o.waited:.2f} s of it calm"
-                for o in late
-            ],
+            sinners=[_late(o, o.until_held) for o in all_orphans if o.until_held > limit],
         ),
-        at_least("takeovers judged", len(all_orphans), sizes.judged_takeovers),
+        Figure(
+            "and begun again there (suspects of poison aside)",
+            round(max((o.until_begun for o in beside), default=0.0), 2),
+            limit,
+            unit="s",
+            sinners=[_late(o, o.until_begun) for o in beside if o.until_begun > limit],
+        ),
+        at_least("takeovers judged", len(beside), sizes.judged_takeovers),
         none_of("takeovers of healthy work", healthy(story)),
         Figure(
             "consuming again after a black hole, worst",
@@ -62,9 +72,17 @@ def figures(story: Story, sizes: Sizes) -> list[Figure]:
     ]
 
 
+def _late(o: Orphan, waited: float) -> str:
+    return (
+        f"entry {o.held.entry} of {o.held.at}, run {o.held.run or o.next.run or '?'}: its holder {o.held.pid} died at"
+        f" {o.died:.3f}, {o.next.pid} took it at {o.next.taken:.3f} and began at {o.next.begun:.3f};"
+        f" {waited:.2f} s of it calm"
+    )
+
+
 def remarks(story: Story) -> list[str]:
     """What is worth knowing and has no limit."""
-    calm = sorted(o.begun - o.died for o in orphans(story) if o.calm)
+    calm = sorted(o.next.taken - o.died for o in orphans(story) if o.calm)
     told = []
     if len(calm) > 1:
         hundredths = quantiles(calm, n=100)
@@ -74,18 +92,22 @@ def remarks(story: Story) -> list[str]:
 
 
 def orphans(story: Story) -> Iterator[Orphan]:
-    """Deliveries that lost their holder and began again, whoever began them."""
+    """Deliveries that lost their holder and came into other hands."""
     for held_in_turn in story.entries.values():
-        for n, held in enumerate(held_in_turn):
+        for held, after in pairwise(held_in_turn):
             died = _lost_at(story, held)
-            again = next((h for h in held_in_turn[n + 1 :] if h.begun < NEVER or h.settled < NEVER), None)
-            if died == NEVER or again is None:
-                continue
-            begun = min(again.begun, again.settled)
-            between = story.disturbed(died, begun)
-            moments = [died, *between, begun]
-            waited = max(b - a for a, b in pairwise(moments))
-            yield Orphan(held, died, begun, waited, calm=not between)
+            if died < after.taken:
+                begun = min(after.begun, after.settled)
+                calm = begun < NEVER and not story.disturbed(died, begun)
+                waits = _calm_wait(story, died, after.taken), _calm_wait(story, died, begun)
+                yield Orphan(held, after, died, *waits, calm)
+
+
+def _calm_wait(story: Story, since: float, until: float) -> float:
+    """The longest stretch without a disturbance between the two; 0 when there was no end."""
+    if until == NEVER:
+        return 0.0
+    return max(b - a for a, b in pairwise([since, *story.disturbed(since, until), until]))
 
 
 def _lost_at(story: Story, held: Holding) -> float:

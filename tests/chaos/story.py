@@ -31,6 +31,7 @@ class Holding:
     run: str = ""
     begun: float = NEVER
     now: int = 0
+    begins: int = 0
     known: frozenset[str] = frozenset()
     settled: float = NEVER
     let_go: float = NEVER
@@ -160,7 +161,8 @@ def _hold(story: Story, line: Line) -> None:
         return
     match line["is"]:
         case "begin":
-            held.run, held.begun, held.now, held.known = line["run"], line["t"], line["now"], frozenset(line["known"])
+            held.run, held.begun, held.now = line["run"], line["t"], line["now"]
+            held.begins, held.known = line["begins"], frozenset(line["known"])
         case "act":
             held.acts[line["step"]] = line["token"]
         case "wrote":

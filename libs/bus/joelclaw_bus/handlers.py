@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import anyio
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.door import Incoming

@@ -190,6 +190,11 @@ class RunCalls:
         )
         return bool(answer[0] == 1) if answer[0] else Refused(answer[1].decode())
 
+    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
+        """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""
+        replies = await self.store.calls([("HGET", slot.run(run), "begins") for run in runs])
+        return [int(reply) if isinstance(reply, bytes) and reply.isdigit() else 0 for reply in replies]
+
     async def state_of(self, slot: Slot, run: str) -> str | None:
         """A run's state as its record says; None when there is no record."""
         state: Any = await self.store.call("HGET", slot.run(run), "state")

@@ -47,12 +47,12 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a takeover. `entries`: (id, fields, how often it was delivered, this time included); `deleted`: ids;
-    `next_ms`: until the next lease may run out, None when none is half way there."""
+    """One page of a takeover. `entries`: (id, fields); `deleted`: ids of those that are gone; `next_ms`: until the next
+    lease may run out, None when none is half way there."""
 
     now_ms: int
     cursor: str
-    entries: list[tuple[str, dict[bytes, bytes], int]]
+    entries: list[tuple[str, dict[bytes, bytes]]]
     deleted: tuple[str, ...]
     next_ms: int | None
 
@@ -216,13 +216,9 @@ class SlotCalls:
         )
         match answer[0]:
             case 1:
-                rows = [
-                    (row[0].decode(), dict(zip(row[1][::2], row[1][1::2], strict=True)), times)
-                    for row, times in zip(answer[3], answer[5], strict=True)
-                    if row is not None and row[1] is not None
-                ]
+                rows = [(e.decode(), dict(zip(f[::2], f[1::2], strict=True))) for e, f in answer[3] if f is not None]
                 deleted = tuple(i.decode() for i in answer[4])
-                return Page(answer[1], answer[2].decode(), rows, deleted, None if answer[6] < 0 else answer[6])
+                return Page(answer[1], answer[2].decode(), rows, deleted, None if answer[5] < 0 else answer[5])
             case 0:
                 return NotClaimer(answer[2])
             case _:

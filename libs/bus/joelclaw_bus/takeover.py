@@ -3,8 +3,9 @@
 Nobody claims for one lease after a discontinuity, so that owners can renew first. A look that is due sooner than the
 next round (a lease is about to run out, the claimer has gone silent) is taken then: a takeover costs a lease, not more.
 
-What comes for the second time runs beside other work, in places of its own. From its third delivery on it runs alone,
-one entry at a time in this process: so a poison meets its neighbours at two deaths at most, and buries only itself.
+What was taken over runs beside other work, in places of its own. What was lost by a second holder while it ran, and
+had made no progress, runs alone, one entry at a time in this process, the least begun first: so a poison meets its
+neighbours at two deaths, or three, and buries only itself.
 """
 
 from __future__ import annotations
@@ -28,11 +29,21 @@ from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from joelclaw_bus.trouble import Trouble, is_away
 
 PAGE = 16
-ALONE_FROM = 3
-"""The delivery from which on an entry runs alone: twice its holder was lost, and that may be its own doing."""
+ALONE_FROM = 1
+"""Begins without an end, counted from the second delivery on, after which a run may be a poison."""
 ALONE_LEASES = 5
 LOOKS_A_LEASE = 3
 SHORTEST_NAPS_A_LEASE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What may be a poison, and how often it began."""
+
+    begins: int
+    fn: Function
+    incoming: Incoming
+    held: Held
 
 
 @dataclass
@@ -49,7 +60,7 @@ class Takeover:
     places: int
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
     _rooms: dict[str, Room] = field(default_factory=dict)
-    _lane: list[tuple[Function, Incoming, Held]] = field(default_factory=list)
+    _lane: list[Suspect] = field(default_factory=list)
     _filled: anyio.Event = field(default_factory=anyio.Event)
     _next_ms: int = 0
     _starved: bool = False
@@ -127,7 +138,7 @@ class Takeover:
                 self.clock.disturbed()
                 self.observer.saw(Discontinuity(self.calls.store.where, "a takeover arrived late"))
                 break
-            taken += self._begin(fn, slot, ready, page)
+            taken += await self._begin(fn, slot, ready, page)
             lost += page.deleted
             cursor = page.cursor
             if cursor == "0-0":
@@ -138,23 +149,29 @@ class Takeover:
             self.observer.saw(TakenOver(fn.id, stream, taken, tuple(lost)))
         return taken
 
-    def _begin(self, fn: Function, slot: Slot, ready: bool, page: Page) -> int:
+    async def _begin(self, fn: Function, slot: Slot, ready: bool, page: Page) -> int:
         """Begin what was claimed, or line it up; how many that were."""
-        taken = 0
-        for entry, fields, times in page.entries:
+        mine = list[tuple[Incoming, Held]]()
+        for entry, fields in page.entries:
             incoming = Incoming(slot, entry, fields, ready, again=True)
-            held = self.executor.take(fn, incoming)
-            if held is None:
-                continue
-            taken += 1
+            if held := self.executor.take(fn, incoming):
+                mine.append((incoming, held))
+        runs = [self.executor.door.run_of(fn, incoming) for incoming, _ in mine]
+        try:
+            begins = await self.executor.calls.begins_of(slot, runs) if runs else []
+        except BaseException:
+            for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
+                self.executor.leases.drop(held)
+            raise
+        for (incoming, held), times in zip(mine, begins, strict=True):
             if times >= ALONE_FROM:
-                self._lane.append((fn, incoming, held))
+                self._lane.append(Suspect(times, fn, incoming, held))
                 self._filled.set()
             else:
                 room = self._rooms[fn.id]
                 room.enter()
                 self.start(fn, incoming, held, partial(self._left, room))
-        return taken
+        return len(mine)
 
     def _left(self, room: Room) -> None:
         room.leave()
@@ -162,8 +179,8 @@ class Takeover:
 
     def abandon(self) -> None:
         """Let go of what was taken over and has not begun: for a worker that stops."""
-        for _, _, held in self._lane:
-            self.executor.leases.drop(held)
+        for suspect in self._lane:
+            self.executor.leases.drop(suspect.held)
         self._lane.clear()
 
     async def alone(self) -> None:
@@ -172,9 +189,10 @@ class Takeover:
             while not self._lane:
                 self._filled = anyio.Event()
                 await self._filled.wait()
-            fn, incoming, held = self._lane.pop(0)
+            suspect = min(self._lane, key=lambda s: s.begins)
+            self._lane.remove(suspect)
             self._freed()
             done = anyio.Event()
-            self.start(fn, incoming, held, done.set)
+            self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
             with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
                 await done.wait()

@@ -1,4 +1,4 @@
-"""A second build of the bus: a copy of the package whose records have a newer format and whose scripts have other texts.
+"""A second build of the bus: a copy of the package with a newer record format and other script texts.
 
 It stands for the next version in a rolling update. (The newer event field and step are in `load`.)
 """

@@ -104,10 +104,11 @@ def orphans(story: Story) -> Iterator[Orphan]:
 
 
 def _calm_wait(story: Story, since: float, until: float) -> float:
-    """The longest stretch without a disturbance between the two; 0 when there was no end."""
+    """The longest stretch between the two in which nothing was disturbed and anybody was there; 0 without an end."""
     if until == NEVER:
         return 0.0
-    return max(b - a for a, b in pairwise([since, *story.disturbed(since, until), until]))
+    stretches = pairwise([since, *story.disturbed(since, until), until])
+    return max((b - a for a, b in stretches if story.attended((a + b) / 2)), default=0.0)
 
 
 def _lost_at(story: Story, held: Holding) -> float:

@@ -1,4 +1,4 @@
-"""What must never happen to a run or an event: lost, doubled, written by the dead, early, or buried for another's sin."""
+"""What must never happen to a run or an event: lost, doubled, written by the dead, early, buried for another's sin."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def zombies(story: Story) -> Iterator[str]:
                 for w in held.writes:
                     if _is_late(held, w, later):
                         step = f" {w['step']}" if w.get("step") else ""
-                        yield f"run {run}: {w['op']}{step} of {held.claim} (process {held.pid}) after {later.claim} began"
+                        yield f"run {run}: {w['op']}{step} of {held.claim} (by {held.pid}) after {later.claim} began"
 
 
 def _is_late(held: Holding, write: Line, later: Holding) -> bool:

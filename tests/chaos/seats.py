@@ -74,7 +74,7 @@ class Seats:
 
     def run(self, module: str, *arguments: str, newer: bool = False, log: str = "") -> subprocess.Popen[bytes]:
         """A process of this program, on one of the two builds."""
-        path = os.pathsep.join([str(self.build)] if newer else [])
+        path = os.pathsep.join([*([str(self.build)] if newer else []), os.environ.get("PYTHONPATH", "")])
         with (self.ledger.path.parent / (log or "other.log")).open("ab") as out:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],

@@ -84,6 +84,10 @@ class Story:
         """The disturbances between the two, in order."""
         return self.disturbances[bisect_right(self.disturbances, since) : bisect_left(self.disturbances, until)]
 
+    def attended(self, at: float) -> bool:
+        """Whether any worker ran at all."""
+        return any(life.up <= at < life.ended and not life.paused(at, at) for life in self.lives.values())
+
     def store_was_out(self, since: float, until: float) -> bool:
         return any(a <= until and b >= since for a, b in self.outages)
 
@@ -179,7 +183,7 @@ def _hold(story: Story, line: Line) -> None:
 
 def _unattended(story: Story) -> list[float]:
     """Starts at which nobody else was there for a lease already: until then nobody may take over."""
-    moments = []
+    moments = [life.up for life in story.lives.values() if life.up < NEVER and not story.attended(life.up - 0.001)]
     for life in story.lives.values():
         others = (
             o for o in story.lives.values() if o is not life and o.lives(life.up) and o.up < life.up - story.lease

@@ -135,7 +135,7 @@ class TcpProxy:
         return self._do(freeze)
 
     def delay(self, seconds: float) -> None:
-        """From now on bytes arrive so much later. Lower it only while nothing is on its way: later ones would overtake."""
+        """From now on bytes arrive so much later. Lower it only while nothing is on its way, or they overtake."""
 
         def slow() -> None:
             self.lag = seconds

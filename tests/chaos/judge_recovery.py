@@ -59,7 +59,7 @@ def figures(story: Story, sizes: Sizes) -> list[Figure]:
             unit="s",
             sinners=[_late(o, o.until_begun) for o in beside if o.until_begun > limit],
         ),
-        at_least("takeovers judged", len(beside), sizes.judged_takeovers),
+        at_least("takeovers judged", len(all_orphans), sizes.judged_takeovers),
         none_of("takeovers of healthy work", healthy(story)),
         Figure(
             "consuming again after a black hole, worst",

@@ -19,6 +19,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
 | `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
+| `{NAME}:auditor`         | string | who audits this slot now                          | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
 | `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
@@ -64,6 +65,7 @@ _KINDS = (
     (re.compile(r"ids:\d+\Z"), "ids of a generation", "hash"),
     (re.compile(r"(marks|cron)\Z"), "", "hash"),
     (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
+    (re.compile(r"auditor\Z"), "", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
     (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
@@ -196,6 +198,10 @@ class Slot:
 
     def claimer(self, function: str) -> str:
         return self.key("claimer", function)
+
+    @property
+    def auditor(self) -> str:
+        return self.key("auditor")
 
     @property
     def cron(self) -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import anyio
 from anyio.abc import TaskGroup
 
+from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.door import Door
 from joelclaw_bus.errors import BusError
@@ -213,6 +214,8 @@ class Worker:
             self.settings.about,
         )
         loops.start_soon(keeper.run)
+        auditor = Auditor(self.slots, self.store, self.limits, observer, self.consumer, lease, self.settings.chores)
+        loops.start_soon(auditor.run, trouble())
         return takeover
 
     async def _pulse(self, leases: Leases) -> None:

@@ -24,7 +24,9 @@ for i = 1, #rows, 2 do
   else
     local body = redis.call('HGET', KEYS[2], name)
     if body then
-      local entry = redis.call('XADD', KEYS[3], '*', unpack(cjson.decode(body)))
+      local fields = cjson.decode(body)
+      if fields[#fields - 1] == 'due' then fields[#fields], fields[#fields - 1] = nil, nil end -- its time, for the auditor
+      local entry = redis.call('XADD', KEYS[3], '*', unpack(fields))
       local seen, where = ids_find(KEYS[4], name)
       if seen == 'due' then
         redis.call('HSET', where, name, entry)

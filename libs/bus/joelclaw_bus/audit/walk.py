@@ -1,0 +1,141 @@
+"""A walk over all keys: what no index names, what nobody would ever clear, and what is not what it should be.
+
+| a key                                             | rule              | repair                               |
+|---------------------------------------------------|-------------------|--------------------------------------|
+| a run's record                                    | see judge         | see judge                            |
+| that must expire, and has no expiry               | never-expires     | it gets one                          |
+| a generation of ids that its index does not name  | ids-unlisted      | it is named again                    |
+| of another type than it should be                 | wrong-type        | none: nobody knows what it was       |
+| of a slot that is not registered                  | slot-unregistered | registered: so it is promoted, swept |
+| a permit                                          | see permits       | see permits                          |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from joelclaw_bus.audit.calls import END, AuditCalls
+from joelclaw_bus.audit.judge import Finding
+from joelclaw_bus.audit.pages import Pages
+from joelclaw_bus.audit.permits import PermitAudit
+from joelclaw_bus.audit.told import Confirmed
+from joelclaw_bus.keys import Kind, Slot, kind_of
+
+KEYS_PER_PAGE = 500
+SERVED = {"open", "due", "due items", "outbox", "outbox items", "run", "ready"}
+"""Kinds that somebody must look after: a slot that has one must be registered."""
+EXPIRES = {"ids of a generation", "ids", "claimer", "auditor", "buried", "sweeper"}
+
+
+@dataclass
+class Walk:
+    """One page at a time; the cursor is kept from turn to turn. lease_ms: of this worker, a claimer's bound."""
+
+    calls: AuditCalls
+    pages: Pages
+    permits: PermitAudit
+    confirmed: Confirmed
+    lease_ms: int
+    cursor: str = END
+    _places: set[str] = field(default_factory=set)
+
+    async def page(self) -> bool:
+        """The next keys; whether the walk has come to its end."""
+        store = self.calls.store
+        cursor, keys = await store.call("SCAN", self.cursor, "COUNT", KEYS_PER_PAGE)
+        ours = {}
+        for raw in dict.fromkeys(keys):
+            key = raw.decode("utf-8", "backslashreplace")
+            kind = kind_of(key, store.keys.prefix)
+            if kind and key.startswith("{"):
+                ours[key] = kind
+        self.cursor = cursor.decode()  # before the look: what the store refuses there must not stop the walk
+        try:
+            await self._look(ours)
+        finally:
+            if self.cursor == END:
+                self.confirmed.passed()
+                for place in self._places:
+                    self.pages.told.passed((place, "walk"))
+        return self.cursor == END
+
+    async def _look(self, ours: dict[str, Kind]) -> None:
+        facts = await self._ask(part for key in ours for part in (("TYPE", key), ("PTTL", key)))
+        now = await self.calls.store.time_ms()
+        registered = set(await self.calls.store.call("HKEYS", self.calls.keys.slots))
+        runs: dict[str, list[str]] = {}
+        permits: dict[str, Slot] = {}
+        for (key, kind), is_, ttl in zip(ours.items(), facts[::2], facts[1::2], strict=True):
+            slot = Slot(kind.tag.removeprefix(self.calls.keys.prefix), self.calls.keys.prefix)
+            if is_ == b"none":
+                continue  # it expired just now
+            if is_.decode() != kind.type:
+                self._tell(slot, [Finding("wrong-type", f"{key} is a {is_.decode()}, not a {kind.type}", "left")])
+                continue
+            if kind.row in SERVED and slot.name.encode() not in registered:
+                await self._register(slot, now)
+            if kind.row == "run":
+                runs.setdefault(slot.name, []).append(key.removeprefix(slot.run("")))
+            elif kind.row in EXPIRES and ttl == -1:
+                await self._expire(slot, key, kind)
+            elif kind.row in ("permits", "waiters", "claims"):
+                permits.setdefault(key.removesuffix(":claims").replace("}:waiters:", "}:permits:"), slot)
+            if kind.row == "ids of a generation":
+                await self._relist(slot, key, now)
+        for key, slot in permits.items():
+            self._tell(slot, await self.permits.look(key, now))
+        for name, named in runs.items():
+            slot = self.calls.keys.slot(name)
+            _, seen = await self.calls.runs(slot, "", named)
+            self._places.add(name)
+            # Those that are listed have their turn in their slot's pass.
+            await self.pages.judge_runs(slot, "walk", [r for r in seen if not r.listed])
+
+    async def _register(self, slot: Slot, now: int) -> None:
+        """A worker that starts writes before its first heartbeat names its slots: only what stays so is lost."""
+        if not self.confirmed.holds(("slot", slot.name), now):
+            return
+        if await self.calls.store.call("HSETNX", self.calls.keys.slots, slot.name, now):
+            self._tell(slot, [Finding("slot-unregistered", slot.name, "repaired")])
+
+    async def _expire(self, slot: Slot, key: str, kind: Kind) -> None:
+        limits = self.calls.limits
+        lives = {
+            "buried": limits.buried_ms,
+            "claimer": self.lease_ms,
+            "auditor": self.lease_ms,
+            "sweeper": self.lease_ms,
+        }
+        life = lives.get(kind.row, _life(limits.dedupe_ms))
+        if await self.calls.store.call("PEXPIRE", key, life, "NX"):
+            self._tell(slot, [Finding("never-expires", key, "repaired")])
+
+    async def _relist(self, slot: Slot, key: str, now: int) -> None:
+        """A generation that its index lost: its start is not known, its last entry is."""
+        number = key.rpartition(":")[2]
+        if await self.calls.store.call("ZSCORE", slot.ids, number) is not None:
+            return
+        life, left = _life(self.calls.limits.dedupe_ms), await self.calls.store.call("PTTL", key)
+        if left == -2:
+            return
+        if await self.calls.store.call("ZADD", slot.ids, "NX", now - max(0, life - max(left, 0)), number):
+            await self.calls.store.call("PEXPIRE", slot.ids, life, "NX")
+            self._tell(slot, [Finding("ids-unlisted", number, "repaired")])
+
+    def _tell(self, slot: Slot, found: list[Finding]) -> None:
+        self._places.add(slot.name)
+        self.pages.tell(slot.name, "walk", found)
+
+    async def _ask(self, commands: Iterable[tuple[str, str]]) -> list[Any]:
+        replies = await self.calls.store.calls(commands)
+        for reply in replies:
+            if isinstance(reply, Exception):
+                raise reply
+        return replies
+
+
+def _life(window_ms: int) -> int:
+    """How long a generation of ids is kept after its last entry: as in lua/lib/ids.lua."""
+    return -(-window_ms * 26 // 24)

@@ -1,0 +1,17 @@
+#!lua flags=allow-oom
+-- Repairs one member of a permit, if its claim still is as the auditor saw it. Whoever waits for what becomes free asks
+-- again by itself: its fallback is due.
+-- KEYS: 1 permits, 2 waiters, 3 claims
+-- ARGV: 1 member (slot|run), 2 claim, as seen ('' none), 3 repair: free | leave | claim, 4 new claim
+-- Answers: 1 repaired; 0 it is not as it was seen, nothing written
+if (redis.call('HGET', KEYS[3], ARGV[1]) or '') ~= ARGV[2] then return 0 end
+if ARGV[3] == 'free' then -- its run is over
+  redis.call('HDEL', KEYS[3], ARGV[1])
+  redis.call('ZREM', KEYS[1], ARGV[1])
+elseif ARGV[3] == 'leave' then -- it waits for nothing any more
+  redis.call('ZREM', KEYS[2], ARGV[1])
+elseif ARGV[3] == 'claim' then -- it holds the permit, and could not renew it
+  if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end
+  redis.call('HSET', KEYS[3], ARGV[1], ARGV[4])
+end
+return 1

@@ -43,7 +43,8 @@ class Auditor:
     consumer: str
     lease_ms: int
     every: float
-    _stuck: set[tuple[str, str]] = field(default_factory=set)
+    _stuck: set[str] = field(default_factory=set)
+    _refused: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.calls = AuditCalls(self.store, self.limits)
@@ -70,6 +71,7 @@ class Auditor:
                 await self._all(slot, partial(self.pages.due, slot))
                 await self._all(slot, partial(self.pages.outbox, slot))
                 await self._guarded(slot, partial(self.pages.slot, slot, functions))
+        self._stuck, self._refused = self._refused, set()
         if sweeps:
             await self._all(self.store.keys.bus, self.walk.page)
 
@@ -108,7 +110,8 @@ class Auditor:
         except StoreRefused as error:
             if is_away(error):
                 raise
-            if (slot.name, str(error)) not in self._stuck:
-                self._stuck.add((slot.name, str(error)))
+            self._refused.add(slot.name)
+            if slot.name not in self._stuck:
+                self._stuck.add(slot.name)
                 self.observer.saw(Stuck(slot.name, "audit", str(error)))
             return None

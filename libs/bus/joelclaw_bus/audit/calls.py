@@ -46,7 +46,7 @@ class AuditCalls:
         _, following, flat = await self.store.run(
             _script("audit_runs"), [slot.open, slot.due, slot.stream, slot.ids], [cursor, PER_PAGE, *named]
         )
-        return following.decode(), [_run(row) for row in _rows(flat, 17)]
+        return following.decode(), [_run(row) for row in _rows(flat, 18)]
 
     async def waits(self, index: str, bodies: str, kind: str, cursor: str, body_cursor: str) -> Waits:
         """A page of `due` or `outbox` (the kind)."""
@@ -88,10 +88,21 @@ class AuditCalls:
         return bool(await self.store.run(_script("mend_wait"), [index, bodies, slot.ids, run], args))
 
     async def mend_permit(
-        self, permits: str, waiters: str, claims: str, member: str, claim: str, repair: str, new_claim: str = ""
+        self,
+        permits: str,
+        waiters: str,
+        claims: str,
+        member: str,
+        claim: str,
+        repair: str,
+        new_claim: str,
+        ttl_ms: int,
     ) -> bool:
+        """Repair one holder, waiter or claim; `claim`: as it was seen."""
         return bool(
-            await self.store.run(_script("mend_permit"), [permits, waiters, claims], [member, claim, repair, new_claim])
+            await self.store.run(
+                _script("mend_permit"), [permits, waiters, claims], [member, claim, repair, new_claim, ttl_ms]
+            )
         )
 
 
@@ -106,7 +117,7 @@ def _t(raw: bytes) -> str:
 
 def _run(row: tuple[Any, ...]) -> RunSeen:
     run, listed, ttl, score, there, pending, group, ahead, entry, *record, body = row
-    form, state, at, function, due, claim, ended = map(_t, record)
+    function, form, state, at, named, due, claim, ended = map(_t, record)
     return RunSeen(
         run=_t(run),
         listed=bool(listed),
@@ -121,6 +132,7 @@ def _run(row: tuple[Any, ...]) -> RunSeen:
         state=state,
         at=at,
         function=function,
+        is_named=bool(named),
         due=due,
         claim=claim,
         ended=ended,

@@ -13,7 +13,8 @@ class RunSeen:
     """One run. '' is absent, times are ms; ttl_ms: -1 none, -2 no record.
 
     listed: among the open runs; due_score: its time in the due index, if it is there.
-    Of the entry that `at` names: entry_there, pending, group_there, undelivered. event_entry: where the event still is.
+    Of the entry that `at` names: entry_there, pending, group_there, undelivered. event_entry: where the event still is;
+    is_named: its record says whose it is (else `function` is from its name).
     """
 
     run: str
@@ -29,6 +30,7 @@ class RunSeen:
     state: str
     at: str
     function: str
+    is_named: bool
     due: str
     claim: str
     ended: str

@@ -8,6 +8,9 @@
 | has ended and is named open, or is kept for ever       | ended-open, ended-kept  | close                            |
 | is open and not named so, or would expire              | unlisted, open-expires  | list                             |
 | has no state                                           | state-lost              | from what else it says           |
+| lacks its function's name or its format                | fields-lost             | name                             |
+| was parked, and lacks its event                        | body-lost               | carry it again; or it ends, when |
+|                                                        |                         | it is woken                      |
 | rests, and no due entry (at its time) will wake it     | never-due, due-at-other | rest                             |
 | rests until no time                                    | no-time                 | rest                             |
 | is queued by no entry                                  | no-entry                | queue, or lose                   |
@@ -59,9 +62,14 @@ def judge_run(r: RunSeen) -> Finding | None:
         return _ended(r)
     if r.state and r.state not in (*RESTING, "queued"):
         return Finding("unknown-state", r.run, "left")
+    if not r.is_named or not r.format.isdigit():
+        return Finding("fields-lost", r.run, "repaired", "name")
     wrong = _stateless(r) if not r.state else _resting(r) if r.state in RESTING else _queued(r)
     if wrong:
         return wrong
+    if not r.has_body and not r.at.startswith("s"):
+        found = bool(r.event_entry)
+        return Finding("body-lost", r.run, "repaired" if found else "left", "carry" if found else "")
     if not r.listed:
         return Finding("unlisted", r.run, "repaired", "list")
     return Finding("open-expires", r.run, "repaired", "list") if r.ttl_ms >= 0 else None

@@ -22,8 +22,9 @@ class PermitAudit:
     calls: AuditCalls
     confirmed: Confirmed
 
-    async def look(self, permits: str, now_ms: int) -> list[Finding]:
-        """One permit (its key): free what the runs that are over hold, and let those leave who wait in vain."""
+    async def look(self, permits: str, ttl_ms: int, now_ms: int) -> list[Finding]:
+        """One permit (its key): free what runs that are over hold, let those leave who wait in vain, and put back what
+        its claims still tell. ttl_ms: how long one that is put back lasts (0: until it is given back)."""
         waiters, claims = permits.replace("}:permits:", "}:waiters:", 1), f"{permits}:claims"
         holders, waiting, flat = await self._read(permits, waiters, claims)
         claimed: dict[bytes, bytes] = dict(zip(flat[::2], flat[1::2], strict=True))
@@ -35,15 +36,15 @@ class PermitAudit:
             rule, repair, new = "", "", ""
             if member in holders and not held and claim and state == b"queued":
                 rule, repair, new = "claim-lost", "claim", claim.decode()
-            elif member in claimed and member not in holders and len(holders) < MOST:
-                rule, repair = "claim-left", "free"
+            elif held and member not in holders and len(holders) < MOST:
+                rule, repair = ("claim-left", "free") if state in OVER else ("permit-lost", "hold")
             elif member in holders and state in OVER:
                 rule, repair = "permit-left", "free"
             elif member in waiting and state in OVER:
                 rule, repair = "waiter-left", "leave"
             if not rule or not self.confirmed.holds((permits, member, rule, held), now_ms):
                 continue
-            if await self.calls.mend_permit(permits, waiters, claims, name, held, repair, new):
+            if await self.calls.mend_permit(permits, waiters, claims, name, held, repair, new, ttl_ms):
                 found.append(Finding(rule, name, "repaired"))
         return found
 

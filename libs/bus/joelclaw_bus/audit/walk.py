@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +22,10 @@ from joelclaw_bus.audit.judge import Finding
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.permits import PermitAudit
 from joelclaw_bus.audit.told import Confirmed
+from joelclaw_bus.errors import StoreRefused
 from joelclaw_bus.keys import Kind, Slot, kind_of
+from joelclaw_bus.leases import PERMIT_LEASES
+from joelclaw_bus.trouble import is_away
 
 KEYS_PER_PAGE = 500
 SERVED = {"open", "due", "due items", "outbox", "outbox items", "run", "ready"}
@@ -85,10 +89,15 @@ class Walk:
             if kind.row == "ids of a generation":
                 await self._relist(slot, key, now)
         for key, slot in permits.items():
-            self._tell(slot, await self.permits.look(key, now))
+            self._tell(slot, await self.permits.look(key, await self._permit_ttl(slot), now))
         for name, named in runs.items():
             slot = self.calls.keys.slot(name)
-            _, seen = await self.calls.runs(slot, "", named)
+            try:
+                _, seen = await self.calls.runs(slot, "", named)
+            except StoreRefused as error:
+                if is_away(error):
+                    raise
+                continue  # a key of a wrong type: told above, and by the slot's own pass
             self._places.add(name)
             # Those that are listed have their turn in their slot's pass.
             await self.pages.judge_runs(slot, "walk", [r for r in seen if not r.listed])
@@ -123,6 +132,15 @@ class Walk:
         if await self.calls.store.call("ZADD", slot.ids, "NX", now - max(0, life - max(left, 0)), number):
             await self.calls.store.call("PEXPIRE", slot.ids, life, "NX")
             self._tell(slot, [Finding("ids-unlisted", number, "repaired")])
+
+    async def _permit_ttl(self, slot: Slot) -> int:
+        """An exclusive permit lasts until it is given back (0); others as long as their worker renews them, ms."""
+        raw = await self.calls.store.call("HGET", self.calls.keys.functions, slot.name.removeprefix("fn/"))
+        try:
+            exclusive = json.loads(raw or b"{}").get("exclusive")
+        except (ValueError, AttributeError, RecursionError):  # anyone may write there
+            exclusive = None
+        return 0 if exclusive else PERMIT_LEASES * self.lease_ms
 
     def _tell(self, slot: Slot, found: list[Finding]) -> None:
         self._places.add(slot.name)

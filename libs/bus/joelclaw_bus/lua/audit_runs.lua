@@ -4,8 +4,8 @@
 -- ARGV: 1 cursor ('' only those named), 2 how many, about, 3… runs
 -- Answers: {now, next cursor ('0' the end), rows}, flat; a row: run, among the open (0|1), time to live, ms (-1 none, -2 no
 --          record), due score ('' none), entry in its stream (0|1), entry pending (0|1), group there (0|1), entry not
---          delivered yet (0|1), its event's entry ('' not needed, or gone), the record's v, state, at, fn, due, claim and
---          ended ('' absent), whether it has a body (0|1)
+--          delivered yet (0|1), its event's entry ('' not needed, or gone), its function by its record or
+--          its name, the record's v, state, at, fn, due, claim, ended ('' absent), and whether it has a body (0|1)
 -- The run and ready keys are the open key's own slot: they are built from its tag, since the members name the runs.
 -- uses: clock, ids, stream_id
 local tag = KEYS[1]:sub(1, -5)
@@ -58,8 +58,7 @@ for _, run in ipairs(runs) do
   end
   for _, value in ipairs({ run, flag(redis.call('ZSCORE', KEYS[1], run)), redis.call('PTTL', key),
     redis.call('ZSCORE', KEYS[2], 'r:' .. run) or '', flag(there), flag(pending), flag(group),
-    flag(ahead), home }) do rows[#rows + 1] = value end
-  rec[4] = fn
+    flag(ahead), home, fn }) do rows[#rows + 1] = value end
   for i = 1, 7 do rows[#rows + 1] = rec[i] or '' end
   rows[#rows + 1] = body
 end

@@ -20,18 +20,17 @@ end
 if how == 'unlist' then -- open by its name only: nothing is behind it, or its event comes again by itself
   if there or redis.call('ZREM', KEYS[2], run) == 0 then return 0 end
 elseif how == 'list' then -- open, but nobody would look at it, or it would vanish
-  if not there then return 0 end
-  redis.call('PERSIST', KEYS[1])
-  redis.call('ZADD', KEYS[2], 'NX', now, run)
+  if not there or redis.call('PERSIST', KEYS[1]) + redis.call('ZADD', KEYS[2], 'NX', now, run) == 0 then return 0 end
 elseif how == 'close' then -- it has ended, and is kept as long as an ended run is
-  if not there then return 0 end
+  local kept = redis.call('PTTL', KEYS[1]) == -1
+  if not there or (redis.call('ZREM', KEYS[2], run) == 0 and rec[1] == 'ended' and not kept) then return 0 end
   redis.call('HSET', KEYS[1], 'state', 'ended')
   redis.call('HSETNX', KEYS[1], 'ended', now)
-  if redis.call('PTTL', KEYS[1]) < 0 then redis.call('PEXPIRE', KEYS[1], ARGV[9]) end
-  redis.call('ZREM', KEYS[2], run)
+  if kept then redis.call('PEXPIRE', KEYS[1], ARGV[9]) end
   redis.call('ZADD', KEYS[3], 'NX', now, run)
 elseif how == 'rest' then -- it rests, and shall be woken when its record says
-  if not there then return 0 end
+  local score = redis.call('ZSCORE', KEYS[4], 'r:' .. run)
+  if not there or (rec[1] and score and tonumber(score) == tonumber(rec[3])) then return 0 end
   local at = tonumber(ARGV[8])
   if at == 0 then at = now end
   if not rec[1] then redis.call('HSET', KEYS[1], 'state', 'due') end
@@ -42,8 +41,16 @@ elseif how == 'queued' then -- its entry is in somebody's hands, or will be: onl
   if not there then return 0 end
   redis.call('HSET', KEYS[1], 'state', 'queued', 'fn', fn)
   redis.call('ZADD', KEYS[2], 'NX', now, run)
+elseif how == 'name' then -- its promoter and its begin read these, and could not go on without
+  local had = redis.call('HMGET', KEYS[1], 'fn', 'v')
+  if not there or (had[1] and tonumber(had[2])) then return 0 end
+  redis.call('HSETNX', KEYS[1], 'fn', fn)
+  if not tonumber(had[2] or '') then redis.call('HSET', KEYS[1], 'v', RECORD_FORMAT) end
+elseif how == 'carry' then -- its event is still on the stream: it takes it along again
+  if not there or redis.call('HEXISTS', KEYS[1], 'e:data') == 1 then return 0 end
+  if record_body(KEYS[1], KEYS[5], ARGV[14]) == 0 then return 0 end
 elseif how == 'regroup' then -- its function's group on the ready stream, where nothing is ever acknowledged and kept
-  redis.pcall('XGROUP', 'CREATE', KEYS[6], fn, '0', 'MKSTREAM')
+  if redis.pcall('XGROUP', 'CREATE', KEYS[6], fn, '0', 'MKSTREAM').err then return 0 end
 elseif how == 'queue' then -- the run carries its event, or its event is still on the stream: it goes on from its journal
   if not there or (ARGV[14] == '' and redis.call('HEXISTS', KEYS[1], 'e:data') == 0) then return 0 end
   if record_body(KEYS[1], KEYS[5], ARGV[14]) == 0 then return 0 end

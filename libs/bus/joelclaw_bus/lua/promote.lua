@@ -16,7 +16,7 @@ for i = 1, #rows, 2 do
     local key = tag .. 'run:' .. name
     local rec = redis.call('HMGET', key, 'state', 'due', 'fn')
     if (rec[1] == 'due' or rec[1] == 'held') and tonumber(rec[2]) == score then
-      local entry = redis.call('XADD', tag .. 'ready:' .. rec[3], '*', 'run', name)
+      local entry = redis.call('XADD', tag .. 'ready:' .. (rec[3] or name:match('^[^:]*')), '*', 'run', name)
       redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)
       redis.call('HDEL', key, 'due')
       moved = moved + 1

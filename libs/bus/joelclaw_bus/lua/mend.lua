@@ -11,6 +11,7 @@ local rec = redis.call('HMGET', KEYS[1], 'state', 'at', 'due', 'claim')
 for i = 1, 4 do if (rec[i] or '') ~= ARGV[3 + i] then return 0 end end
 local there = redis.call('EXISTS', KEYS[1]) == 1
 local function wake()
+  redis.pcall('XGROUP', 'CREATE', KEYS[6], fn, '0', 'MKSTREAM') -- it may have been lost with its stream
   local entry = redis.call('XADD', KEYS[6], '*', 'run', run)
   redis.call('HSET', KEYS[1], 'fn', fn, 'state', 'queued', 'at', 'r' .. entry)
   redis.call('HDEL', KEYS[1], 'due')

@@ -37,6 +37,7 @@ EVERY: list[o.Fact] = [
     o.AuditFound("test/asked", "never-due", ("test/ask:1",), "repaired"),
     o.AuditFound("test/asked", "entry-lost", ("test/ask:2", "test/ask:3"), "lost"),
     o.AuditFound("test/asked", "newer-format", ("test/ask:4",), "left"),
+    o.WaitEnded("test/ask:1", "test/answered", "1-1", ""),
     o.StoreTrouble("redis://h:1", "reading", "it does not answer"),
     o.StoreBack("redis://h:1", 2.5),
     o.Discontinuity("redis://h:1", "run id changed"),

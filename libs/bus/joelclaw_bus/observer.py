@@ -192,6 +192,16 @@ class AuditFound:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """An event came that a run waits for. `fault`: why the run could not be told."""
+
+    run: str
+    event: str
+    entry: str
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreTrouble:
     """The store did not answer, or refused everything. Told once per spell, and `StoreBack` ends it."""
 
@@ -235,6 +245,7 @@ Fact = (
     | Trimmed
     | StreamLost
     | AuditFound
+    | WaitEnded
     | StoreTrouble
     | StoreBack
     | Discontinuity

@@ -113,6 +113,7 @@ CASES = [
     case("marks", "deleted", lambda w: ("DEL", w.slot.marks), "marks-lost"),
     case("claimer", "held for ever", lambda w: ("SET", w.slot.claimer(ASK), "dead-worker"), "never-expires"),
     case("auditor", "held for ever", lambda w: ("SET", w.slot.auditor, "dead-worker"), "never-expires"),
+    case("confirmed", "kept for ever", lambda w: ("SET", w.slot.key("confirmed"), ""), "never-expires"),
     case("cron", "deleted", lambda w: ("DEL", w.slot.cron), "", "its scheduler tells it (test_cron)"),
     case("permits", "deleted", lambda w: ("DEL", w.permits_slot.permits("")), "permit-lost"),
     case(

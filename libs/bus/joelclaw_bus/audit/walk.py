@@ -30,7 +30,7 @@ from joelclaw_bus.trouble import is_away
 KEYS_PER_PAGE = 500
 SERVED = {"open", "due", "due items", "outbox", "outbox items", "run", "ready"}
 """Kinds that somebody must look after: a slot that has one must be registered."""
-EXPIRES = {"ids of a generation", "ids", "claimer", "auditor", "buried", "sweeper"}
+EXPIRES = {"ids of a generation", "ids", "claimer", "auditor", "buried", "sweeper", "confirmed"}
 
 
 @dataclass
@@ -43,12 +43,15 @@ class Walk:
     confirmed: Confirmed
     lease_ms: int
     cursor: str = END
+    _nodes: list[str] = field(default_factory=list)
     _places: set[str] = field(default_factory=set)
 
     async def page(self) -> bool:
         """The next keys; whether the walk has come to its end."""
         store = self.calls.store
-        cursor, keys = await store.call("SCAN", self.cursor, "COUNT", KEYS_PER_PAGE)
+        if not self._nodes:
+            self._nodes, self.cursor = await store.node_names(), END
+        cursor, keys = await store.call("SCAN", self.cursor, "COUNT", KEYS_PER_PAGE, node=self._nodes[-1])
         ours = {}
         for raw in dict.fromkeys(keys):
             key = raw.decode("utf-8", "backslashreplace")
@@ -56,14 +59,16 @@ class Walk:
             if kind and key.startswith("{"):
                 ours[key] = kind
         self.cursor = cursor.decode()  # before the look: what the store refuses there must not stop the walk
+        if self.cursor == END:
+            self._nodes.pop()
         try:
             await self._look(ours)
         finally:
-            if self.cursor == END:
+            if not self._nodes:
                 self.confirmed.passed()
                 for place in self._places:
                     self.pages.told.passed((place, "walk"))
-        return self.cursor == END
+        return not self._nodes
 
     async def _look(self, ours: dict[str, Kind]) -> None:
         facts = await self._ask(part for key in ours for part in (("TYPE", key), ("PTTL", key)))
@@ -111,13 +116,9 @@ class Walk:
 
     async def _expire(self, slot: Slot, key: str, kind: Kind) -> None:
         limits = self.calls.limits
-        lives = {
-            "buried": limits.buried_ms,
-            "claimer": self.lease_ms,
-            "auditor": self.lease_ms,
-            "sweeper": self.lease_ms,
-        }
-        life = lives.get(kind.row, _life(limits.dedupe_ms))
+        lives = dict.fromkeys(("claimer", "auditor", "sweeper", "confirmed"), self.lease_ms)
+        lives |= {"buried": limits.buried_ms}
+        life = max(1, lives.get(kind.row, _life(limits.dedupe_ms)))
         if await self.calls.store.call("PEXPIRE", key, life, "NX"):
             self._tell(slot, [Finding("never-expires", key, "repaired")])
 

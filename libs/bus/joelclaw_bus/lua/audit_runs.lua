@@ -7,6 +7,7 @@
 --          delivered yet (0|1), its event's entry ('' not needed, or gone), its function by its record or
 --          its name, the record's v, state, at, fn, due, claim, ended ('' absent), and whether it has a body (0|1)
 -- The run and ready keys are the open key's own slot: they are built from its tag, since the members name the runs.
+-- unconfirmed: it only reads
 -- uses: clock, ids, stream_id
 local tag = KEYS[1]:sub(1, -5)
 local cursor, runs = '0', {}

@@ -4,6 +4,7 @@
 -- ARGV: 1 dedupe window, ms
 -- Answers: {now, names of the groups, fields of the marks, generations of the last window that are lost}
 -- The generations are the ids key's own slot: they are built from it, since its members name them.
+-- unconfirmed: it only reads
 -- uses: clock
 local now, names, lost = now_ms(), {}, {}
 local rows = redis.pcall('XINFO', 'GROUPS', KEYS[1])

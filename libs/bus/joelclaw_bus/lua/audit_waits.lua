@@ -7,6 +7,7 @@
 --          has a body (0|1), tries, its run's state and due ('' absent), its body if it was tried in vain ('' else);
 --          a body: its id, whether it has a score (0|1), and the body of one that has none. A cursor is '0' at its end.
 -- The run keys are the index's own slot: they are built from its tag, since the members name the runs.
+-- unconfirmed: it only reads
 -- uses: clock
 local due = ARGV[5] == 'due'
 local tag = KEYS[1]:match('^(.*}:)')

@@ -5,6 +5,7 @@
 --       8 most begins without an end, 9 dedupe window, ms
 -- Answers: {0, why} not mine, nothing written; {1, now, begins, record} run it; {2, why} acknowledged, don't run it;
 --          {3, now, begins, record} poison: end it as failed
+-- unconfirmed: whoever reads the entry next begins it anew; the fence then refuses this one's writes
 -- uses: clock, lease, record, ids, stream_id
 local fn, entry, claim = ARGV[1], ARGV[3], ARGV[5]
 local at = (KEYS[1] == KEYS[2] and 's' or 'r') .. entry

@@ -5,6 +5,7 @@
 --       (0 now), 9 retention of ended runs, ms, 10 most dead letters, 11 error, 12 nudge channel, 13 slot name,
 --       14 its event's entry ('' unknown)
 -- Answers: 1 repaired; 0 it is not as it was seen, nothing written
+-- unconfirmed: a repair that is lost leaves what was broken, and is done again
 -- uses: clock, due, record
 local now, run, fn, how = now_ms(), ARGV[1], ARGV[2], ARGV[3]
 local rec = redis.call('HMGET', KEYS[1], 'state', 'at', 'due', 'claim')

@@ -5,6 +5,7 @@
 -- ARGV: 1 member (slot|run), 2 claim, as seen ('' none), 3 repair: free | leave | claim | hold, 4 new claim,
 --       5 time to live of a permit that is put back, ms (0: until it is given back)
 -- Answers: 1 repaired; 0 it is not as it was seen, nothing written
+-- unconfirmed: a repair that is lost leaves what was broken, and is done again
 -- uses: clock
 if (redis.call('HGET', KEYS[3], ARGV[1]) or '') ~= ARGV[2] then return 0 end
 if ARGV[3] == 'free' then -- its run is over

@@ -3,6 +3,7 @@
 -- KEYS: 1 index, 2 bodies, 3 ids, 4 its run (of a member that names none: any key of the slot)
 -- ARGV: 1 member, 2 its body's id ('' none), 3 repair: put | drop | forget, 4 score, ms (0 now), 5 nudge channel, 6 slot name
 -- Answers: 1 repaired; 0 it is not as it was seen, nothing written
+-- unconfirmed: a repair that is lost leaves what was broken, and is done again
 -- uses: clock, due, ids
 local member, id, at = ARGV[1], ARGV[2], tonumber(ARGV[4])
 local scored, body = redis.call('ZSCORE', KEYS[1], member), id ~= '' and redis.call('HEXISTS', KEYS[2], id) == 1

@@ -4,6 +4,7 @@
 -- KEYS: 1 outbox, 2 outbox items
 -- ARGV: 1 how many at most, 2 hold, ms
 -- Answers: {now, earliest left (-1 none), item id, item ('' it was lost, and is no longer missed), tries before, …}
+-- unconfirmed: the item is then taken again, and delivery is idempotent
 -- uses: clock
 local now = now_ms()
 local out = { now, -1 }

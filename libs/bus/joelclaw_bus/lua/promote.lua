@@ -3,6 +3,7 @@
 -- KEYS: 1 due, 2 due items, 3 stream, 4 ids
 -- ARGV: 1 how many at most, 2 dedupe window, ms
 -- Answers: {moved, now, earliest left (-1 none), ms that the latest-moved was late}
+-- unconfirmed: what was lost is due again, in the same slot
 -- The run and ready keys are the due key's own slot: they are built from its tag, since the members name the runs.
 -- uses: clock, ids
 local now = now_ms()

@@ -7,6 +7,7 @@
 --       5 when it first registered, server us (0: now), 6 silence after which a schedule is abandoned, ms
 -- Answers: {generation, high-water mark, ms, now, first registration, us, 1 its expression stands | 0 another's does,
 --          1 the store had lost what the scheduler knew | 0}
+-- unconfirmed: its scheduler knows it and puts it back
 -- uses: clock
 local now = now_ms()
 local t = redis.call('TIME')

@@ -5,6 +5,7 @@
 -- ARGV: 1 group, 2 consumer, 3 lease, ms, 4 cursor, 5 how many at most, 6 server time as the caller reckons it, ms,
 --       7 tolerance, ms, 8 how long the election lasts, ms
 -- Answers: {1, now, next cursor, entries, deleted ids}; {0, now} another one is the claimer; {-1, now} discontinuity
+-- unconfirmed: the entry is then still the dead one's, and is taken over again
 -- uses: clock
 local now = now_ms()
 if math.abs(now - tonumber(ARGV[6])) > tonumber(ARGV[7]) then return { -1, now } end

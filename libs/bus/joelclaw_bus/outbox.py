@@ -88,6 +88,8 @@ class Outbox:
     async def sweep(self, slot: Slot) -> int | None:
         """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms."""
         taken = await self.calls.outbox_take(slot, HOLD_MS)
+        for name in taken.lost:
+            self.observer.saw(OutboxUndeliverable(slot.name, name, "its body is gone from the store"))
         for name, why in taken.unreadable:
             self._tell_stuck(slot, name, why)
         for item, tries in taken.items:

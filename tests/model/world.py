@@ -129,15 +129,17 @@ class World:
     def item(self, item: dict[str, Any] | None) -> OutboxItem | None:
         return OutboxItem(**item) if item else None
 
-    def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> None:
+    def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> Hand:
         """A worker has this entry in its hands now, under a claim of its own. `fresh`: it may run without a begin."""
         fields = self.stream(slot, fn, ready).entries[entry]
         event_id = "" if ready else fields.get("id", "")
         run = fields["run"] if ready else run_id(fn, event_id or text(entry), given=bool(event_id))
         self.claims += 1
-        hand = Hand(slot, fn, consumer, entry, run, f"c{self.claims}", ready, event_id)
+        spoilt = fields.get("data") == SPOILT
+        hand = Hand(slot, fn, consumer, entry, run, f"c{self.claims}", ready, event_id, spoilt)
         fresh = not (again or ready or event_id or (fn, KEY) in LIMITS)
-        self.hands[hand] = "spoilt" if fields.get("data") == SPOILT else "fresh" if fresh else "read"
+        self.hands[hand] = "spoilt" if spoilt else "fresh" if fresh else "read"
+        return hand
 
     def begin(self, h: Hand) -> Any:
         """Fence a delivery; one that needs no fence yet may go without (decision 0004)."""
@@ -169,15 +171,13 @@ class World:
             case _:
                 return answer
 
-    def read(self, slot: str, fn: str, consumer: str, count: int) -> int:
+    def read(self, slot: str, fn: str, consumer: str, count: int) -> list[Hand]:
         own = self.keys.slot(slot)
         streams_ = (own.stream, own.ready(fn), ">", ">")
         answer = self.do(self.store.call("XREADGROUP", "GROUP", fn, consumer, "COUNT", count, "STREAMS", *streams_))
         got = [(k.decode() != own.stream, parsed(entry)) for k, rows in answer or () for entry, _ in rows]
         self.same(f"{consumer} reads {slot} for {fn}", got, streams.read(self.bus, slot, fn, consumer, count))
-        for ready, entry in got:
-            self.grasp(slot, fn, ready, entry, consumer, again=False)
-        return len(got)
+        return [self.grasp(slot, fn, ready, entry, consumer, again=False) for ready, entry in got]
 
     def page(
         self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int
@@ -195,16 +195,15 @@ class World:
         self.same(f"{consumer} takes over {slot} for {fn}", told, should)
         return told  # type: ignore[no-any-return]  # one of the two, as the specification answers
 
-    def take_over(self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int) -> int:
-        """The cursor followed to its end, or until its worker dies after some pages; how many entries were taken."""
-        cursor, taken = (0, 0), 0
+    def take_over(self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int) -> list[Hand]:
+        """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
+        cursor, taken = (0, 0), list[Hand]()
         for _ in range(pages):
             page = self.page(slot, fn, ready, consumer, cursor, most, sent_at)
             if isinstance(page, str):
                 break
-            for entry in page[0]:
-                self.grasp(slot, fn, ready, entry, consumer, again=True)
-            taken, cursor = taken + len(page[0]), page[2]
+            taken += [self.grasp(slot, fn, ready, entry, consumer, again=True) for entry in page[0]]
+            cursor = page[2]
             if cursor == (0, 0):
                 break
         return taken

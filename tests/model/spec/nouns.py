@@ -64,6 +64,7 @@ class Hand:
     claim: str
     ready: bool
     event_id: str = ""
+    spoilt: bool = False
 
     def __repr__(self) -> str:
         return f"<{self.claim}: {self.consumer} has {self.run} by {'ready ' * self.ready}{self.entry[0]}-{self.entry[1]}>"

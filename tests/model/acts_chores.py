@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
 
 from joelclaw_bus.slot_calls import Early, Superseded
-from tests.model.base import WORKER, Base, having, of
+from tests.model.base import Base, act
 from tests.model.spec import cron, letters, permits, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
-from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, World
+from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS, World
 
+WORKER = st.sampled_from(WORKERS)
 SLOT = st.sampled_from([ORDER, PAID])
 ALL_SLOTS = [ORDER, PAID, *(f"fn/{fn}" for fn, _ in LIMITS)]
 CRON = f"cron/{PACK}"
@@ -30,65 +30,61 @@ def resting(world: World) -> list[tuple[str, str]]:
     return [(slot, member) for slot in (ORDER, PAID) for member in world.bus.slot(slot).due if member[0] == "r"]
 
 
-class ChoreRules(Base):
-    @rule(slot=SLOT)
+class ChoreActs(Base):
+    @act(4, slot=SLOT)
     def promote(self, slot: str) -> None:
         w = self.world
         answer = w.do(w.calls.promote(w.keys.slot(slot)))
         w.same(f"promote {slot}", (answer.moved, answer.head_ms), streams.promote(w.bus, slot))
 
-    @rule(slot=st.sampled_from(ALL_SLOTS))
+    @act(2, slot=st.sampled_from(ALL_SLOTS))
     def take_letters(self, slot: str) -> None:
         w = self.world
         taken = w.do(w.calls.outbox_take(w.keys.slot(slot), 5_000))
         told = [(item.id, tries) for item, tries in taken.items]
         w.same(f"take the letters of {slot}", told, letters.take(w.bus, slot, 5_000))
 
-    @having(in_outboxes)
-    @rule(what=of(in_outboxes), done=st.booleans())
+    @act(5, what=in_outboxes, done=st.booleans())
     def deliver(self, what: tuple[str, str], done: bool) -> None:
         """A letter is delivered, by whomever; or delivered, and its deliverer dies before it can be deleted."""
         self.world.deliver(*what, done=done)
 
-    @rule(slot=SLOT)
+    @act(2, slot=SLOT)
     def trim(self, slot: str) -> None:
         w = self.world
         answer = w.do(w.calls.housekeep(w.keys.slot(slot)))
         w.same(f"trim {slot}", answer, streams.trim(w.bus, slot))
 
-    @rule(slot=SLOT)
+    @act(2, "faults", slot=SLOT)
     def mend(self, slot: str) -> None:
         self.world.mend(slot)
 
-    @having(on_ready_streams)
-    @rule(what=of(on_ready_streams))
+    @act(1, "faults", what=on_ready_streams)
     def lose_a_ready_entry(self, what: tuple[str, str, Id]) -> None:
         """A fault from outside, which `mend` heals."""
         w, (slot, fn, entry) = self.world, what
         w.do(w.store.call("XDEL", w.keys.slot(slot).ready(fn), text(entry)))
         streams.delete(w.bus.slot(slot).ready[fn], entry)
 
-    @having(resting)
-    @rule(what=of(resting))
+    @act(1, "faults", what=resting)
     def lose_a_due_time(self, what: tuple[str, str]) -> None:
         """A fault from outside, which `mend` heals."""
         w, (slot, member) = self.world, what
         w.do(w.store.call("ZREM", w.keys.slot(slot).due, member))
         del w.bus.slot(slot).due[member]
 
-    @having(lambda world: with_permits(world))
-    @rule(h=of(lambda world: with_permits(world)))
+    @act(1, "permits", h=lambda world: with_permits(world))
     def keep_a_permit(self, h: Hand) -> None:
         w, ttl = self.world, TTL[h.fn] or MINUTE
         answer = w.do(w.keep_permit(h, ttl))
         w.same(f"{h} keeps its permit", answer, permits.keep(w.bus, h.fn, KEY, h.member, ttl=ttl, claim=h.claim))
 
-    @rule(fn=st.sampled_from([fn for fn, _ in LIMITS]))
+    @act(1, "permits", fn=st.sampled_from([fn for fn, _ in LIMITS]))
     def free_permits_of_ended_runs(self, fn: str) -> None:
         """What a refused run does: a permit that was lost on the way back is given to the next."""
         self.world.free_permits(fn)
 
-    @rule(scheduler=WORKER, expression=st.sampled_from(["each hour", "each minute"]), anew=st.booleans())
+    @act(2, "cron", scheduler=WORKER, expression=st.sampled_from(["each hour", "each minute"]), anew=st.booleans())
     def register_schedule(self, scheduler: str, expression: str, anew: bool) -> None:
         """A scheduler says what it stands for: from the start, or with what it knew before."""
         w, knew = self.world, {} if anew else self.world.schedulers.get((scheduler, expression), {})
@@ -102,9 +98,9 @@ class ChoreRules(Base):
         w.same("register a schedule", told, cron.register(w.bus, CRON, SCHEDULE, expression, **how, silent=SILENT))
         w.schedulers[scheduler, expression] = {"generation": told[0], "mark": told[1], "first": told[2]}
 
-    @having(lambda world: world.schedulers)
-    @rule(
-        who=of(lambda world: sorted(world.schedulers)),
+    @act(
+        3, "cron",
+        who=lambda world: sorted(world.schedulers),
         ahead=st.sampled_from([-1, 1, 1, 2, 61]),
         passes=st.sampled_from([False, False, True]),
     )
@@ -122,7 +118,7 @@ class ChoreRules(Base):
         if isinstance(told, bool):
             knew["mark"] = max(knew["mark"], nominal)
 
-    @rule()
+    @act(1, "cron")
     def lose_the_schedule(self) -> None:
         """A fault from outside: what its schedulers still know goes on."""
         w = self.world

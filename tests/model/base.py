@@ -16,7 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
 from tests.model.drain import drain
 from tests.model.spec.nouns import Hand
-from tests.model.world import Link, World
+from tests.model.virtual import VirtualStore
+from tests.model.world import World
 
 COMPARE_EVERY = 5
 Choices = Callable[[World], Iterable[Any]]
@@ -78,14 +79,14 @@ def acts(draw: st.DrawFn) -> Act:
 class Base(RuleBasedStateMachine):
     """The two buses side by side, and the count of steps."""
 
-    link: ClassVar[Link]
+    store: ClassVar[VirtualStore]
     steps: ClassVar[int] = 0
     without: frozenset[str] = frozenset()
     """Kinds of acts."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(self.link)
+        self.world = World(self.store)
         self.done = 0
 
     @classmethod

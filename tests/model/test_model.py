@@ -22,7 +22,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.machine import BusMachine
-from tests.model.world import Link
+from tests.model.virtual import VirtualStore, finished
+from tests.model.world import BEGINNING
 from tests.support.server import Server
 
 STEPS = int(os.environ.get("MODEL_STEPS", "10000"))
@@ -49,12 +50,12 @@ def test_the_bus_does_what_the_specification_says(
 ) -> None:
     wanted = STEPS // SERVERS[request.node.callspec.params["model_server"]]
     seed = int(os.environ.get("MODEL_SEED", random.randrange(2**32)))
-    link = Link(model_server.url)
+    store = VirtualStore(model_server.url, BEGINNING)
 
     class Machine(BusMachine):
         pass
 
-    Machine.link, Machine.steps = link, 0
+    Machine.store, Machine.steps = store, 0
     hypothesis.seed(seed)(Machine)
     replay = os.environ.get("MODEL_REPLAY")
     if replay:
@@ -74,7 +75,7 @@ def test_the_bus_does_what_the_specification_says(
             ),
         )
     finally:
-        link.close()
+        finished(store.close())
         with capsys.disabled():
             print(f"\nmodel: {Machine.steps} steps in {time.monotonic() - began:.0f} s, MODEL_SEED={seed}")
     assert replay or Machine.steps >= wanted, f"only {Machine.steps} of {wanted} steps were run"

@@ -8,13 +8,15 @@ from it. What the server itself reckons by its own clock, the idle time of pendi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import cache
 from typing import Any
 
+import redis
+
 from joelclaw_bus.keys import Keys
 from joelclaw_bus.script import Script
-from joelclaw_bus.store import Arg, Store, StoreSettings, _async_client
+from joelclaw_bus.store import Arg, Store, StoreSettings
 
 CLOCK = """
 local virtual_now = tonumber(table.remove(ARGV))
@@ -69,15 +71,20 @@ def _script(name: str, text: str) -> Script:
 
 
 class VirtualStore(Store):
-    """A store at a time of the test's own, `now_ms`."""
+    """A store at a time of the test's own, `now_ms`. No call of it ever waits, so that no event loop is needed."""
 
     def __init__(self, url: str, now_ms: int) -> None:
-        settings = StoreSettings(url, deadline=30)
-        super().__init__(settings, Keys(), _async_client(settings, deadline=30, connections=1))
+        client = redis.Redis.from_url(url, protocol=2, socket_timeout=30)
+        client.response_callbacks.clear()  # raw replies, as the bus has them
+        super().__init__(StoreSettings(url), Keys(), client)
         self.now_ms = now_ms
 
+    async def call(self, *command: Arg) -> Any:
+        return self._client.execute_command(*command)
+
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
-        return await super().run(_on_virtual_time(script), keys, [*args, self.now_ms])
+        virtual = _on_virtual_time(script)
+        return await self._run(virtual, [len(keys), *keys, *args, self.now_ms])
 
     async def time_ms(self) -> int:
         return self.now_ms
@@ -85,4 +92,25 @@ class VirtualStore(Store):
     async def advance(self, ms: int) -> None:
         """Let time pass, for scripts, leases and expiries alike."""
         self.now_ms += ms
-        await super().run(_script("advance", ADVANCE), [], [ms])
+        await self._run(_ADVANCE, [0, ms])
+
+    async def close(self) -> None:
+        self._client.close()
+
+    async def _run(self, script: Script, args: Sequence[Arg]) -> Any:
+        try:
+            return self._client.execute_command("EVALSHA", script.sha, *args)
+        except redis.exceptions.NoScriptError:
+            return self._client.execute_command("EVAL", script.text, *args)
+
+
+def finished(call: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that waits for nothing."""
+    try:
+        call.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("it waits for something: use an event loop")
+
+
+_ADVANCE = _script("advance", ADVANCE)

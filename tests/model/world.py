@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from joelclaw_bus.keys import Slot, run_id
@@ -19,7 +18,7 @@ from tests.model.ledger import SPOILT, Ledger
 from tests.model.picture import differences, expected, seen
 from tests.model.spec import delivery, permits, runs, streams
 from tests.model.spec.nouns import HOUR, Bounds, Bus, Hand, Id, Stream, parsed, text
-from tests.model.virtual import VirtualStore
+from tests.model.virtual import VirtualStore, finished
 from tests.support.server import MARK
 
 BEGINNING = 1_800_000_000_000
@@ -44,33 +43,16 @@ class Deaf:
     def saw(self, fact: Fact) -> None: ...
 
 
-class Link:
-    """The connection that all examples on one server share."""
-
-    def __init__(self, url: str) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.store = VirtualStore(url, BEGINNING)
-        assert self.do(self.store.call("GET", MARK)), "refusing to flush a store that is not the tests' own"
-
-    def do(self, call: Coroutine[Any, Any, Any]) -> Any:
-        return self.loop.run_until_complete(call)
-
-    def empty(self) -> None:
-        self.store.now_ms = BEGINNING
-        self.do(self.store.calls([("FLUSHALL",), ("SET", MARK, "model")]))
-
-    def close(self) -> None:
-        self.do(self.store.close())
-        self.loop.close()
-
-
 class World:
     """`hands`: every delivery that was ever made, with what its worker takes it for."""
 
-    def __init__(self, link: Link) -> None:
-        link.empty()
+    def __init__(self, store: VirtualStore) -> None:
         b = self.bounds = Bounds()
-        self.link, self.store, self.do = link, link.store, link.do
+        self.store, self.do = store, finished
+        assert self.do(store.call("GET", MARK)), "refusing to flush a store that is not the tests' own"
+        for command in (("FLUSHALL",), ("SET", MARK, "model")):
+            self.do(store.call(*command))
+        store.now_ms = BEGINNING
         self.keys = self.store.keys
         limits = Limits(
             steps=b.steps, run_bytes=b.run_bytes, begins=b.begins, dedupe_ms=b.dedupe, events_ms=b.events,

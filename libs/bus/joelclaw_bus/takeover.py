@@ -25,6 +25,7 @@ from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from joelclaw_bus.trouble import Trouble, is_away
 
@@ -57,6 +58,7 @@ class Takeover:
     observer: Observer
     trouble: Trouble
     lease_ms: int
+    pauses: Pauses
     places: int
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
     _rooms: dict[str, Room] = field(default_factory=dict)
@@ -98,6 +100,8 @@ class Takeover:
             self.observer.saw(Discontinuity(self.calls.store.where, why))
         taken, refused = 0, list[StoreRefused]()
         for fn, slot in self.groups:
+            if self.pauses.holds(fn.id):
+                continue
             for ready in (False, True):
                 if (wait := self.lease_ms - self.clock.steady_for_ms()) >= 0:
                     self._look_in(round(wait) + 1)

@@ -7,6 +7,7 @@
 --       7 tolerance, ms, 8 how long the election lasts, ms
 -- Answers: {1, now, next cursor, entries, deleted ids, ms until the next lease may run out (-1: none is half way)};
 --          {0, now, ms that the election of another one lasts}; {-1, now} discontinuity
+-- unconfirmed: the entry is then still the dead one's, and is taken over again
 -- uses: clock, record
 local now = now_ms()
 if math.abs(now - tonumber(ARGV[6])) > tonumber(ARGV[7]) then return { -1, now } end

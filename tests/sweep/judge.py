@@ -76,7 +76,7 @@ def _repeats(book: Ledger) -> list[str]:
                     done.add((run, ""))
                 elif kind == "park":
                     excused[(run, "")] += 1
-                    if args[10]:  # an attempt that failed: its unrecorded steps are tried anew
+                    if args[11]:  # an attempt that failed: its unrecorded steps are tried anew
                         excused.update(what for what in tried if what[0] == run and what[1])
             case _:
                 pass

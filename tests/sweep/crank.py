@@ -76,6 +76,8 @@ class Crank:
     async def begin_reading(self) -> None:
         """The same, and the handlers are at work."""
         for reader in self.parts.all(GroupReader):
+            if reader.pauses.holds(reader.fn.id):
+                continue
             with self.trying():
                 if id(reader) not in self._ensured:
                     await reader.ensure()

@@ -15,7 +15,7 @@ import redis
 from joelclaw_bus.keys import Kind, Slot, kind_of
 from tests.support.server import MARK
 
-EXPIRES = {"ids", "ids of a generation", "claimer", "buried", "sweeper"}
+EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed"}
 
 
 @dataclass

@@ -29,7 +29,6 @@ async def stored(source, nas) -> Path:
     with source.client() as client:
         client.set("big", os.urandom(200_000))
         client.rpush("list", *range(100))
-        client.set("soon", 1, px=400)
     *_, published = await back_up(RedisBackup(settings_of(source, nas)))
     return Path(published["path"])
 
@@ -43,7 +42,6 @@ async def test_a_good_set_restores_to_what_the_source_held(stored, environ, sour
     told = await anyio.to_thread.run_sync(provider.drill, environ(REDIS_URL=source.url), "latest", heard.append)
     assert (told["ok"], told["verdict"], told["findings"]) == (True, "verified", [])
     assert told["restored"] == told["expected"]
-    assert told["restored"]["keys"] == 4, "the one that is over by now is counted too"
     assert told["restoreMs"] > 0
     assert sum(heard) == told["rereadBytes"] > 200_000
     last = provider.list_artefacts(environ())[0]["lastDrill"]

@@ -68,7 +68,8 @@ async def test_a_share_that_hangs_is_given_up_and_its_child_killed(tmp_path, mon
 
 async def test_at_most_one_child_is_left_behind_for_each_root(tmp_path, monkeypatch):
     monkeypatch.setattr(killable, "STALL", 1.0)
-    monkeypatch.setattr(subprocess.Popen, "kill", lambda _: None)  # as in a call that the kernel does not interrupt
+    # As in a call that the kernel does not interrupt: killed, and it does not end.
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda child: os.kill(child.pid, signal.SIGSTOP))
     with pytest.raises(TimeoutError):
         await killable.run(tmp_path, hanging, None, tmp_path / "pid")
     left = int((tmp_path / "pid").read_text())
@@ -78,7 +79,7 @@ async def test_at_most_one_child_is_left_behind_for_each_root(tmp_path, monkeypa
     assert not (tmp_path / "pid").exists()
     assert (await killable.run(tmp_path / "another root", counting, None, 1))[1] == 1
     os.kill(left, signal.SIGKILL)
-    assert await anyio.to_thread.run_sync(wait_until, lambda: is_gone(left))
+    assert await anyio.to_thread.run_sync(wait_until, lambda: not killable.is_stuck(tmp_path))
     assert (await killable.run(tmp_path, counting, None, 1))[1] == 1
 
 

@@ -78,7 +78,7 @@ async def test_keys_that_expire_on_the_way_are_no_difference(any_source, nas):
         taken = await backup.take("r", 0, "", 1)
         assert taken["manifest"]["dump"]["expires"] == 20
         for n in range(20):
-            client.set(f"soon-{n}", 1, px=1_000)
+            client.set(f"soon-{n}", 1, px=3_000)
         taken = await backup.take("r", 1, "", 1)
         while client.exists("soon-19"):  # noqa: ASYNC110  the server's clock sets no event
             await anyio.sleep(0.05)

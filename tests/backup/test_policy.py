@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ from joelclaw_router.failure import FailureClass as RoutersClass
         (OSError(errno.EAGAIN, "x"), "resource-unavailable"),
         (OSError(errno.EIO, "x"), "io-error"),
         (OSError("x"), "io-error"),
+        (ssl.SSLCertVerificationError(1, "x"), "permission-denied"),
+        (ssl.SSLError(1, "x"), "connection-reset"),
         (KeyError("x"), "unknown"),
         (None, "unknown"),
     ],

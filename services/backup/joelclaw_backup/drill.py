@@ -28,7 +28,7 @@ from joelclaw_backup.looking import Shelved, check_of, fetching_set
 from joelclaw_backup.manifest import Held, Manifest, iso
 from joelclaw_backup.policy import class_of, compare
 from joelclaw_backup.redis_backup import restored_from
-from joelclaw_backup.source import identify
+from joelclaw_backup.source import identify, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def since(manifest: Manifest, address: Address | None) -> str:
     if address is None:
         return "unknown"
     try:
-        now = await identify(address)
+        now = await identify(await located(address))
     except BackupFailed:
         return "unknown"
     if now.replication_id != manifest.taken.replication_id:

@@ -13,7 +13,7 @@
 | connection refused / reset, broken, ended early             | connection-refused / connection-reset       |
 | host, network or name unknown; the destination has vanished | unreachable                                 |
 | no space, quota                                             | no-space-left                               |
-| access denied, read-only file system, wrong password, ACL   | permission-denied                           |
+| access denied, read-only file system, wrong password, ACL, certificate | permission-denied                |
 | stale handle / would block / other I/O error                | stale-file-handle / resource-unavailable / io-error |
 | server loading, busy, without its master                    | server-unavailable                          |
 | server refuses to be replicated                             | snapshot-refused                            |
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,6 +84,10 @@ def class_of(error: BaseException | None) -> FailureClass:
             return FailureClass.TIMEOUT
         case socket.gaierror():
             return FailureClass.UNREACHABLE
+        case ssl.SSLCertVerificationError():  # a server that can't prove who it is: no retry changes that
+            return FailureClass.PERMISSION_DENIED
+        case ssl.SSLError():  # its errno is none of the system's
+            return FailureClass.CONNECTION_RESET
         case OSError():
             return _BY_ERRNO.get(error.errno or 0, FailureClass.IO_ERROR)
         case _:

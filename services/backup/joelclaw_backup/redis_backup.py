@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from joelclaw_backup import killable
+from joelclaw_backup.address import Address
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import scratch_in
@@ -32,7 +33,7 @@ from joelclaw_backup.rdb import RdbFrame, RdbReader
 from joelclaw_backup.replication import Snapshot, snapshot_of
 from joelclaw_backup.restore import count, restore
 from joelclaw_backup.settings import BackupSettings
-from joelclaw_backup.source import identify
+from joelclaw_backup.source import identify, located
 from joelclaw_backup.staging import StagedDump, discard
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.throwaway import tools_for
@@ -62,11 +63,15 @@ class RedisBackup:
             there = await killable.run(
                 settings.destination.root, newest_set, None, settings.destination, TARGET, settings.aside
             )
-        source = await identify(settings.source)
+        address = await located(settings.source)
+        source = await identify(address)
+        if settings.source.sentinels and source.role != "master":
+            why = f"the sentinels name {address.shown}, which is a {source.role}: a failover is under way"
+            raise BackupFailed(FailureClass.SERVER_UNAVAILABLE, why)
         async with classified("the dump can't be put into the staging directory"):
             staged = await in_thread(StagedDump.begin, settings.staging, TARGET, artefact)
             try:
-                taken, file, frame, witness = await self._take(staged, highest_of(source.databases))
+                taken, file, frame, witness = await self._take(address, staged, highest_of(source.databases))
                 counts = await count(staged.path, tools_for(frame.magic, frame.version), CHECK_SECONDS)
             finally:
                 staged.close()
@@ -91,13 +96,15 @@ class RedisBackup:
         )
         return {"staged": staged.partial, "manifest": plain(manifest)}
 
-    async def _take(self, staged: StagedDump, databases: int) -> tuple[Taken, FileRecord, RdbFrame, Held | None]:
+    async def _take(
+        self, address: Address, staged: StagedDump, databases: int
+    ) -> tuple[Taken, FileRecord, RdbFrame, Held | None]:
         settings, witness = self.settings, None
         async with AsyncExitStack() as stack:
             if settings.witness:
-                witness = await stack.enter_async_context(witness_of(settings.source, CHECK_SECONDS, databases))
+                witness = await stack.enter_async_context(witness_of(address, CHECK_SECONDS, databases))
             began = now_ms()
-            async with snapshot_of(settings.source) as snapshot:
+            async with snapshot_of(address) as snapshot:
                 file, frame = await _receive(staged, snapshot)
             ended = now_ms()
             held = await witness.at(snapshot.replication_id, snapshot.offset, STREAM_SECONDS) if witness else None

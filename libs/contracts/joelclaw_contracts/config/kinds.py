@@ -91,8 +91,8 @@ def _cron(value: str) -> str:
 
 
 def _redis(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise refuse("is no Redis address; expected redis://, rediss:// or unix://")
+    if not value.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
+        raise refuse("is no Redis address; expected redis://, rediss://, unix:// or redis+sentinel://")
     return value
 
 

@@ -265,7 +265,7 @@ class RedisSource(Section):
     """The Redis that is backed up."""
 
     url: RedisUrl | None = None
-    """redis://, rediss:// or unix://; None: the bus's own."""
+    """redis://, rediss://, unix:// or redis+sentinel://; None: the bus's own."""
     witness: Switch = True
     """Whether a throwaway replica tells what the source held when the dump was made, so that a restored copy is
     compared with the source itself: a second full synchronisation, and so much memory here. Else counts alone."""

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Backoff, Event, Functions, Limits, Publisher, Step, Store, event
-from joelclaw_bus.observer import LeaseLost, OutboxDelivered, RunEnded, RunParked, RunRetried, RunStarted
+from joelclaw_bus.observer import LeaseLost, OutboxDelivered, RunEnded, RunParked, RunRetried, RunStarted, StepRecorded
 from joelclaw_bus.run_calls import Cancelled, RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.waiting import later
@@ -76,7 +76,7 @@ async def test_an_executing_run_stops_and_none_of_its_writes_is_accepted(store: 
     did: list[str] = []
     async with working(store, resting(did), lease_ms=600) as seen:
         await Publisher(store).send(Asked(way="run"), id="one")
-        await seen.wait(RunStarted)
+        await seen.wait(StepRecorded)
         assert (await cancel(store)).done
         await seen.wait(LeaseLost)  # at its next renewal: it makes no write meanwhile
     assert "after" not in did

@@ -62,7 +62,8 @@ class Crew:
             self._trouble(),
             self.settings.lease_ms,
             self.pauses,
-            handlers.start_alone,
+            self.settings.parallel,
+            handlers.start_again,
         )
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)

@@ -14,7 +14,7 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
-from joelclaw_bus.observer import EventBuried, Observer, StreamLost, WaitEnded
+from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck
 from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
 from joelclaw_bus.slot_calls import Page
 from joelclaw_bus.store import Reader
@@ -129,14 +129,11 @@ class Matcher:
         try:
             wait = Wait.decode(raw)
         except ValueError as error:  # anyone may have written it: it must not stop those behind it
-            self.observer.saw(WaitEnded(name, self.slot.name, found.entry, f"can't be read: {error}"))
+            self.observer.saw(Stuck(self.slot.name, f"wait {name[:200]}", f"{error}; it is taken away"))
             return 0
         if is_before(found.entry, wait.since):
             return None  # read late, and older than what the run looks back for
-        answer = await self.waits.tell(wait, found)
-        if answer:
-            self.observer.saw(WaitEnded(wait.run, self.slot.name, found.entry, ""))
-        return 1 if answer else 0
+        return 1 if await self.waits.tell(wait, found) else 0
 
     async def _buried(self, found: Found) -> bool:
         """An entry that does not validate ends no wait: it is set aside, once."""

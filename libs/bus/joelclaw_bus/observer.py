@@ -193,12 +193,11 @@ class AuditFound:
 
 @dataclass(frozen=True, slots=True)
 class WaitEnded:
-    """An event came that a run waits for. `fault`: why the run could not be told."""
+    """An event came that a run waits for, and the run took it."""
 
     run: str
     event: str
     entry: str
-    fault: str
 
 
 @dataclass(frozen=True, slots=True)

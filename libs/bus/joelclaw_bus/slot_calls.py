@@ -48,17 +48,21 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a takeover. `entries`: (id, fields or None when deleted)."""
+    """One page of a takeover. `entries`: (id, fields); `deleted`: ids of those that are gone; `next_ms`: until the next
+    lease may run out, None when none is half way there."""
 
     now_ms: int
     cursor: str
     entries: list[tuple[str, dict[bytes, bytes]]]
     deleted: tuple[str, ...]
+    next_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotClaimer:
-    pass
+    """Another one is; its election lasts `lasts_ms` unless it looks again."""
+
+    lasts_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,9 +218,10 @@ class SlotCalls:
         match answer[0]:
             case 1:
                 rows = [(e.decode(), dict(zip(f[::2], f[1::2], strict=True))) for e, f in answer[3] if f is not None]
-                return Page(answer[1], answer[2].decode(), rows, tuple(i.decode() for i in answer[4]))
+                deleted = tuple(i.decode() for i in answer[4])
+                return Page(answer[1], answer[2].decode(), rows, deleted, None if answer[5] < 0 else answer[5])
             case 0:
-                return NotClaimer()
+                return NotClaimer(answer[2])
             case _:
                 return Jumped(answer[1])
 

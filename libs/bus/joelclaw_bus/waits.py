@@ -15,6 +15,7 @@ from joelclaw_bus.awaited import Wait, encode_arrival
 from joelclaw_bus.event import Event
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
+from joelclaw_bus.observer import Observer, WaitEnded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
@@ -31,6 +32,7 @@ class Waits:
     calls: SlotCalls
     wait_calls: WaitCalls
     models: Mapping[str, type[EventModel]]
+    observer: Observer
     _grouped: set[str] = field(default_factory=set)
 
     def slots(self) -> list[Slot]:
@@ -82,4 +84,7 @@ class Waits:
     async def tell(self, wait: Wait, found: Found) -> int:
         """Tell the run; 0 when it does not wait for this any more."""
         slot = self.calls.keys.slot(wait.slot)
-        return await self.wait_calls.arrive(slot, wait, encode_arrival(found.entry, found.fields))
+        answer = await self.wait_calls.arrive(slot, wait, encode_arrival(found.entry, found.fields))
+        if answer:
+            self.observer.saw(WaitEnded(wait.run, wait.event, found.entry))
+        return answer

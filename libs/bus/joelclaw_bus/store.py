@@ -35,6 +35,9 @@ from joelclaw_bus.script import Script
 
 __all__ = ["Arg", "BlockingStore", "Command", "Listener", "Reader", "Store", "StoreSettings", "open_store"]
 
+PATIENCE = 0.75
+"""How much of the deadline a confirmation may take: at one sync a second it needs more than a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
@@ -65,7 +68,7 @@ class Store:
     def __post_init__(self) -> None:
         s = self.settings
         self._confirmer = Confirmer(
-            self.nodes, self.where, s.durability, s.min_replicas, s.deadline / 2, self.address.kind
+            self.nodes, self.where, s.durability, s.min_replicas, s.deadline * PATIENCE, self.address.kind
         )
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-
 from tests.support.replicated import wait_until
 from tests.support.server import Server
 

@@ -10,6 +10,7 @@ import redis
 
 from tests.support.replicated import Sentinels
 from tests.support.server import Server
+from tests.support.sharded import Shards
 
 FILLER = b"x" * (24 << 20)
 STALL = 0.3
@@ -35,7 +36,7 @@ class SentinelKills:
         primary, replicas = s.primary(), s.replicas()
         for replica in replicas:
             replica.send(signal.SIGSTOP)
-        stall(primary)
+        stall(primary, "failover/filler")
         primary.stop(signal.SIGKILL)
         for replica in replicas:
             replica.send(signal.SIGCONT)
@@ -48,11 +49,36 @@ class SentinelKills:
         s.wait_whole()
 
 
-def stall(primary: Server) -> None:
+@dataclass
+class ShardKills:
+    """The same for the shard that serves a key: its replica stalls, its primary is killed, and comes back as one."""
+
+    shards: Shards
+    key: str
+    calls: int = field(default=0)
+
+    def __call__(self) -> None:
+        s = self.shards
+        s.wait_whole()
+        primary = s.owner_of(self.key)
+        replicas = s.replicas_of(primary)
+        for replica in replicas:
+            replica.send(signal.SIGSTOP)
+        stall(primary, "{" + self.key + "}:filler")
+        primary.stop(signal.SIGKILL)
+        for replica in replicas:
+            replica.send(signal.SIGCONT)
+        s.wait_for_another(self.key, than=primary)
+        self.calls += 1
+        primary.start()
+        s.wait_whole()
+
+
+def stall(primary: Server, key: str) -> None:
     """Fill the links to the replicas, and let the load go on for a moment."""
     try:
         with primary.client() as client:
-            client.set("failover/filler", FILLER, px=1000)
+            client.set(key, FILLER, px=1000)
     except redis.exceptions.RedisError:
         pass  # it may refuse for want of replicas: then nothing is acknowledged either
     time.sleep(STALL)

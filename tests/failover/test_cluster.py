@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import anyio
+import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, event, open_store
 from joelclaw_bus.durability import Durability
@@ -10,6 +13,8 @@ from joelclaw_bus.fitness import check_fitness
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.observer import RunEnded
 from joelclaw_bus.routing import slot_of
+from tests.failover.kills import ShardKills
+from tests.failover.load import Load, write_figure
 from tests.support.sharded import Shards
 from tests.support.worker_process import Done, Job
 from tests.support.workers import working
@@ -72,6 +77,19 @@ async def test_a_slot_that_moves_with_its_keys_is_followed_under_load(shards: Sh
         ended = await seen.wait(RunEnded, 80, lambda f: f.function == "test/hear" and f.status == "completed")
         assert len({f.run for f in ended}) == 80
         assert await store.call("XLEN", "test/job") == 80
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_nothing_acknowledged_at_replica_is_lost_when_a_shard_s_primary_dies(
+    shards: Shards, tmp_path: Path
+) -> None:
+    kills = ShardKills(shards, Job.event_name)
+    account = await Load(shards.url, tmp_path, "replica").run(kills, 2)
+    write_figure(account)
+    assert account.lost() == 0, account.line()
+    assert account.open_runs == 0
+    assert account.restarts == 0, "workers resume without a restart"
 
 
 async def _until_sent(publisher: Publisher, job: Job, id: str) -> None:

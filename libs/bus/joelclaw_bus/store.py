@@ -123,6 +123,10 @@ class Store:
         seconds, micros = await self.call("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def node_of(self, key: str) -> str:
+        """The name of the node that serves a key, as far as is known."""
+        return self.nodes.name_of(key)
+
     async def node_names(self) -> list[str]:
         """Those that can be asked as `node`: one alone, or every primary of a cluster."""
         try:

@@ -84,7 +84,7 @@ class Takeover:
                 lease_ms=self.lease_ms,
                 cursor=cursor,
                 count=PAGE,
-                at_ms=self.clock.now_ms(),
+                at_ms=self.clock.now_at(stream),
             )
             if isinstance(page, NotClaimer):
                 break

@@ -90,7 +90,7 @@ def the_dead_end_a_run_that_another_one_began(tale: Tale) -> None:
 
 @sin("zombie writes accepted")
 def the_dead_put_a_run_to_rest(tale: Tale) -> None:
-    tale.tell(13.2, 100, "wrote", op="park", run=f"{WORK}:plain-2", claim="b1", step="rest", due=0)
+    tale.tell(13.2, 100, "wrote", op="park", run=f"{WORK}:plain-2", claim="b1", step="rest", state="due", due=0)
 
 
 @sin("due events, sleeps or ticks early")
@@ -104,7 +104,7 @@ def a_sleeper_wakes_early(tale: Tale) -> None:
     later = tale.one(**{"is": "begin", "claim": "b2"})
     later["known"].append("rest")
     due = later["now"] + 1
-    tale.tell(9.9, 100, "wrote", op="park", run=f"{WORK}:plain-2", claim="b1", step="rest", due=due)
+    tale.tell(9.9, 100, "wrote", op="park", run=f"{WORK}:plain-2", claim="b1", step="rest", state="due", due=due)
 
 
 @sin("innocents buried")
@@ -122,10 +122,15 @@ def a_poison_is_never_buried(tale: Tale) -> None:
     look_of(tale)["buried"].clear()
 
 
-@sin("runs that only the auditor woke")
+@sin("broken promises that the auditor found")
 def the_auditor_had_to_wake_a_run(tale: Tale) -> None:
-    more = {"f_slot": JOBS, "f_put_back": [f"{WORK}:plain-1"], "f_lost": []}
-    tale.tell(35.0, 101, "fact", fact="RunsMended", **more)
+    more = {"f_slot": JOBS, "f_rule": "run without an entry", "f_names": [f"{WORK}:plain-1"], "f_remedy": "repaired"}
+    tale.tell(35.0, 101, "fact", fact="AuditFound", **more)
+
+
+@sin("waits that missed their event")
+def a_wait_was_told_that_nothing_came(tale: Tale) -> None:
+    tale.one(**{"is": "handled", "claim": "a1"})["waited"] = ""
 
 
 @sin("the dead's work in other hands, worst calm wait")

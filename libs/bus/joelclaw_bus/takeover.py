@@ -119,8 +119,17 @@ class Takeover:
             while not self._lane:
                 self._filled = anyio.Event()
                 await self._filled.wait()
-            fn, incoming, held = self._lane.pop(0)
-            done = anyio.Event()
-            self.start(fn, incoming, held, done)
-            with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
-                await done.wait()
+            await self.serve_next()
+
+    @property
+    def waiting(self) -> int:
+        """How many were taken over and have not begun."""
+        return len(self._lane)
+
+    async def serve_next(self) -> None:
+        """Begin the next one, and wait for its end; but not for ever."""
+        fn, incoming, held = self._lane.pop(0)
+        done = anyio.Event()
+        self.start(fn, incoming, held, done)
+        with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
+            await done.wait()

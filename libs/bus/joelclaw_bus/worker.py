@@ -122,7 +122,7 @@ class Worker:
         leases.start()
         try:
             async with anyio.create_task_group() as tasks:
-                handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
+                handlers = Handlers(tasks, self.executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
                 # What is due is due by the server's clock: ours may be far off it.
                 with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
@@ -145,7 +145,9 @@ class Worker:
             # must not look like one that was stopped.
             raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
 
-    def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
+    def executor(self, leases: Leases, clock: ServerClock) -> Executor:
+        """What serves this worker's deliveries."""
+
         def post(d: Delivery, item: OutboxItem) -> None:
             self.outbox.post(d.slot, item)
 

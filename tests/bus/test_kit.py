@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
 
-from joelclaw_bus import Backoff, Event, Functions, Reject, Step, Tick, cron, event
+from joelclaw_bus import Backoff, Event, Functions, Reject, Step, Tick, cron, event, load_script
+from joelclaw_bus.local_port import ask
 from joelclaw_bus.observer import RunParked, TakenOver, TickEnqueued, WriteRefused
+from joelclaw_bus.script import scripts_of
 from joelclaw_bus.testing import NeverSettles, NoSuchRun, TestBus
+from joelclaw_bus.testing.store import moved
 from joelclaw_contracts import EventModel
 
 
@@ -121,7 +130,7 @@ async def test_attempts_come_after_their_backoff_and_the_last_one_leaves_a_dead_
         letters = await bus.dead_letters(OrderPlaced)
         assert [letter.run for letter in letters] == ["shop/pay:o-1"]
         assert await bus.dead_letters(PaymentTaken) == []
-    assert [b - a for a, b in zip(at, at[1:], strict=False)] == [1_000, 2_000]
+    assert [b - a for a, b in pairwise(at)] == [1_000, 2_000]
 
 
 async def test_schedules_tick_at_their_instants_on_the_way() -> None:
@@ -266,3 +275,37 @@ async def test_a_rejected_run_is_seen_as_failed_and_time_cannot_go_back() -> Non
         assert (await bus.run("shop/charge", "o-1")).error == "no such order"
         with pytest.raises(ValueError, match="time can't go back"):
             await bus.advance(days=-1)
+
+
+async def test_every_script_runs_behind_the_piece_that_moves_time() -> None:
+    async with TestBus(Functions()) as bus:
+        for name in scripts_of("joelclaw_bus"):
+            script = moved(load_script("joelclaw_bus", name))
+            assert await bus.store.call("SCRIPT", "LOAD", script.text) == script.sha.encode()
+
+
+KILLED = """
+import anyio, os, signal
+from joelclaw_bus import Functions
+from joelclaw_bus.testing import TestBus
+async def main():
+    async with TestBus(Functions()) as bus:
+        print((await bus.store.call("CONFIG", "GET", "dir"))[1].decode(), flush=True)
+        if os.environ.get("DIES"):
+            os.kill(os.getpid(), signal.SIGKILL)
+anyio.run(main)
+"""
+
+
+def test_the_server_of_a_killed_test_run_is_ended_by_the_next(tmp_path: Path) -> None:
+    def run(**more: str) -> subprocess.CompletedProcess[str]:
+        env = {**os.environ, "TMPDIR": str(tmp_path), **more}
+        return subprocess.run([sys.executable, "-c", KILLED], env=env, capture_output=True, text=True, timeout=60)
+
+    killed = run(DIES="1")
+    assert killed.returncode == -signal.SIGKILL
+    port = int((Path(killed.stdout.strip()) / "port").read_text())
+    assert ask(port, "PING") == "PONG"
+    assert run().returncode == 0
+    assert ask(port, "PING") != "PONG"
+    assert list(tmp_path.iterdir()) == [], "nor does a run that ends leave anything"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from typing import Self, TypeVar
@@ -11,11 +11,11 @@ from joelclaw_bus.functions import Functions
 from joelclaw_bus.inspect.dead import DeadLetter, list_dead
 from joelclaw_bus.inspect.due import Due, list_due
 from joelclaw_bus.inspect.runs import list_runs
-from joelclaw_bus.keys import Slot, parts_of_run
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Fact, WorkerFault
 from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.store import StoreSettings, open_store
+from joelclaw_bus.store import Store, StoreSettings, open_store
 from joelclaw_bus.testing.clock import A_MONDAY
 from joelclaw_bus.testing.hands import Hands, clock_at
 from joelclaw_bus.testing.server import SHARED
@@ -51,14 +51,16 @@ class NeverSettles(AssertionError):
 class TestBus:
     """A real store, a worker over `functions`, and a clock of its own that begins at `start`.
 
-    `also`: slots that nobody subscribes to and whose outbox matters (incidents). `cron`: whether schedules tick.
+    `functions` may be made from the store, for those that use it themselves: once for each worker that starts, as a
+    process would. `also`: slots that nobody subscribes to and whose outbox matters (incidents). `cron`: whether
+    schedules tick.
     """
 
     __test__ = False  # no test case, whatever pytest makes of the name
 
     def __init__(
         self,
-        functions: Functions,
+        functions: Functions | Callable[[Store], Functions],
         *,
         start: datetime = A_MONDAY,
         settings: WorkerSettings = PATIENT,
@@ -203,7 +205,9 @@ class TestBus:
         await self._start_worker()
 
     async def _start_worker(self) -> None:
-        self._hands = Hands(self.store.another(), self.functions, self.settings, self.limits, self, self.also)
+        store = self.store.another()
+        functions = self.functions if isinstance(self.functions, Functions) else self.functions(store)
+        self._hands = Hands(store, functions, self.settings, self.limits, self, self.also)
         await self._hands.register()
 
     async def _next_ms(self) -> float:

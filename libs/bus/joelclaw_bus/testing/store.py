@@ -64,7 +64,7 @@ class MovedStore(Store):
         crash = next((c for c in self.crashes if c.meets(script, args)), None)
         if crash and not crash.recorded:
             self._die(crash)
-        answer = await super().run(_moved(script), keys, args)
+        answer = await super().run(moved(script), keys, args)
         if crash and answer[0] == 1:
             self._die(crash)
         return answer
@@ -91,7 +91,7 @@ class MovedStore(Store):
 
 
 @cache
-def _moved(script: Script) -> Script:
+def moved(script: Script) -> Script:
     """The script as it runs here: its own text, behind the piece that moves time."""
     first, _, body = script.text.partition("\n")
     piece = (files("joelclaw_bus.testing") / "lua" / "lib" / "virtual_time.lua").read_text("utf-8")

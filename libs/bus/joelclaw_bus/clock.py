@@ -17,13 +17,18 @@ def _monotonic_ms() -> float:
     return time.monotonic() * 1000
 
 
+def _wall_ms() -> float:
+    return time.time() * 1000
+
+
 @dataclass
 class ServerClock:
-    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock in ms, handed in by tests."""
+    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock in ms, and `wall` the other one, handed in by tests."""
 
     store: Store
     tolerance_ms: float
     local: Callable[[], float] = _monotonic_ms
+    wall: Callable[[], float] = _wall_ms
     _offset: float | None = None
     _server: bytes = b""
     _role: bytes = b""
@@ -31,7 +36,7 @@ class ServerClock:
 
     def now_ms(self) -> int:
         """The server's time, ms since the epoch; our own wall clock before the first sync."""
-        return round(time.time() * 1000 if self._offset is None else self.local() + self._offset)
+        return round(self.wall() if self._offset is None else self.local() + self._offset)
 
     def steady_for_ms(self) -> float:
         """How long nothing has jumped."""

@@ -110,15 +110,7 @@ class Worker:
         """Work until `stop` is set, then let handlers end for at most `grace` seconds."""
         clock = self.clock
         assert clock is not None
-        loop = asyncio.get_running_loop()
-        self.leases = leases = Leases(
-            self.settings.lease_ms,
-            self.consumer,
-            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
-            loop.call_soon_threadsafe,
-            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
-            self.settings.watchdog,
-        )
+        self.leases = leases = self.renewal(clock)
         leases.start()
         try:
             async with anyio.create_task_group() as tasks:
@@ -144,6 +136,18 @@ class Worker:
             # A native cancellation that hit one of the tasks ends its group without an error: a worker that is gone
             # must not look like one that was stopped.
             raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
+
+    def renewal(self, clock: ServerClock) -> Leases:
+        """What keeps this worker's leases, not started yet."""
+        loop = asyncio.get_running_loop()
+        return Leases(
+            self.settings.lease_ms,
+            self.consumer,
+            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
+            loop.call_soon_threadsafe,
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
+            self.settings.watchdog,
+        )
 
     def executor(self, leases: Leases, clock: ServerClock) -> Executor:
         """What serves this worker's deliveries."""

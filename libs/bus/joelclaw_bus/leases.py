@@ -46,6 +46,12 @@ class Held:
     permit: HeldPermit | None = None
     lost: bool = False
 
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What is held: one entry as one function got it. Other functions of this worker have the same entry."""
+        d = self.delivery
+        return d.source, d.function, d.entry
+
 
 @dataclass(eq=False)
 class Leases:
@@ -58,7 +64,7 @@ class Leases:
     on_trouble: Callable[[BusError], object]
     watchdog: bool = False
     now: Callable[[], float] = time.monotonic
-    _held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    _held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _beat: float = float("-inf")
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -67,16 +73,16 @@ class Leases:
 
     def take(self, delivery: Delivery) -> Held | None:
         """Hold a delivery; None when it is in our hands already: an entry never runs twice at once here."""
-        key = (delivery.source, delivery.entry)
+        held = Held(delivery)
         with self._lock:
-            if key in self._held:
+            if held.key in self._held:
                 return None
-            held = self._held[key] = Held(delivery)
+            self._held[held.key] = held
         return held
 
     def drop(self, held: Held) -> None:
         with self._lock:
-            self._held.pop((held.delivery.source, held.delivery.entry), None)
+            self._held.pop(held.key, None)
         if not self._held:
             self._emptied.set()
             self._emptied = anyio.Event()
@@ -157,6 +163,6 @@ class Leases:
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.
-        if self._held.get((held.delivery.source, held.delivery.entry)) is held:
+        if self._held.get(held.key) is held:
             held.lost = True
             held.scope.cancel()

@@ -35,6 +35,7 @@ EVERY: list[o.Fact] = [
     o.Trimmed("a/b", 7),
     o.StreamLost("fn", "a/b", "0"),
     o.RunsMended("test/asked", ("test/ask:1",), ("test/ask:2", "test/ask:3")),
+    o.WaitEnded("test/ask:1", "test/answered", "1-1"),
     o.StoreTrouble("redis://h:1", "reading", "it does not answer"),
     o.StoreBack("redis://h:1", 2.5),
     o.Discontinuity("redis://h:1", "run id changed"),

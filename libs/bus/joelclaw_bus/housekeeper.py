@@ -129,6 +129,7 @@ def describe(fn: Function) -> dict[str, object]:
     return {
         "events": [t.name for t in fn.event_triggers],
         "crons": [t.expression.text for t in fn.cron_triggers],
+        "awaits": [model.event_name for model in fn.awaits],
         "retries": fn.retries,
         "concurrency": fn.concurrency.most if fn.concurrency else None,
         "exclusive": fn.exclusive.most if fn.exclusive else None,

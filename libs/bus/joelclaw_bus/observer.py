@@ -187,6 +187,15 @@ class RunsMended:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """An event came that a run waits for, and the run took it."""
+
+    run: str
+    event: str
+    entry: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoreTrouble:
     """The store did not answer, or refused everything. Told once per spell, and `StoreBack` ends it."""
 
@@ -230,6 +239,7 @@ Fact = (
     | Trimmed
     | StreamLost
     | RunsMended
+    | WaitEnded
     | StoreTrouble
     | StoreBack
     | Discontinuity

@@ -6,7 +6,8 @@ Delivery comes before deletion, and is idempotent at the target; so a crash betw
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -18,7 +19,9 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import is_away
-from joelclaw_contracts import ContractError
+from joelclaw_bus.wait_calls import WaitCalls
+from joelclaw_bus.waits import Waits
+from joelclaw_contracts import ContractError, EventModel
 
 HOLD_MS = 5_000
 MOST_TOLD = 10_000
@@ -27,13 +30,16 @@ Post = tuple[Slot, OutboxItem]
 
 @dataclass
 class Outbox:
-    """`post` is for the writer of an item, after the script that stored it; `sweep` finds what others left."""
+    """`post` is for the writer of an item, after the script that stored it; `sweep` finds what others left. `awaited`:
+    the events that runs of this worker may wait for, by name."""
 
     calls: SlotCalls
     publisher: Publisher
     observer: Observer
+    awaited: Mapping[str, type[EventModel]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited, self.observer)
         send, receive = anyio.create_memory_object_stream[Post](math.inf)
         self._send: MemoryObjectSendStream[Post] = send
         self._receive: MemoryObjectReceiveStream[Post] = receive
@@ -111,6 +117,11 @@ class Outbox:
                     await self._release(item)
                 case "wake":
                     await self._wake(item)
+                case "await":
+                    if not await self.waits.register(item):
+                        return  # it stays until a worker comes by that knows the event
+                case "unwait":
+                    await self.waits.call_off(item)
                 case _:
                     return  # a newer worker's: it stays until one of those comes by
         except (EventInvalid, ContractError) as error:

@@ -180,15 +180,19 @@ class SlotCalls:
         )
         return OutboxItem.decode(answer[2]) if len(answer) > 1 else None
 
-    async def ensure_group(self, slot: Slot, function: str) -> tuple[int, str, str]:
+    async def ensure_group(
+        self, slot: Slot, group: str, *, ready: bool = True, first_read_ms: int | None = None
+    ) -> tuple[int, str, str]:
         """(0, '', redo) there already; (1, start, redo) registered; (2, mark, redo) lost, and goes on from its mark.
 
-        redo: the last entry that a group that was lost may have delivered; '' when none was.
+        redo: the last entry that a group that was lost may have delivered; '' when none was. ready: it has a ready
+        stream as well; first_read_ms: how far back a first registration reads, when not as far as any function's.
         """
+        back = self.limits.first_read_ms if first_read_ms is None else first_read_ms
         code, start, redo = await self.store.run(
             _script("ensure_group"),
-            [slot.stream, slot.ready(function), slot.marks],
-            [function, self.limits.first_read_ms],
+            [slot.stream, slot.ready(group) if ready else slot.stream, slot.marks],
+            [group, back],
         )
         return int(code), start.decode(), redo.decode()
 

@@ -19,6 +19,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, SlotCalls
 from joelclaw_bus.trouble import Trouble, is_away
 
@@ -37,6 +38,7 @@ class Takeover:
     observer: Observer
     trouble: Trouble
     lease_ms: int
+    pauses: Pauses
     start: Callable[[Function, Incoming, Held, anyio.Event], None]
     _lane: list[tuple[Function, Incoming, Held]] = field(default_factory=list)
     _filled: anyio.Event = field(default_factory=anyio.Event)
@@ -60,6 +62,8 @@ class Takeover:
             self.observer.saw(Discontinuity(self.calls.store.where, why))
         taken, refused = 0, list[StoreRefused]()
         for fn, slot in self.groups:
+            if self.pauses.holds(fn.id):
+                continue
             for ready in (False, True):
                 if len(self._lane) < PAGE and self.clock.steady_for_ms() > self.lease_ms:
                     try:

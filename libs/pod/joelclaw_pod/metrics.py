@@ -51,6 +51,7 @@ class Metrics:
         self._ticks = c("ticks_enqueued", "Cron ticks enqueued.", "function")
         self._trimmed = c("entries_trimmed", "Entries trimmed behind every group.", "slot")
         self._streams_lost = c("streams_lost", "Streams or groups that were gone.", "stream")
+        self._waits_ended = c("waits_ended", "Waits of runs that an event ended.", "event")
         self._mended = c("runs_mended", "Open runs that nothing would have woken.", "slot", "how")
         self._trouble = c("store_trouble", "Spells in which the store did not answer or refused.", "doing")
         self._trouble_seconds = c("store_trouble_seconds", "How long those spells lasted, together.")
@@ -123,6 +124,8 @@ class Metrics:
             case o.RunsMended():
                 self._count(self._mended, len(fact.put_back), slot=fact.slot, how="put back")
                 self._count(self._mended, len(fact.lost), slot=fact.slot, how="lost")
+            case o.WaitEnded():
+                self._count(self._waits_ended, event=fact.event)
             case o.StreamLost():
                 self._count(self._streams_lost, stream=fact.stream)
             case o.StoreTrouble():

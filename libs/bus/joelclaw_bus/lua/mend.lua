@@ -13,7 +13,7 @@ local mended, lost = {}, {}
 for _, run in ipairs(runs) do
   local key = tag .. 'run:' .. run
   local rec = redis.call('HMGET', key, 'state', 'at', 'fn', 'due', 'e:data')
-  local resting = rec[1] == 'due' or rec[1] == 'held'
+  local resting = rec[1] == 'due' or rec[1] == 'held' or rec[1] == 'waiting'
   if not rec[1] or rec[1] == 'ended' then
     redis.call('ZREM', KEYS[1], run)
     mended[#mended + 1] = run

@@ -15,7 +15,7 @@ for i = 1, #rows, 2 do
   if member:sub(1, 2) == 'r:' then
     local key = tag .. 'run:' .. name
     local rec = redis.call('HMGET', key, 'state', 'due', 'fn')
-    if (rec[1] == 'due' or rec[1] == 'held') and tonumber(rec[2]) == score then
+    if (rec[1] == 'due' or rec[1] == 'held' or rec[1] == 'waiting') and tonumber(rec[2]) == score then
       local entry = redis.call('XADD', tag .. 'ready:' .. rec[3], '*', 'run', name)
       redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)
       redis.call('HDEL', key, 'due')

@@ -16,6 +16,7 @@ import pytest
 from joelclaw_bus import Backoff, Event, Functions, Reject, Step, Tick, cron, event, load_script
 from joelclaw_bus.local_port import ask
 from joelclaw_bus.observer import RunParked, TakenOver, TickEnqueued, WriteRefused
+from joelclaw_bus.pauses import pause, resume
 from joelclaw_bus.script import scripts_of
 from joelclaw_bus.testing import NeverSettles, NoSuchRun, TestBus
 from joelclaw_bus.testing.store import moved
@@ -309,3 +310,72 @@ def test_the_server_of_a_killed_test_run_is_ended_by_the_next(tmp_path: Path) ->
     assert run().returncode == 0
     assert ask(port, "PING") != "PONG"
     assert list(tmp_path.iterdir()) == [], "nor does a run that ends leave anything"
+
+
+def paying(got: list[object]) -> Functions:
+    """Waits a week for a payment."""
+    functions = Functions()
+
+    @functions.function("shop/dun", on=[event(OrderPlaced)], retries=1, awaits=[PaymentTaken])
+    async def dun(e: Event[OrderPlaced], step: Step) -> str:
+        week = 7 * 86_400
+        paid = await step.wait_for_event("paid", PaymentTaken, match={"order": e.data.order}, timeout=week)
+        got.append(step.now_ms)
+        return "paid" if paid else "dunned"
+
+    return functions
+
+
+async def test_a_run_that_waits_goes_on_when_its_event_comes() -> None:
+    got: list[object] = []
+    async with TestBus(paying(got)) as bus:
+        await bus.send(OrderPlaced(order="one"), id="o-1")
+        await bus.settle()
+        run = await bus.run("shop/dun", "o-1")
+        assert (run.status, run.due) == ("waiting", bus.now + timedelta(days=7))
+        await bus.advance(days=6)
+        await bus.send(PaymentTaken(order="another"))
+        await bus.settle()
+        assert (await bus.run("shop/dun", "o-1")).status == "waiting"
+        await bus.send(PaymentTaken(order="one"))
+        await bus.settle()
+        assert (await bus.run("shop/dun", "o-1")).result == "paid"
+        assert got == [bus.clock.at_ms]
+
+
+async def test_a_run_that_waits_in_vain_goes_on_when_its_time_is_over() -> None:
+    got: list[object] = []
+    async with TestBus(paying(got)) as bus:
+        await bus.send(OrderPlaced(order="one"), id="o-1")
+        await bus.advance(days=8)
+        assert (await bus.run("shop/dun", "o-1")).result == "dunned"
+        assert got == [bus.clock.at_ms - 86_400_000], "a week after it began, not later"
+
+
+async def test_a_worker_that_dies_with_a_wait_in_its_hands_loses_none() -> None:
+    """What it had to register lies in the outbox; the next worker registers it, and looks back."""
+    functions = paying([])
+
+    @functions.function("shop/crash", on=[event(OrderPlaced)], retries=1)
+    async def crash(e: Event[OrderPlaced], step: Step) -> None:
+        await step.run("die", lambda: 1)
+
+    async with TestBus(functions) as bus:
+        bus.crash_after_step("die")
+        await bus.send(OrderPlaced(order="one"), id="o-1")
+        await bus.send(PaymentTaken(order="one"))
+        await bus.advance(minutes=1)
+        assert bus.deaths == 1
+        assert (await bus.run("shop/dun", "o-1")).result == "paid"
+
+
+async def test_a_paused_function_rests_until_it_is_resumed() -> None:
+    shop = Shop()
+    async with TestBus(shop.functions) as bus:
+        await pause(bus.store, "shop/charge", owner="joel", reason="the bank is down")
+        await bus.send(OrderPlaced(order="one"), id="o-1")
+        await bus.advance(hours=1)
+        assert shop.did == []
+        assert await resume(bus.store, "shop/charge")
+        await bus.settle()
+        assert shop.did == ["charge"]

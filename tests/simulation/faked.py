@@ -60,7 +60,9 @@ class FakedServer:
     def __enter__(self) -> FakedServer:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         self.wire.close()
         self.ear.close()
         self._process.kill()

@@ -55,7 +55,8 @@ class Judge:
     def __post_init__(self) -> None:
         self._digest = blake2b(digest_size=16)
         self._processes: dict[str, Process] = {}
-        self._holder: dict[tuple[str, str], str] = {}
+        self._holder: dict[tuple[str, str, str], str] = {}
+        """(stream, function, entry) -> the consumer it was last delivered to."""
         self._began: dict[str, str] = {}
         self._begin_ms: dict[str, int] = {}
         self._due: dict[str, float] = {}
@@ -75,7 +76,7 @@ class Judge:
         if name == "XREADGROUP" and isinstance(answer, list):
             for stream, entries in answer:
                 for entry, _ in entries:
-                    self._holder[stream.decode(), entry.decode()] = process.consumer
+                    self._holder[stream.decode(), str(command[2]), entry.decode()] = process.consumer
 
     def saw_script(self, process: Process, name: str, keys: Sequence[str], args: Sequence[Word], answer: Any) -> None:
         self._note(process, name, [*keys, *args], answer)
@@ -88,7 +89,7 @@ class Judge:
         elif name == "begin" and answer[0] in (1, 3):
             self._begun(keys, args)
         elif name == "takeover" and answer[0] == 1:
-            self._taken(process, keys[0], [row[0].decode() for row in answer[3]])
+            self._taken(process, keys[0], str(args[0]), [row[0].decode() for row in answer[3]])
         elif name == "tick" and isinstance(answer[0], bytes):
             if int(args[2]) > self.now_ms():
                 self._break(f"a tick of {args[2]} was enqueued {int(args[2]) - self.now_ms()} ms early")
@@ -118,7 +119,7 @@ class Judge:
         if again in self._accepted:
             return  # it asks again, since it never heard the answer
         self._accepted.add(again)
-        if self._holder.get((source, entry)) != args[1]:
+        if self._holder.get((source, args[0], entry)) != args[1]:
             self._break(f"zombie: {name} of {run} by {process.name}, which lost the entry")
         if self._began.get(run, claim) != claim:
             self._break(f"zombie: {name} of {run} by an older claim")
@@ -133,14 +134,15 @@ class Judge:
         if name != "step":
             self._began.pop(run, None)
 
-    def _taken(self, by: Process, stream: str, entries: list[str]) -> None:
+    def _taken(self, by: Process, stream: str, function: str, entries: list[str]) -> None:
         for entry in entries:
-            owner = self._processes.get(self._holder.get((stream, entry), ""))
-            self._holder[stream, entry] = by.consumer
+            key = (stream, function, entry)
+            owner = self._processes.get(self._holder.get(key, ""))
+            self._holder[key] = by.consumer
             self.counts["taken over"] += 1
             if owner is None or owner.stopped or owner.worker is None or owner.worker.leases is None:
                 continue
-            held = (stream, entry) in owner.worker.leases._held
+            held = key in owner.worker.leases._held
             if held and self.now_ms() - owner.thawed_ms > self.lease_ms:
                 self._break(f"{by.name} took {entry} of {stream} over from {owner.name}, which was well")
 
@@ -191,7 +193,7 @@ class Judge:
     def _rightful(self, inside: Inside) -> bool:
         """Whether its delivery is its own still."""
         d = inside.delivery
-        if inside.process.dead or self._holder.get((d.source, d.entry)) != d.consumer:
+        if inside.process.dead or self._holder.get((d.source, d.function, d.entry)) != d.consumer:
             return False
         return self._began.get(d.slot.run(d.run), d.claim) == d.claim
 

@@ -27,7 +27,15 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
 
 WHERE = "sim://store"
-APPENDS = {"publish", "promote", "wake", "tick", "mend", "replay"}
+APPENDS: dict[str, Callable[[Any], bool]] = {
+    "publish": lambda answer: answer[0] != b"due",
+    "promote": lambda answer: answer[0] > 0,
+    "wake": lambda answer: answer == 1,
+    "tick": lambda answer: bool(isinstance(answer[0], bytes) and answer[0]),
+    "mend": lambda answer: bool(answer[1]),
+    "replay": bool,
+}
+"""The scripts that append to a stream, and the answer by which they have."""
 NUDGES = {"publish", "park"}
 
 
@@ -146,7 +154,7 @@ class Network:
         answer = self.server.wire.call(command)
         self.judge.saw_command(process, command, answer)
         if command[0] == "XADD":
-            self._wake_readers()
+            self._wake_readers(str(command[1]))
         return _sound(answer)
 
     def commands(self, process: Process, commands: Sequence[Sequence[Word]]) -> list[Any]:
@@ -167,8 +175,8 @@ class Network:
         result = _sound(answer)
         if script.name in NUDGES:
             self._nudge()
-        if script.name in APPENDS:
-            self._wake_readers()
+        if script.name in APPENDS and APPENDS[script.name](result):
+            self._wake_readers(keys[0])
         return result
 
     def read(self, process: Process, command: Sequence[Word], block: float | None) -> Any:
@@ -186,10 +194,11 @@ class Network:
             self._blocked.remove(blocked)
             self._reply(blocked.process, blocked.answer, None, 0.0)
 
-    def _wake_readers(self) -> None:
+    def _wake_readers(self, key: str) -> None:
         """What was appended goes to whoever waits longest for it; also to a process that is frozen by now."""
+        tag = key.removeprefix("{").partition("}")[0]
         done = set[tuple[str, ...]]()
-        for blocked in list(self._blocked):
+        for blocked in [b for b in self._blocked if b.streams[0] == tag]:
             if blocked.answer.done() or blocked.process.dead:
                 self._blocked.remove(blocked)
                 continue

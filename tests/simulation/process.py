@@ -46,7 +46,9 @@ class Process(Owner):
     def consumer(self) -> str:
         return self.worker.consumer if self.worker else ""
 
-    def start(self, make: Callable[[Process], Functions], settings: WorkerSettings, limits: Limits, eye: Observer) -> None:
+    def start(
+        self, make: Callable[[Process], Functions], settings: WorkerSettings, limits: Limits, eye: Observer
+    ) -> None:
         context = copy_context()
         context.run(WHO.set, self)
         main = self._main(make, settings, limits, eye)
@@ -125,7 +127,9 @@ class SimWorker(Worker):
         thread = super().renewal(clock)
         p = self.process
         loop = p.network.loop
-        return SimLeases(thread.lease_ms, thread.consumer, thread.store, thread.call_soon, thread.on_trouble, now=loop.time)
+        return SimLeases(
+            thread.lease_ms, thread.consumer, thread.store, thread.call_soon, thread.on_trouble, now=loop.time
+        )
 
     def executor(self, leases: Leases, clock: ServerClock) -> Executor:
         executor = super().executor(leases, clock)

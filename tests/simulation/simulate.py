@@ -118,7 +118,9 @@ class History:
                 if second and ask.foreign:
                     await store.call("XADD", ask.stream, "*", "id", ask.id, "data", payload.to_json())
                     break
-                published = await Publisher(store, "sim", wall=producer.wall).send(payload, id=ask.id or None, at_ms=due)
+                published = await Publisher(store, "sim", wall=producer.wall).send(
+                    payload, id=ask.id or None, at_ms=due
+                )
                 self.sent.append(Sent(ask.stream, ask.id, published.entry or "", ask.words))
                 break
             except BusError:
@@ -154,9 +156,7 @@ class History:
     def _watch(self) -> None:
         """Note whether anybody can serve the schedules from now on."""
         ticking = {m.name for m in self.plan.members if m.ticks}
-        served = not self.network.down and any(
-            not p.stopped for name, p in self.processes.items() if name in ticking
-        )
+        served = not self.network.down and any(not p.stopped for name, p in self.processes.items() if name in ticking)
         if not served and self._unserved_since is None:
             self._unserved_since = self.network.now_ms
         if served and self._unserved_since is not None:
@@ -235,7 +235,9 @@ def main() -> None:
         sys.exit(1 if one.broken else 0)
     began = time.monotonic()
     chunk = 25
-    parts = [range(n, min(n + chunk, said.first + said.seeds)) for n in range(said.first, said.first + said.seeds, chunk)]
+    parts = [
+        range(n, min(n + chunk, said.first + said.seeds)) for n in range(said.first, said.first + said.seeds, chunk)
+    ]
     broken, counts, calls = 0, Counter[str](), 0
     with ProcessPoolExecutor(said.jobs) as pool:
         for part in pool.map(play_many, parts):

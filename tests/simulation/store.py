@@ -92,9 +92,7 @@ class _SimThread:
         self._network, self._process = network, process
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
-        return self._network.at_once(
-            self._process, lambda: self._network.script(self._process, script, keys, args)
-        )
+        return self._network.at_once(self._process, lambda: self._network.script(self._process, script, keys, args))
 
     def close(self) -> None:
         return

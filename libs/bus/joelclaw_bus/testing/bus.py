@@ -77,7 +77,7 @@ class TestBus:
 
     async def __aenter__(self) -> Self:
         url = self._stack.enter_context(SHARED.database())
-        plain = await self._stack.enter_async_context(open_store(StoreSettings(url)))
+        plain = await self._stack.enter_async_context(open_store(StoreSettings(url, deadline=60.0)))
         await plain.call("FLUSHDB")  # of this process's own server
         self.store = MovedStore(plain.settings, plain.keys, plain._client)
         self.store.clock = self.clock = clock_at(self._start_ms, self.store)

@@ -1,6 +1,6 @@
 """One worker of a bus under test: the real worker's parts, turned by hand instead of by its loops.
 
-A *round* gives every loop one step: read, serve, take over, deliver, promote, tick. Nothing waits for anything.
+A *round* gives every loop one step: read, serve, take over, match, deliver, promote, tick. Nothing waits for anything.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from joelclaw_bus.inspect.replies import sound
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
+from joelclaw_bus.matcher import Matcher
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.scheduler import Scheduler
@@ -50,7 +52,7 @@ class Hands:
         self.leases = Leases(settings.lease_ms, self.worker.consumer, unused, unused, unused)
         self.executor = self.worker.executor(self.leases, self.clock)
         self.schedulers = list(self._schedulers())
-        self._readers: list[GroupReader] = []
+        self.pauses = Pauses(store, self.clock.now_ms)
 
     @property
     def outbox(self) -> Outbox:
@@ -64,10 +66,12 @@ class Hands:
     async def round(self, *, ticks: bool) -> int:
         """One step of everything; how much of it was something."""
         moved = 0
+        await self.pauses.refresh()
         async with anyio.create_task_group() as tasks:
             handlers = Handlers(tasks, self.executor, self.worker.spells, self.settings.parallel)
             moved += await self._read(handlers)
             moved += await self._take_over(handlers)
+        moved += await self._match()
         await self.outbox.drain()
         for slot in await self.slots():
             await self.outbox.sweep(slot)
@@ -92,21 +96,33 @@ class Hands:
         read = 0
         for fn, slot in self.worker.groups:
             room: Room = handlers.room(fn)
-            if room.used >= room.places:
+            if room.used >= room.places or self.pauses.holds(fn.id):
                 continue
             reader = GroupReader(
                 *(fn, slot, self.worker.consumer, 0.0, room, self.worker.slot_calls),
-                *(self.worker.observer, self._patience(), handlers.start),
+                *(self.worker.observer, self._patience(), handlers.start, self.pauses),
             )
             await reader.ensure()
             read += await reader.step(cast(Reader, self.store))  # its first step does not block
+        return read
+
+    async def _match(self) -> int:
+        """Tell the runs that wait what has come for them."""
+        w, read = self.worker, 0
+        for slot in self.outbox.waits.slots():
+            matcher = Matcher(
+                *(slot, w.consumer, 0.0, self.settings.lease_ms, self.outbox.waits, w.run_calls, self.clock),
+                *(w.observer, self._patience(), self._patience()),
+            )
+            await self.outbox.waits.ensure_group(slot)
+            read += await matcher.step(cast(Reader, self.store))  # as above
         return read
 
     async def _take_over(self, handlers: Handlers) -> int:
         w = self.worker
         takeover = Takeover(
             *(w.groups, self.executor, w.slot_calls, self.clock, w.observer, self._patience()),
-            *(self.settings.lease_ms, handlers.start_alone),
+            *(self.settings.lease_ms, self.pauses, handlers.start_alone),
         )
         taken = await takeover.step()
         while takeover.waiting:

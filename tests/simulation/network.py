@@ -94,6 +94,8 @@ class Network:
         if process.dead:
             raise Killed
         answer: asyncio.Future[Any] = self.loop.create_future()
+        process.unanswered[answer] = None
+        answer.add_done_callback(process.answered)
         self.loop.call_later(self._delay(), self._arrive, process, act, answer, deadline, context=self.context)
         return await answer
 

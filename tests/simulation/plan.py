@@ -9,9 +9,9 @@ from random import Random
 from tests.simulation.network import Weather
 from tests.simulation.program import words_of
 
-ACTIVE = 90.0
+ACTIVE = 60.0
 """Seconds in which things happen and go wrong; then all heals, and the rest must come to its end."""
-LEASE_MS = 9_000
+LEASE_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def _members(dice: Random) -> list[Member]:
             skew=dice.choice([0.0, dice.uniform(-600, 600)]),
             drift=dice.choice([0.0, dice.uniform(-2e-4, 2e-4)]),
             ticks=n < ticking,
-            starts=dice.choice([0.0, 0.0, dice.uniform(0, 20)]),
+            starts=dice.choice([0.0, 0.0, dice.uniform(0, 15)]),
             dies_at_call=dice.choice([0, 0, dice.randint(1, 200)]),
         )
         for n in range(many)

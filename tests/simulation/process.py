@@ -22,7 +22,7 @@ from joelclaw_bus.keys import consumer_name
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.publisher import Publisher
-from tests.simulation.loop import WHO, Owner
+from tests.simulation.loop import WHO, Killed, Owner
 from tests.simulation.network import Network
 from tests.simulation.store import SimStore
 
@@ -38,6 +38,7 @@ class Process(Owner):
         self.dies_at_call = 0
         self.on_death: Callable[[], None] = lambda: None
         self.worker: SimWorker | None = None
+        self.unanswered: dict[asyncio.Future[Any], None] = {}
         self._calls = 0
         self._stop = anyio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -70,6 +71,9 @@ class Process(Owner):
 
     def wall(self) -> float:
         return 1_767_225_600 + self.network.loop.time() + self.skew
+
+    def answered(self, answer: asyncio.Future[Any]) -> None:
+        self.unanswered.pop(answer, None)
 
     def called(self) -> None:
         """One more of its calls was carried out; at one of them it may die."""
@@ -105,6 +109,9 @@ class Process(Owner):
         if self.dead and not task.done():
             self.stopped = False
             task.cancel()
+            for answer in list(self.unanswered):
+                if not answer.done():
+                    answer.set_exception(Killed())
         try:
             await task
         except BaseException as error:  # whatever it was about when it died, it is no failure

@@ -27,7 +27,7 @@ from tests.simulation.plan import ACTIVE, LEASE_MS, Ask, Fault, Member, Plan, pl
 from tests.simulation.process import Process, patched
 from tests.simulation.program import EVENTS, functions_for
 from tests.simulation.store import SimStore
-from tests.simulation.verdict import Sent, is_quiet, verdict
+from tests.simulation.verdict import Sent, unrest, verdict
 
 SETTINGS = WorkerSettings(lease_ms=LEASE_MS, parallel=4, block=30.0, fallback_ms=10_000, chores=40.0)
 PATIENCE = 900.0
@@ -110,12 +110,13 @@ class History:
         await anyio.sleep(at)
         producer = Process("producer", self.network, self.dice, 0.0, 0.0)
         store = SimStore(self.network, producer)
-        due = self.network.now_ms + round(ask.delay * 1000) if ask.delay else 0
+        bare = second and ask.foreign  # a bare client knows of no delays
+        due = self.network.now_ms + round(ask.delay * 1000) if ask.delay and not bare else 0
         payload = EVENTS[ask.stream].from_wire({"words": list(ask.words), "lane": ask.lane, "notBefore": due})
         self._unsent += 1
         while True:
             try:
-                if second and ask.foreign:
+                if bare:
                     await store.call("XADD", ask.stream, "*", "id", ask.id, "data", payload.to_json())
                     break
                 published = await Publisher(store, "sim", wall=producer.wall).send(
@@ -174,10 +175,10 @@ class History:
     async def _come_to_rest(self) -> None:
         deadline = anyio.current_time() + PATIENCE
         while anyio.current_time() < deadline:
-            await anyio.sleep(7.3)
-            if not self._unsent and is_quiet(self.network):
+            await anyio.sleep(5.1)
+            if not self._unsent and not unrest(self.network):
                 return
-        self.judge.broken.append(f"it does not come to rest in {PATIENCE:.0f} s")
+        self.judge.broken.append(f"it does not come to rest in {PATIENCE:.0f} s: {unrest(self.network)}")
 
     async def _end(self) -> None:
         for process in self.everybody:

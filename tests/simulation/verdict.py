@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cronsim import CronSim
 
+from joelclaw_bus.awaited import is_before
 from joelclaw_bus.keys import Keys, Slot, run_id
 from joelclaw_contracts import normal_id
 from tests.simulation.judge import Judge
@@ -35,18 +36,21 @@ class Sent:
     words: tuple[str, ...]
 
 
-def is_quiet(network: Network) -> bool:
-    """Whether nothing is open, waits, or lies unread."""
+def unrest(network: Network) -> list[str]:
+    """What is open, waits, or lies unread."""
     slots = [Keys().slot(name) for name in STREAMS]
-    asks: list[Sequence[str]] = [("ZCARD", k) for s in slots for k in (s.open, s.due, s.outbox)]
-    asks += [("ZCARD", Keys().function_slot(fn).outbox) for fn in (FEW, ALONE)]
-    if any(_ask(network, asks)):
-        return False
-    return all(
-        group["pending"] == 0 and group["last-delivered-id"] == last
-        for slot in slots
-        for last, group in _groups(network, slot)
-    )
+    keys = [k for s in slots for k in (s.open, s.due, s.outbox)]
+    keys += [Keys().function_slot(fn).outbox for fn in (FEW, ALONE)]
+    found = [
+        f"{key} has {count}"
+        for key, count in zip(keys, _ask(network, [("ZCARD", k) for k in keys]), strict=True)
+        if count
+    ]
+    for slot in slots:
+        for stream, last, group in _groups(network, slot):
+            if group["pending"] or is_before(group["last-delivered-id"].decode(), last.decode()):
+                found.append(f"{stream} has {group['pending']} pending, and is read to {group['last-delivered-id']}")
+    return found
 
 
 def verdict(judge: Judge, network: Network, sent: list[Sent], unserved: list[tuple[int, int]], plan: Plan) -> None:
@@ -140,8 +144,8 @@ def _instants(expression: str, after_ms: int, until_ms: int) -> Iterator[int]:
         yield nominal
 
 
-def _groups(network: Network, slot: Slot) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """(last entry's id, group) of a slot's streams."""
+def _groups(network: Network, slot: Slot) -> Iterator[tuple[str, bytes, dict[str, Any]]]:
+    """(stream, its last entry's id, group) of a slot's streams."""
     streams = [slot.stream, *(slot.ready(fn) for fn in STREAMS[slot.name])]
     for stream in streams:
         groups, info = _ask(network, [("XINFO", "GROUPS", stream), ("XINFO", "STREAM", stream)])
@@ -149,7 +153,7 @@ def _groups(network: Network, slot: Slot) -> Iterator[tuple[bytes, dict[str, Any
             continue
         last = dict(zip(info[::2], info[1::2], strict=True))[b"last-generated-id"]
         for row in groups:
-            yield last, {k.decode(): v for k, v in zip(row[::2], row[1::2], strict=True)}
+            yield stream, last, {k.decode(): v for k, v in zip(row[::2], row[1::2], strict=True)}
 
 
 def _ask(network: Network, commands: list[Sequence[str]]) -> list[Any]:

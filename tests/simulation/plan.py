@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.simulation.network import Weather
-from tests.simulation.program import words_of
+from tests.simulation.program import ALONE, FEW, FREE, STREAMS, words_of
 
 ACTIVE = 60.0
 """Seconds in which things happen and go wrong; then all heals, and the rest must come to its end."""
-LEASE_MS = 10_000
+LEASE_MS = 15_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Plan:
     weather: Weather
     members: list[Member]
     few: int
+    kinds: frozenset[str]
+    """The functions of this history, beside those that echo and tick."""
     crons: list[tuple[str, str, str]]
     asks: list[Ask]
     faults: list[Fault] = field(default_factory=list)
@@ -72,7 +74,8 @@ def plan_of(seed: int) -> Plan:
     ]
     weather = Weather(dice.choice([0.1, 0.3]), dice.choice([0.001, 0.02, 0.3]), dice.choice([0.0, 0.002, 0.01]))
     faults = sorted(_faults(dice, members), key=lambda f: f.at)
-    return Plan(seed, weather, members, dice.randint(1, 2), crons, list(_asks(dice)), faults)
+    kinds = frozenset(dice.sample([FREE, FEW, ALONE], 2))
+    return Plan(seed, weather, members, dice.randint(1, 2), kinds, crons, list(_asks(dice, kinds)), faults)
 
 
 def _members(dice: Random) -> list[Member]:
@@ -91,12 +94,13 @@ def _members(dice: Random) -> list[Member]:
     ]
 
 
-def _asks(dice: Random) -> Iterator[Ask]:
+def _asks(dice: Random, kinds: frozenset[str]) -> Iterator[Ask]:
+    streams = [stream for stream, fns in sorted(STREAMS.items()) if kinds & set(fns)]
     for n in range(dice.randint(3, 9)):
         at = dice.uniform(0, ACTIVE * 0.7)
         yield Ask(
             at=at,
-            stream=dice.choice(["sim/job", "sim/job", "sim/lone"]),
+            stream=dice.choice(streams),
             id=dice.choice(["", *[f"j-{n}"] * 5]),
             words=tuple(words_of(dice, LEASE_MS / 1000)),
             lane=dice.choice("ab"),
@@ -111,10 +115,10 @@ def _faults(dice: Random, members: list[Member]) -> Iterator[Fault]:
     for _ in range(dice.choice([0, 1, 1, 2])):
         yield Fault(dice.uniform(1, ACTIVE * 0.8), "kill", dice.choice(members).name, much=dice.uniform(0, 20))
     for _ in range(dice.choice([0, 1, 1, 2])):
-        lasts = lease * dice.choice([0.5, 1.2, 2.0, 4.5])
+        lasts = lease * dice.choice([0.5, 1.2, 2.0, 3.5])
         yield Fault(dice.uniform(1, ACTIVE * 0.7), "freeze", dice.choice(members).name, much=lasts)
     for _ in range(dice.choice([0, 0, 1, 2])):
-        lasts = dice.choice([0.3, lease / 2, lease * 2])
+        lasts = dice.choice([0.3, lease / 2, lease * 1.5])
         yield Fault(dice.uniform(1, ACTIVE * 0.7), "cut", how=dice.choice(["refuses", "silent"]), much=lasts)
     for _ in range(dice.choice([0, 0, 1])):
         yield Fault(dice.uniform(1, ACTIVE * 0.8), "jump", much=dice.choice([-60.0, -2.0, 3.0, lease * 1.5, 300.0]))

@@ -23,6 +23,8 @@ from tests.simulation.judge import Judge
 from tests.simulation.process import Process
 
 FREE, FEW, ALONE, ECHO, TICK = "sim/free", "sim/few", "sim/alone", "sim/echo", "sim/tick"
+STREAMS = {"sim/job": (FREE, FEW), "sim/lone": (ALONE,), "sim/echo": (ECHO,)}
+"""Which functions read which stream, where a history has them."""
 RETRIES = 3
 
 
@@ -56,9 +58,9 @@ def words_of(dice: Random, lease: float) -> list[str]:
         kind = dice.choices(["run", "work", "sleep", "fail", "send"], [4, 2, 3, 1, 2])[0]
         match kind:
             case "work":
-                words.append(f"work {dice.choice([0.05, 0.5, lease / 2, lease * 1.5]):.2f}")
+                words.append(f"work {dice.choice([0.05, 0.5, lease / 2, lease * 1.2]):.2f}")
             case "sleep":
-                words.append(f"sleep {dice.choice([0.0, 0.2, 3.0, lease * 2]):.2f}")
+                words.append(f"sleep {dice.choice([0.0, 0.2, 3.0, lease]):.2f}")
             case "fail":
                 words.append(f"fail {dice.randint(1, RETRIES)}")
             case "send":
@@ -75,8 +77,10 @@ def status_of(words: list[str]) -> str:
     return "failed" if words[-1] in ("reject", f"fail {RETRIES + 1}") else "completed"
 
 
-def functions_for(judge: Judge, few: int, crons: list[tuple[str, str, str]]) -> Callable[[Process, bool], Functions]:
-    """How a process builds its functions. crons: (expression, misfire, overlap)."""
+def functions_for(
+    judge: Judge, few: int, kinds: frozenset[str], crons: list[tuple[str, str, str]]
+) -> Callable[[Process, bool], Functions]:
+    """How a process builds its functions. kinds: those of this history; crons: (expression, misfire, overlap)."""
     judge.most |= {FEW: few, ALONE: 1}
 
     def make(process: Process, ticks: bool) -> Functions:
@@ -103,11 +107,14 @@ def functions_for(judge: Judge, few: int, crons: list[tuple[str, str, str]]) -> 
             judge.saw_value(step.key, "tick", await step.run("tick", judge.act))
 
         always = {"retries": RETRIES, "backoff": backoff}
-        functions.function(FREE, on=[event(Job)], **always)(follow)  # type: ignore[arg-type]  # as declared above
         lane = Limit(few, key=lambda e: str(e.data.lane))
-        functions.function(FEW, on=[event(Job)], concurrency=lane, **always)(follow)  # type: ignore[arg-type]
         alone = Limit(1, key=lambda e: str(e.data.lane))
-        functions.function(ALONE, on=[event(Lone)], exclusive=alone, **always)(follow)  # type: ignore[arg-type]
+        if FREE in kinds:
+            functions.function(FREE, on=[event(Job)], **always)(follow)  # type: ignore[arg-type]  # as declared above
+        if FEW in kinds:
+            functions.function(FEW, on=[event(Job)], concurrency=lane, **always)(follow)  # type: ignore[arg-type]
+        if ALONE in kinds:
+            functions.function(ALONE, on=[event(Lone)], exclusive=alone, **always)(follow)  # type: ignore[arg-type]
         functions.function(ECHO, on=[event(Echo)], **always)(echo)  # type: ignore[arg-type]
         for number, (expression, misfire, overlap) in enumerate(crons if ticks else []):
             on = [cron(expression, misfire=misfire, overlap=overlap)]  # type: ignore[arg-type]  # drawn from the literals

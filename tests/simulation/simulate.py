@@ -63,7 +63,7 @@ class History:
     _unsent: int = 0
 
     async def play(self) -> None:
-        self._make = functions_for(self.judge, self.plan.few, self.plan.crons)
+        self._make = functions_for(self.judge, self.plan.few, self.plan.kinds, self.plan.crons)
         self._watch()
         async with anyio.create_task_group() as tasks:
             for member in self.plan.members:

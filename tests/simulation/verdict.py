@@ -16,12 +16,11 @@ from joelclaw_bus.keys import Keys, Slot, run_id
 from joelclaw_contracts import normal_id
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
-from tests.simulation.program import ALONE, ECHO, FEW, FREE, TICK, status_of
+from tests.simulation.program import ALONE, ECHO, FEW, STREAMS, TICK, status_of
 
 if TYPE_CHECKING:
     from tests.simulation.plan import Plan
 
-STREAMS = {"sim/job": (FREE, FEW), "sim/lone": (ALONE,), "sim/echo": (ECHO,)}
 NAP_MS = 70_000
 """So long after a disturbance a scheduler may still sleep by what it knew before."""
 
@@ -56,26 +55,25 @@ def unrest(network: Network) -> list[str]:
 def verdict(judge: Judge, network: Network, sent: list[Sent], unserved: list[tuple[int, int]], plan: Plan) -> None:
     """Every promise that is broken at the end, added to the judge's."""
     judge.broken += [
-        *_lost(judge, sent),
+        *_lost(judge, sent, plan.kinds),
         *_twice(judge),
-        *_echoes(judge, network, sent),
+        *_echoes(judge, network, sent, plan.kinds),
         *_ticks(judge, network, unserved, plan),
     ]
 
 
-def _runs_of(event: Sent) -> Iterator[str]:
-    """The keys of the runs that an event makes."""
-    slot = Keys().slot(event.stream)
+def _runs_of(event: Sent, kinds: frozenset[str]) -> Iterator[str]:
+    """The runs that an event makes."""
     for fn in STREAMS[event.stream]:
-        run = run_id(fn, event.id, given=True) if event.id else run_id(fn, event.entry)
-        yield slot.run(run)
+        if fn in kinds:
+            yield run_id(fn, event.id, given=True) if event.id else run_id(fn, event.entry)
 
 
-def _lost(judge: Judge, sent: list[Sent]) -> Iterator[str]:
+def _lost(judge: Judge, sent: list[Sent], kinds: frozenset[str]) -> Iterator[str]:
     for event in sent:
         if not event.id and not event.entry:
             continue  # it was given an id on the way, and a reader of this ledger can't know which
-        for run in _runs_of(event):
+        for run in (Keys().slot(event.stream).run(r) for r in _runs_of(event, kinds)):
             ends = judge.ends.get(run, [])
             if not ends:
                 yield f"lost: {run} has no end"
@@ -89,7 +87,7 @@ def _twice(judge: Judge) -> Iterator[str]:
             yield f"{run} has {len(ends)} ends: {ends}"
 
 
-def _echoes(judge: Judge, network: Network, sent: list[Sent]) -> Iterator[str]:
+def _echoes(judge: Judge, network: Network, sent: list[Sent], kinds: frozenset[str]) -> Iterator[str]:
     """Every event that a run sent stands on the stream once, and made one run."""
     slot = Keys().slot("sim/echo")
     rows = _ask(network, [("XRANGE", slot.stream, "-", "+")])[0]
@@ -104,9 +102,9 @@ def _echoes(judge: Judge, network: Network, sent: list[Sent]) -> Iterator[str]:
     for event in sent:
         if not event.id and not event.entry:
             continue
-        for fn, run in zip(STREAMS[event.stream], _runs_of(event), strict=True):
-            sends = [n for n, word in enumerate(event.words) if word.startswith("send")]
-            key = f"{event.stream}|{run_id(fn, event.id, given=True) if event.id else run_id(fn, event.entry)}"
+        sends = [n for n, word in enumerate(event.words) if word.startswith("send")]
+        for run in _runs_of(event, kinds):
+            key = f"{event.stream}|{run}"
             for n in sends:
                 if not ids[normal_id(f"{key}:{n}-send")]:
                     yield f"lost: what {run} sent in its word {n}"

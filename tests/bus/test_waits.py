@@ -225,14 +225,14 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
     got: list[object] = []
     publisher = Publisher(one_store)
     async with working(one_store, asking(ask, got)) as seen:
-        for n in range(250):
+        for n in range(150):
             await publisher.send(Asked(question=str(n)))
-        await seen.wait(OutboxDelivered, 250, where=lambda f: f.kind == "await")
+        await seen.wait(OutboxDelivered, 150, where=lambda f: f.kind == "await")
         await publisher.send(Answered(question_id="all", text="yes", right=True))
-        await seen.wait(RunEnded, 250)
-        await seen.wait(WaitEnded, 250)
-    assert sorted(got, key=str) == sorted(map(str, range(250)))
-    assert len(seen.all(WaitEnded)) == 250
+        await seen.wait(RunEnded, 150)
+        await seen.wait(WaitEnded, 150)
+    assert sorted(got, key=str) == sorted(map(str, range(150)))
+    assert len(seen.all(WaitEnded)) == 150
 
 
 @pytest.mark.parametrize(
@@ -388,7 +388,7 @@ async def test_sent_around_the_registration_every_answer_is_matched_once(one_sto
     """F17: from well before to well after the run begins to wait."""
 
     got: list[object] = []
-    publisher, runs = Publisher(one_store), 400
+    publisher, runs = Publisher(one_store), 200
 
     async def trial(n: int) -> None:
         await publisher.send(Asked(question=str(n)), id=f"q{n}")

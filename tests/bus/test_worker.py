@@ -42,6 +42,22 @@ async def test_an_event_runs_its_function_once(store: Store) -> None:
     assert got == [("Ada", "tests")]
 
 
+async def test_two_functions_of_one_worker_run_the_same_event_at_the_same_time(store: Store) -> None:
+    functions, began = Functions(), {"test/greet": anyio.Event(), "test/wave": anyio.Event()}
+
+    async def meet(e: Event[Greeted], step: Step) -> None:
+        began[step.run_id.partition(":")[0]].set()
+        for each in began.values():
+            await each.wait()
+
+    for name in began:
+        functions.function(name, on=[event(Greeted)], retries=1)(meet)
+    async with working(store, functions) as seen:
+        await Publisher(store).send(Greeted(name="Ada"))
+        ended = await seen.wait(RunEnded, 2)
+    assert {f.function for f in ended} == set(began)
+
+
 async def test_an_event_by_a_bare_client_runs_too(store: Store) -> None:
     functions, got = Functions(), []
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import redis
 
 from joelclaw_bus.errors import BusError, StoreUnavailable
+from joelclaw_bus.replies import translate
 from joelclaw_bus.script import Script
-from joelclaw_bus.store import _translate
 from tests.simulation.faked import START_US, FakedServer
 from tests.simulation.loop import Killed
 from tests.simulation.wire import Refusal, Word
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.simulation.judge import Judge
     from tests.simulation.process import Process
 
-WHERE = "sim://store"
+WHERE = "redis://simulated"
 APPENDS: dict[str, Callable[[Any], bool]] = {
     "publish": lambda answer: answer[0] != b"due",
     "promote": lambda answer: answer[0] > 0,
@@ -245,4 +245,4 @@ def _sound(answer: Any) -> Any:
 
 
 def _error(answer: Refusal) -> BusError:
-    return _translate(redis.exceptions.ResponseError(str(answer)), WHERE)
+    return translate(redis.exceptions.ResponseError(str(answer)), WHERE)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
+from joelclaw_bus.address import read_address
 from joelclaw_bus.keys import Keys
+from joelclaw_bus.nodes import Nodes
 from joelclaw_bus.script import Script
 from joelclaw_bus.store import Arg, BlockingStore, Command, Listener, Reader, Store, StoreSettings
 from tests.simulation.network import WHERE, Network
@@ -21,13 +23,14 @@ DEADLINE = 5.0
 
 class SimStore(Store):
     def __init__(self, network: Network, process: Process) -> None:
-        super().__init__(StoreSettings(WHERE, deadline=DEADLINE), Keys(), None)
+        nowhere = cast(Nodes, None)  # whatever it is asked goes over the simulated network
+        super().__init__(StoreSettings(WHERE, deadline=DEADLINE), Keys(), read_address(WHERE), nowhere)
         self.network, self.process = network, process
 
-    async def call(self, *command: Arg) -> Any:
+    async def call(self, *command: Arg, node: str | None = None) -> Any:
         return await self.network.send(self.process, lambda: self.network.command(self.process, command), DEADLINE)
 
-    async def calls(self, commands: Iterable[Command]) -> list[Any]:
+    async def calls(self, commands: Iterable[Command], *, node: str | None = None) -> list[Any]:
         all_of_them = list(commands)
         answer = await self.network.send(
             self.process, lambda: self.network.commands(self.process, all_of_them), DEADLINE
@@ -53,6 +56,9 @@ class SimStore(Store):
 
     def blocking_client(self, deadline: float) -> BlockingStore:
         return cast(BlockingStore, _SimThread(self.network, self.process))
+
+    async def node_names(self) -> list[str]:
+        return ["the only one"]
 
     async def close(self) -> None:
         return

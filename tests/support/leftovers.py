@@ -15,21 +15,22 @@ import redis
 from joelclaw_bus.keys import Kind, Slot, kind_of
 from tests.support.server import MARK
 
-EXPIRES = {"ids", "ids of a generation", "claimer", "buried", "sweeper"}
+EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed"}
 
 
 @dataclass
 class Leftovers:
-    """One look at a whole store. `client` decodes nothing."""
+    """One look at a whole store, or at the keys that match `only`. `client` decodes nothing."""
 
     client: redis.Redis
     prefix: str = ""
+    only: str | None = None
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
     def complaints(self) -> list[str]:
         """One line for each key that is not as the table says."""
         found: list[str] = []
-        for raw in self.client.scan_iter(count=1000):
+        for raw in self.client.scan_iter(self.only, count=1000):
             key = raw.decode("utf-8", "surrogateescape")
             if key == MARK:
                 continue

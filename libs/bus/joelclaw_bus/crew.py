@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from anyio.abc import TaskGroup
 
+from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
@@ -61,7 +62,8 @@ class Crew:
             self._trouble(),
             self.settings.lease_ms,
             self.pauses,
-            handlers.start_alone,
+            self.settings.parallel,
+            handlers.start_again,
         )
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)
@@ -156,3 +158,13 @@ class Crew:
             self.settings.about,
         )
         loops.start_soon(keeper.run)
+        auditor = Auditor(
+            self.slots,
+            self.calls.store,
+            self.calls.limits,
+            self.observer,
+            self.consumer,
+            self.settings.lease_ms,
+            self.settings.chores,
+        )
+        loops.start_soon(auditor.run, self._trouble())

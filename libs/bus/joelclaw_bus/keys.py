@@ -23,6 +23,8 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| match, unwait             |
 | `{NAME}:waits:forms`     | hash   | which fields are asked for -> how many ask        | match, unwait             |
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
+| `{NAME}:auditor`         | string | who audits this slot now                          | expires                   |
+| `{NAME}:confirmed`       | string | nothing: the write that a confirmation waits for  | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
 | `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
@@ -73,7 +75,9 @@ _KINDS = (
     (re.compile(r"ids\Z"), "", "zset"),
     (re.compile(r"ids:\d+\Z"), "ids of a generation", "hash"),
     (re.compile(r"(marks|cron)\Z"), "", "hash"),
+    (re.compile(r"confirmed\Z"), "confirmed", "string"),
     (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
+    (re.compile(r"auditor\Z"), "", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
     (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
@@ -115,6 +119,12 @@ def _is_named(tag: str, prefix: str) -> bool:
     except NameInvalid:
         return False
     return True
+
+
+def confirmed_key(key: str) -> str:
+    """The key that is written to confirm a write of `key`'s slot; of any key, a stranger's too."""
+    tag = key[1:].partition("}")[0] if key.startswith("{") else key
+    return "{" + tag + "}:confirmed"
 
 
 def run_id(function: str, event_id: str, *, given: bool = False) -> str:
@@ -223,6 +233,10 @@ class Slot:
 
     def claimer(self, function: str) -> str:
         return self.key("claimer", function)
+
+    @property
+    def auditor(self) -> str:
+        return self.key("auditor")
 
     @property
     def cron(self) -> str:

@@ -47,10 +47,9 @@ class Held:
     lost: bool = False
 
     @property
-    def key(self) -> tuple[str, str, str]:
-        """What is held: one entry as one function got it. Other functions of this worker have the same entry."""
-        d = self.delivery
-        return d.source, d.function, d.entry
+    def name(self) -> tuple[str, str, str]:
+        """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
+        return self.delivery.source, self.delivery.function, self.delivery.entry
 
 
 @dataclass(eq=False)
@@ -75,14 +74,14 @@ class Leases:
         """Hold a delivery; None when it is in our hands already: an entry never runs twice at once here."""
         held = Held(delivery)
         with self._lock:
-            if held.key in self._held:
+            if held.name in self._held:
                 return None
-            self._held[held.key] = held
+            self._held[held.name] = held
         return held
 
     def drop(self, held: Held) -> None:
         with self._lock:
-            self._held.pop(held.key, None)
+            self._held.pop(held.name, None)
         if not self._held:
             self._emptied.set()
             self._emptied = anyio.Event()
@@ -163,6 +162,6 @@ class Leases:
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.
-        if self._held.get(held.key) is held:
+        if self._held.get(held.name) is held:
             held.lost = True
             held.scope.cancel()

@@ -209,6 +209,11 @@ class RunCalls:
         )
         return Cancelled(bool(done), word.decode())
 
+    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
+        """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""
+        replies = await self.store.calls([("HGET", slot.run(run), "begins") for run in runs])
+        return [int(reply) if isinstance(reply, bytes) and reply.isdigit() else 0 for reply in replies]
+
     async def state_of(self, slot: Slot, run: str) -> str | None:
         """A run's state as its record says; None when there is no record."""
         state: Any = await self.store.call("HGET", slot.run(run), "state")

@@ -138,7 +138,7 @@ class Worker:
         return Executor(
             door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
-            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
+            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms, clock),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,

@@ -4,6 +4,7 @@
 -- ARGV: 1 group, 2 how far back a first registration reads, ms (0: everything)
 -- Answers: {0, '', redo} there already; {1, start, redo} first registration; {2, mark, redo} it was lost and goes on at
 --          its mark. redo: entries up to this id may have been delivered by a group that was lost ('' none)
+-- unconfirmed: it is made again by whoever reads next, at the same mark
 -- uses: clock
 local function has(stream)
   local rows = redis.pcall('XINFO', 'GROUPS', stream)

@@ -21,7 +21,7 @@ from joelclaw_bus.testing.hands import Hands, clock_at
 from joelclaw_bus.testing.server import SHARED
 from joelclaw_bus.testing.store import Crash, MovedStore, WorkerDied
 from joelclaw_bus.testing.views import Run, instant, look_up
-from joelclaw_bus.worker import WorkerSettings
+from joelclaw_bus.worker_settings import WorkerSettings
 from joelclaw_contracts import EventModel
 
 M = TypeVar("M", bound=EventModel)
@@ -79,7 +79,7 @@ class TestBus:
         url = self._stack.enter_context(SHARED.database())
         plain = await self._stack.enter_async_context(open_store(StoreSettings(url, deadline=60.0)))
         await plain.call("FLUSHDB")  # of this process's own server
-        self.store = MovedStore(plain.settings, plain.keys, plain._client)
+        self.store = MovedStore(plain.settings, plain.keys, plain.address, plain.nodes)
         self.store.clock = self.clock = clock_at(self._start_ms, self.store)
         await self.store.move(0)
         self._publisher = Publisher(self.store, "test", limits=self.limits, wall=self.clock.seconds)

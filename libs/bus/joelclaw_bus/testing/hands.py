@@ -29,7 +29,8 @@ from joelclaw_bus.takeover import Takeover
 from joelclaw_bus.testing.clock import TestClock
 from joelclaw_bus.testing.store import MovedStore
 from joelclaw_bus.trouble import Trouble
-from joelclaw_bus.worker import Worker, WorkerSettings
+from joelclaw_bus.worker import Worker
+from joelclaw_bus.worker_settings import WorkerSettings
 
 
 class Hands:
@@ -122,7 +123,7 @@ class Hands:
         w = self.worker
         takeover = Takeover(
             *(w.groups, self.executor, w.slot_calls, self.clock, w.observer, self._patience()),
-            *(self.settings.lease_ms, self.pauses, handlers.start_alone),
+            *(self.settings.lease_ms, self.pauses, self.settings.parallel, handlers.start_again),
         )
         taken = await takeover.step()
         while takeover.waiting:

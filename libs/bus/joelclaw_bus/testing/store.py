@@ -49,15 +49,15 @@ class MovedStore(Store):
         assert self.clock is not None
         return self.clock.at_ms
 
-    async def call(self, *command: Arg) -> Any:
+    async def call(self, *command: Arg, node: str | None = None) -> Any:
         self._live()
         if command == ("TIME",):
             return self._time()
-        return await super().call(*command)
+        return await super().call(*command, node=node)
 
-    async def calls(self, commands: Iterable[Command]) -> list[Any]:
+    async def calls(self, commands: Iterable[Command], *, node: str | None = None) -> list[Any]:
         self._live()
-        return await super().calls(commands)
+        return await super().calls(commands, node=node)
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         self._live()
@@ -96,4 +96,4 @@ def moved(script: Script) -> Script:
     first, _, body = script.text.partition("\n")
     piece = (files("joelclaw_bus.testing") / "lua" / "lib" / "virtual_time.lua").read_text("utf-8")
     text = f"{first}\n{piece}{body}"
-    return Script(script.name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return replace(script, text=text, sha=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

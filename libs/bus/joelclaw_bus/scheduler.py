@@ -85,8 +85,7 @@ class Scheduler:
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
-        upcoming = next(self.trigger.expression.instants(self._mark_ms))
-        wait = (upcoming - self.clock.now_at(self.slot.stream)) / 1000
+        wait = (self.upcoming() - self.clock.now_at(self.slot.stream)) / 1000
         if wait > 0:
             # In naps: the server's clock may be set, and a loss of the mark must be noticed.
             await anyio.sleep(min(wait, LONGEST_NAP))
@@ -101,6 +100,10 @@ class Scheduler:
                 return True
             self._mark_ms = nominal
         return True
+
+    def upcoming(self) -> int:
+        """The nominal instant after the mark."""
+        return next(self.trigger.expression.instants(self._mark_ms))
 
     def due(self) -> list[int]:
         """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""

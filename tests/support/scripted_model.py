@@ -39,7 +39,10 @@ def scripted_model(answer: Callable[[dict[str, Any]], Reply]) -> Iterator[Script
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            raw_body = self.rfile.read(int(self.headers["Content-Length"]))
+            if len(raw_body) < int(self.headers["Content-Length"]):
+                return  # who asked gave up in the middle of asking
+            body = json.loads(raw_body)
             model.asked.append(body)
             model.headers.append(dict(self.headers))
             reply = answer(body)

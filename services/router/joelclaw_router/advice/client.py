@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -52,12 +54,14 @@ class ModelClient:
         }
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
-            async with (
-                httpx.AsyncClient(
-                    base_url=self.base_url, timeout=seconds, transport=self.transport, follow_redirects=False
-                ) as client,
-                client.stream("POST", "/chat/completions", json=body, headers=headers) as response,
-            ):
+            client = httpx.AsyncClient(
+                base_url=self.base_url,
+                timeout=seconds,
+                transport=self.transport,
+                follow_redirects=False,
+                verify=_trusted(),
+            )
+            async with client, client.stream("POST", "/chat/completions", json=body, headers=headers) as response:
                 raw = await _bounded(response)
         except httpx.TimeoutException as error:
             raise CallFailed("time-out", type(error).__name__) from error
@@ -66,6 +70,12 @@ class ModelClient:
         if response.status_code != httpx.codes.OK:
             raise CallFailed("refused", f"HTTP {response.status_code}")
         return _read(raw)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The system's authorities, read once: it takes longer than most calls."""
+    return ssl.create_default_context()
 
 
 async def _bounded(response: httpx.Response) -> bytes:

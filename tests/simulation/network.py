@@ -66,6 +66,8 @@ class Network:
     dice: Random
     weather: Weather
     judge: Judge
+    mutate: Callable[[Script], Script] | None = None
+    """Breaks a script on purpose, to show that somebody notices."""
     shift_us: int = 0
     """How far the server's clock was set from true time."""
     down: str = ""
@@ -170,6 +172,8 @@ class Network:
     def script(self, process: Process, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         self.server.set_us(self.now_us)
         self.calls += 1
+        if self.mutate:
+            script = self.mutate(script)
         answer = self.server.wire.call(["EVALSHA", script.sha, len(keys), *keys, *args])
         if isinstance(answer, Refusal) and str(answer).startswith("NOSCRIPT"):
             answer = self.server.wire.call(["EVAL", script.text, len(keys), *keys, *args])

@@ -1,7 +1,7 @@
 """Calls on their way to the one server and back: latency, outages, lost replies, blocked reads, nudges.
 
-A call is executed by the harness at the moment it arrives, whatever became of its sender meanwhile: as on a real network,
-a process may be frozen or dead when its command is carried out.
+A call is executed by the harness at the moment it arrives, whatever became of its sender meanwhile: as on a real
+network, a process may be frozen or dead when its command is carried out.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ from tests.simulation.store import SimStore
 from tests.simulation.verdict import Sent, unrest, verdict
 
 SETTINGS = WorkerSettings(lease_ms=LEASE_MS, parallel=4, block=6.0, fallback_ms=10_000, chores=40.0)
-PATIENCE = 900.0
+PATIENCE = 400.0
 """Seconds after all has healed in which the rest must come to its end."""
 
 

@@ -23,7 +23,7 @@ def _wall_ms() -> float:
 
 @dataclass
 class ServerClock:
-    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock in ms, `wall`: the other one; tests hand them in."""
+    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock, ms; `wall`: the other one; tests hand them in."""
 
     store: Store
     tolerance_ms: float

@@ -32,7 +32,8 @@ APPENDS: dict[str, Callable[[Any], bool]] = {
     "promote": lambda answer: answer[0] > 0,
     "wake": lambda answer: answer == 1,
     "tick": lambda answer: bool(isinstance(answer[0], bytes) and answer[0]),
-    "mend": lambda answer: bool(answer[1]),
+    "arrive": lambda answer: answer == 2,
+    "mend": lambda _: True,
     "replay": bool,
 }
 """The scripts that append to a stream, and the answer by which they have."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,7 +20,7 @@ from tests.simulation.loop import Stalled, VirtualLoop
 from tests.simulation.network import Network, Weather
 from tests.simulation.plan import ACTIVE, LEASE_MS, Ask, Fault, Member, Plan, plan_of
 from tests.simulation.process import Process, patched
-from tests.simulation.program import EVENTS, functions_for
+from tests.simulation.program import EVENTS, Answer, functions_for
 from tests.simulation.store import SimStore
 from tests.simulation.verdict import Sent, unrest, verdict
 
@@ -67,6 +68,8 @@ class History:
                 tasks.start_soon(self._ask, ask, ask.at, False)
                 if ask.again >= 0 and ask.id:
                     tasks.start_soon(self._ask, ask, ask.again, True)
+            for at, key in self.plan.answers:
+                tasks.start_soon(self._answer, at, key)
             for fault in self.plan.faults:
                 tasks.start_soon(self._fault, fault)
             await anyio.sleep(ACTIVE)
@@ -125,6 +128,15 @@ class History:
                     break
                 await anyio.sleep(0.5)
         self._unsent -= 1
+
+    async def _answer(self, at: float, key: str) -> None:
+        """Sent once: whether it came, the ledger only knows when it was acknowledged."""
+        await anyio.sleep(at)
+        producer = Process("producer", self.network, self.dice, 0.0, 0.0)
+        with suppress(BusError):
+            store = SimStore(self.network, producer)
+            published = await Publisher(store, "sim", wall=producer.wall).send(Answer(key=key))
+            self.sent.append(Sent("sim/answer", "", published.entry or "", (key,)))
 
     async def _fault(self, fault: Fault) -> None:
         await anyio.sleep(fault.at)

@@ -73,6 +73,10 @@ BROKEN_SCRIPTS = {
         changed("promote", "'-inf', now, 'WITHSCORES'", "'-inf', now + 3000, 'WITHSCORES'"),
         "before it was due",
     ),
+    "a wait does not look back": (
+        changed("await", "redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[5], 'COUNT', ARGV[7])", "{}"),
+        "did not hear",
+    ),
     "a limit is none": (changed("acquire", "redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2])", "true"), "are allowed"),
 }
 

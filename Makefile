@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check waits simulate lock clean
+.PHONY: help setup demo up test chaos check waits simulate lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -34,6 +34,9 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 
 test: setup ## Pass the tests
 	@$(BIN)/python -m pytest $(ARGS)
+
+chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .

@@ -460,8 +460,8 @@ async def test_a_backlog_before_one_permit_begins_each_run_a_few_times(
         await anyio.sleep(0.005)
 
     monkeypatch.setattr(RunCalls, "begin", begin)
-    for n in range(300):
+    for n in range(120):
         await Publisher(one_store).send(Job(name=str(n)))
     async with working(one_store, functions, lease_ms=5_000, fallback_ms=50) as seen:
-        await seen.wait(RunEnded, 300)
-    assert begins < 300 * 6
+        await seen.wait(RunEnded, 120)
+    assert begins < 120 * 6

@@ -142,7 +142,7 @@ class Takeover:
                 lease_ms=self.lease_ms,
                 cursor=cursor,
                 count=free,
-                at_ms=self.clock.now_ms(),
+                at_ms=self.clock.now_at(stream),
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)

@@ -63,6 +63,8 @@ def remarks(lines: Sequence[Line], sizes: Sizes) -> list[str]:
         seconds = handled[-1]["t"] - handled[0]["t"]
         told.append(f"throughput under chaos: {len(handled) / seconds:.0f} runs/s over {seconds:.0f} s")
     told.append(f"publishes acknowledged: {len(acked)}, of them repeats: {sum(1 for a in acked if a['twice'])}")
+    stalls = [line["seconds"] for part in parts_of(lines, sizes).values() for line in part.story.of("stall")]
+    told.append(f"the machine stood still: {len(stalls)} times, {sum(stalls):.1f} s in all")
     again = sum(1 for h in runs.story.holdings.values() if h.again)
     refused = sum(1 for line in runs.story.of("refused") if line["why"] != "newer")
     newer = sum(1 for line in runs.story.of("refused") if line["why"] == "newer")

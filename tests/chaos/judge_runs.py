@@ -158,5 +158,5 @@ def unburied(story: Story, look: Line) -> Iterator[str]:
 
 def mended(story: Story) -> Iterator[str]:
     for line in story.of("fact"):
-        if line["fact"] == "RunsMended":
-            yield from (f"run {run} in {line['f_slot']}" for run in [*line["f_put_back"], *line["f_lost"]])
+        if line["fact"] == "AuditFound":
+            yield from (f"{name} in {line['f_slot']}: {line['f_rule']}, {line['f_remedy']}" for name in line["f_names"])

@@ -14,6 +14,8 @@ from tests.support.tcp_proxy import TcpProxy
 
 LOOK = 0.02
 GUARD = 20.0
+STALL = 0.5
+"""A nap so much too long: the machine itself stood still, and everybody on it."""
 
 
 @dataclass(eq=False)
@@ -29,9 +31,11 @@ class Monkeys:
     def __post_init__(self) -> None:
         self._tail = Tail(self.seats.ledger.path)
 
-    def play(self, rounds: list[Round]) -> None:
+    def play(self, rounds: list[Round], begins: Callable[[int], object] = lambda _: None) -> None:
+        """All rounds; `begins` is told the number of each."""
         for number, a_round in enumerate(rounds):
             self.seats.ledger.write("round", number=number)
+            begins(number)
             began = time.monotonic()
             for fault in a_round.faults:
                 self.wait(began + fault.after - time.monotonic())
@@ -46,7 +50,10 @@ class Monkeys:
             self._read()
             if time.monotonic() >= deadline:
                 return False
+            asleep_at = time.monotonic()
             time.sleep(LOOK)
+            if (stood := time.monotonic() - asleep_at) > STALL:
+                self.seats.ledger.write("stall", seconds=round(stood, 2))
         return True
 
     def _do(self, fault: Fault) -> None:

@@ -49,7 +49,7 @@ class Sizes:
     tick_seconds: int
     judged_takeovers: int
     lease_ms: int = 3_000
-    drain: float = 90.0
+    drain: float = 150.0
 
     @property
     def lease(self) -> float:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -73,7 +74,7 @@ class Chaos:
             seats.add((False, True), clock_off=CLOCK_OFF)
             monkeys = self._staffed(seats, proxy)
             publisher.append(self._publish(seats, proxy, seconds))
-            monkeys.play(rounds)
+            monkeys.play(rounds, lambda n: self._allow(publisher[0], (n + 1) / len(rounds)))
             self.say("no more faults; waiting for everything to end")
             monkeys.wait(self.sizes.drain, until=lambda: publisher[0].poll() is not None and self._quiet())
 
@@ -107,7 +108,15 @@ class Chaos:
             *(f"redis://127.0.0.1:{proxy.port}/0", str(self.ledger.path), str(self.seed)),
             *(str(sizes.runs), str(sizes.runs / seconds), str(sizes.poisons)),
             log="publisher.log",
+            listens=True,
         )
+
+    def _allow(self, publisher: subprocess.Popen[bytes], share: float) -> None:
+        """So much of all runs may be published by now. One that has ended has published all."""
+        assert publisher.stdin
+        with suppress(BrokenPipeError):
+            publisher.stdin.write(f"{math.ceil(share * self.sizes.runs)}\n".encode())
+            publisher.stdin.flush()
 
     def _quiet(self) -> bool:
         with self.server.client() as client:

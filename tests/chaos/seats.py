@@ -72,14 +72,17 @@ class Seats:
         )
         self.ledger.write("start", seat=seat.number, worker=seat.pid, newer=newer)
 
-    def run(self, module: str, *arguments: str, newer: bool = False, log: str = "") -> subprocess.Popen[bytes]:
-        """A process of this program, on one of the two builds."""
+    def run(
+        self, module: str, *arguments: str, newer: bool = False, log: str = "", listens: bool = False
+    ) -> subprocess.Popen[bytes]:
+        """A process of this program, on one of the two builds; `listens`: we talk to its standard input."""
         path = os.pathsep.join([*([str(self.build)] if newer else []), os.environ.get("PYTHONPATH", "")])
         with (self.ledger.path.parent / (log or "other.log")).open("ab") as out:
             return subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.PIPE if listens else subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
             )

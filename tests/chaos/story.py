@@ -76,6 +76,7 @@ class Story:
     handled: dict[str, list[Line]] = field(default_factory=lambda: defaultdict(list))
     disturbances: list[float] = field(default_factory=list)
     outages: list[tuple[float, float]] = field(default_factory=list)
+    """While the store was away, or the machine stood still."""
 
     def of(self, *kinds: str) -> list[Line]:
         return [line for line in self.lines if line["is"] in kinds]
@@ -138,7 +139,9 @@ def _live(story: Story, line: Line) -> None:
         case "store killed":
             story.outages.append((at, NEVER))
         case "store back":
-            story.outages[-1] = (story.outages[-1][0], at)
+            story.outages = [(a, at if b == NEVER else b) for a, b in story.outages]
+        case "stall":
+            story.outages.append((at - line["seconds"], at))
         case "fact" if line["fact"] in TROUBLES:
             pass
         case _:

@@ -22,12 +22,12 @@ from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.leases import Held, Leases
 from joelclaw_bus.observer import (
+    AuditFound,
     Discontinuity,
     EventBuried,
     Fact,
     LeaseLost,
     OutboxUndeliverable,
-    RunsMended,
     StoreBack,
     StoreTrouble,
     StreamLost,
@@ -40,7 +40,7 @@ from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, 
 from tests.chaos.ledger import Ledger
 
 TOLD = (
-    *(Discontinuity, EventBuried, LeaseLost, OutboxUndeliverable, RunsMended, StoreBack, StoreTrouble),
+    *(Discontinuity, EventBuried, LeaseLost, OutboxUndeliverable, AuditFound, StoreBack, StoreTrouble),
     *(StreamLost, Stuck, TakenOver, WorkerFault),
 )
 

@@ -124,8 +124,8 @@ def a_poison_is_never_buried(tale: Tale) -> None:
 
 @sin("runs that only the auditor woke")
 def the_auditor_had_to_wake_a_run(tale: Tale) -> None:
-    more = {"f_slot": JOBS, "f_put_back": [f"{WORK}:plain-1"], "f_lost": []}
-    tale.tell(35.0, 101, "fact", fact="RunsMended", **more)
+    more = {"f_slot": JOBS, "f_rule": "never-due", "f_names": [f"{WORK}:plain-1"], "f_remedy": "repaired"}
+    tale.tell(35.0, 101, "fact", fact="AuditFound", **more)
 
 
 @sin("the dead's work in other hands, worst calm wait")

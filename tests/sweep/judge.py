@@ -17,7 +17,7 @@ from collections import Counter
 from typing import Any
 
 from joelclaw_bus import Store
-from joelclaw_bus.observer import OutboxUndeliverable, RunEnded, RunsMended, Stuck, WorkerFault, WriteRefused
+from joelclaw_bus.observer import AuditFound, OutboxUndeliverable, RunEnded, Stuck, WorkerFault, WriteRefused
 from tests.support.seen import Seen
 from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
 from tests.sweep.outlook import keys_of
@@ -104,7 +104,7 @@ def _early(book: Ledger) -> list[str]:
 def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     wrong = [str(f) for kind in (WorkerFault, OutboxUndeliverable, Stuck) for f in seen.all(kind)]
     if not scenario.spoilt:
-        wrong += [f"needed mending: {f}" for f in seen.all(RunsMended)]
+        wrong += [f"needed mending: {f}" for f in seen.all(AuditFound)]
     told = Counter(f.run for f in seen.all(RunEnded))
     wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > 1]
     cancelled = {str(call.args[0]) for call in book.accepted("cancel")}

@@ -79,9 +79,18 @@ class Takeover:
                 self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
-            self._wake = anyio.Event()
-            with anyio.move_on_after(max(self._next_ms, self.lease_ms / SHORTEST_NAPS_A_LEASE) / 1000):
-                await self._wake.wait()
+            await self._nap(max(self._next_ms, self.lease_ms / SHORTEST_NAPS_A_LEASE))
+
+    async def _nap(self, ms: float) -> None:
+        """Until the next look. Who oversleeps was frozen (a paused machine, a SIGSTOP), and the owners perhaps with it:
+        their leases ran out unseen, so they too renew first."""
+        asleep_at, self._wake = self.clock.local(), anyio.Event()
+        with anyio.move_on_after(ms / 1000):
+            await self._wake.wait()
+        overslept = self.clock.local() - asleep_at - ms
+        if overslept > self.lease_ms / 2:
+            self.clock.disturbed()
+            self.observer.saw(Discontinuity(self.calls.store.where, f"this worker was frozen for {overslept:.0f} ms"))
 
     async def step(self) -> int:
         """One look at every group; how many entries were taken over."""

@@ -23,7 +23,7 @@ def swept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 async def stage(swept_server: Server) -> AsyncIterator[Stage]:
     async with open_store(StoreSettings(swept_server.url, connections=64)) as store:
         with swept_server.client() as client:
-            yield Stage(swept_server.url, store._client, client)
+            yield Stage(swept_server.url, store.address, store.nodes, client)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:

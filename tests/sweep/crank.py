@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 
 from joelclaw_bus import Functions, Limits, Slot, Worker, WorkerSettings
+from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.housekeeper import Housekeeper
@@ -28,7 +29,7 @@ from joelclaw_bus.takeover import Takeover
 from tests.sweep.faults import FaultyStore
 from tests.sweep.ledger import Stopped
 
-TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper)
+TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper, Auditor)
 
 
 class Unwired:
@@ -120,7 +121,9 @@ class Crank:
 
     async def deliver(self) -> None:
         """What the scripts posted is delivered, as `Outbox.run` does it: what fails stays for the sweep."""
-        while self.worker.outbox._receive.statistics().current_buffer_used:
+        before = -1
+        while before < len(self.troubles):  # each trouble has cost one item, so this ends
+            before = len(self.troubles)
             with self.trying():
                 await self.worker.outbox.drain()
 
@@ -151,11 +154,22 @@ class Crank:
         with self.trying():
             await promoter.step()
 
+    async def register(self) -> None:
+        """Its first heartbeat, before it has read anything: it says which slots and functions there are."""
+        (keeper,) = self.parts.all(Housekeeper)
+        await keeper.heartbeat()
+
     async def keep_house(self) -> None:
         (keeper,) = self.parts.all(Housekeeper)
         with self.trying():
             await keeper.heartbeat()
             await keeper.sweep()
+
+    async def audit(self) -> None:
+        """One round of the auditor, by the worker that sweeps."""
+        (auditor,) = self.parts.all(Auditor)
+        with self.trying():
+            await auditor.round()
 
     async def tick(self) -> None:
         """Every schedule enqueues what is due by now."""

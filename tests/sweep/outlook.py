@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_bus import Slot, Store
+from joelclaw_bus import Store
 from joelclaw_bus.keys import kind_of
 
 Keys = dict[str, list[str]]
@@ -79,7 +79,7 @@ async def time_passes(store: Store, ms: int) -> None:
     for key in keys.get("outbox", []) + keys.get("permits", []):
         for member in await store.call("ZRANGE", key, 0, -1):
             await store.call("ZINCRBY", key, -ms, member)  # what has no end (+inf) keeps none
-    for key in keys.get("claimer", []) + keys.get("sweeper", []):
+    for key in [k for row in ("claimer", "sweeper", "auditor") for k in keys.get(row, [])]:
         await store.call("DEL", key)
 
 
@@ -90,7 +90,3 @@ def _pairs(rows: list[Any]) -> list[tuple[bytes, bytes]]:
 def _order(entry: bytes) -> tuple[int, int]:
     ms, _, number = entry.partition(b"-")
     return int(ms), int(number)
-
-
-def slots_of(store: Store, keys: Keys) -> list[Slot]:
-    return [store.keys.slot_of_key(key) for key in keys.get("event stream", [])]

@@ -168,6 +168,7 @@ class Crank:
     async def audit(self) -> None:
         """One round of the auditor, by the worker that sweeps."""
         (auditor,) = self.parts.all(Auditor)
+        auditor.walk.confirmed.patience_ms = 0  # between two turns nothing is under way
         with self.trying():
             await auditor.round()
 
@@ -186,8 +187,8 @@ class Crank:
         with self.trying():
             self.leases.renew()
 
-    async def round(self) -> None:
-        """Everything once: what a whole worker does within a second."""
+    async def round(self, *, audit: bool) -> None:
+        """Everything once: what a whole worker does within a second, and within a minute the auditor."""
         await self.take_over()
         await self.tick()
         await self.read()
@@ -196,6 +197,8 @@ class Crank:
         await self.rematch()
         await self.sweep()
         await self.keep_house()
+        if audit:
+            await self.audit()
         await self.read()
         await self.deliver()
 

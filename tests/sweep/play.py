@@ -167,7 +167,7 @@ class Play:
         await self.scenario.resume(w)
         outlook = Outlook([], None)
         for _ in range(ROUNDS):
-            await w.round()
+            await w.round(audit=self.kind.spoilt)
             outlook = await look(self.raw)
             if not outlook.left:
                 return

@@ -28,16 +28,18 @@ class Outlook:
 
 async def keys_of(store: Store) -> Keys:
     """The keys of this prefix, by their row in `keys.py`; those it doesn't know under ''."""
-    found: Keys = {}
+    keys = set[str]()  # SCAN may name a key twice
     cursor = b"0"
     while True:
         cursor, page = await store.call("SCAN", cursor, "MATCH", f"*{store.settings.prefix}*", "COUNT", 5000)
-        for raw in page:
-            key = raw.decode()
-            kind = kind_of(key, store.settings.prefix)
-            found.setdefault(kind.row if kind else "", []).append(key)
+        keys.update(raw.decode() for raw in page)
         if cursor == b"0":
-            return found
+            break
+    found: Keys = {}
+    for key in sorted(keys):
+        kind = kind_of(key, store.settings.prefix)
+        found.setdefault(kind.row if kind else "", []).append(key)
+    return found
 
 
 async def look(store: Store) -> Outlook:

@@ -177,7 +177,9 @@ class World:
         self.same(f"{consumer} takes over {slot} for {fn}", told, should)
         return told  # type: ignore[no-any-return]  # one of the two, as the specification answers
 
-    def take_over(self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int) -> list[Hand]:
+    def take_over(
+        self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int
+    ) -> list[Hand]:
         """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
         cursor, taken = (0, 0), list[Hand]()
         for _ in range(pages):

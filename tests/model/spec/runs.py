@@ -105,9 +105,7 @@ def park(
     return due
 
 
-def finish(
-    bus: Bus, h: Hand, status: str, *, result: str, error: str, keep: bool, items: Sequence[Item]
-) -> Any:
+def finish(bus: Bus, h: Hand, status: str, *, result: str, error: str, keep: bool, items: Sequence[Item]) -> Any:
     """The one end of a run: status, result, dead letter, what it sends and the acknowledgement, in one step."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
     why = not_owner(bus, h)
@@ -192,7 +190,14 @@ def mend(bus: Bus, slot_name: str) -> Any:
             else:
                 run.error = "its event was lost with its stream, before the run rested"
                 slot.dead.add(bus.now, {"kind": "lost", "function": run.fn, "run": name, "error": run.error})
-                run.state, run.status, run.ended, run.claim, run.at, run.begins = "ended", "failed", bus.now, "", "", None
+                run.state, run.status, run.ended, run.claim, run.at, run.begins = (
+                    "ended",
+                    "failed",
+                    bus.now,
+                    "",
+                    "",
+                    None,
+                )
                 slot.ended[name] = bus.now
                 lost.append(name)
     return put_back, lost

@@ -4,13 +4,15 @@ and in pairs. A worker, its auditor with it, then works until nothing is left to
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 import anyio
 
-from joelclaw_bus import Functions, Limits
+from joelclaw_bus import Event, Functions, Limits, Step, event
 from joelclaw_bus.observer import AuditFound, OutboxUndeliverable, StreamLost, TakenOver
+from joelclaw_bus.reader import GroupReader
+from joelclaw_contracts import EventModel
 from tests.support.open_work import OpenWork, functions
 from tests.sweep.crank import Crank
 from tests.sweep.harm import Harm, harms_of
@@ -18,6 +20,7 @@ from tests.sweep.outlook import look
 from tests.sweep.play import Play, Stage
 from tests.sweep.plays import play_all
 from tests.sweep.scenario import Scenario
+from tests.sweep.scenarios.events import Done, Job
 
 PAIRS, SEED = 60, 4
 
@@ -28,12 +31,26 @@ class Loss(Scenario):
     spoilt = True
     harms: ClassVar[Sequence[int]] = ()
 
+    sends: ClassVar[Mapping[str, EventModel]] = {"waits": Job()}
+
     def declare(self, functions_: Functions) -> None:
         self.functions = functions([])
+
+        @self.functions.function("test/wait", on=[event(Job)], retries=1, awaits=[Done])
+        async def wait(e: Event[Job], step: Step) -> None:
+            await step.wait_for_event("answer", Done, match={"name": "yes"}, timeout=0.5)
 
     async def prepare(self) -> None:
         self.work = OpenWork(self.play.raw, Limits())
         await self.work.prepare()
+        async with self.play.worker() as w:
+            reader = next(r for r in w.parts.all(GroupReader) if r.fn.id == "test/wait")
+            await w.register()
+            await self.play.send(w, "waits")
+            await reader.ensure()
+            await reader.step(w.store)
+            await w.handled()
+            await w.deliver()
         there = await harms_of(self.play.raw)
         self.done = [there[n] for n in self.harms]
         for harm in self.done:
@@ -59,9 +76,11 @@ class Lost(Play):
             await self._drive()
             self.complaints += [f"left: {line}" for line in (await look(self.raw)).left]
             assert isinstance(self.scenario, Loss)
+            self.scenario.work.runs["waits"] = "test/wait:waits"
             work, named = self.scenario.work, " ".join(str(f) for kind in TELLS for f in self.seen.all(kind))
             for name, run in work.runs.items():
-                state = await self.raw.call("HGET", work.slot.run(run), "state")
+                slot = self.raw.keys.slot("test/job") if name == "waits" else work.slot
+                state = await self.raw.call("HGET", slot.run(run), "state")
                 if state != b"ended" and run not in named and name != "over":  # that one had its end before
                     self.complaints.append(f"{name} is {state!r}, and nobody was told")
             await self._strike()

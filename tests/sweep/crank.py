@@ -217,18 +217,12 @@ async def crank(
     worker = Worker(store, functions, settings, limits, observer, also)
     clock = worker.clock
     assert clock is not None
-    worker.leases = leases = Leases(
-        settings.lease_ms,
-        worker.consumer,
-        store.blocking_client(5.0),
-        lambda do: do(),
-        lambda _error: clock.disturbed(),
-    )
+    worker.leases = leases = worker.renewal(clock)
     parts = Unwired()
     turned = Crank(store, worker, leases, parts)
     try:
         async with anyio.create_task_group() as tasks:
-            handlers = Handlers(tasks, worker._executor(leases, clock), worker.spells, settings.parallel)
+            handlers = Handlers(tasks, worker.executor(leases, clock), worker.spells, settings.parallel)
             takeover = worker._gather(clock).start(parts, handlers)  # type: ignore[arg-type]  # it stands for the group
             tasks.start_soon(takeover.alone)
             yield turned

@@ -19,6 +19,10 @@ def _monotonic_ms() -> float:
     return time.monotonic() * 1000
 
 
+def _wall_ms() -> float:
+    return time.time() * 1000
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     """What one node said: its process, its role, and its time against ours."""
@@ -30,11 +34,12 @@ class _Reading:
 
 @dataclass
 class ServerClock:
-    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock in ms, handed in by tests."""
+    """`tolerance_ms`: a quarter lease. `local`, `wall`: our monotonic and our wall clock in ms, handed in by tests."""
 
     store: Store
     tolerance_ms: float
     local: Callable[[], float] = _monotonic_ms
+    wall: Callable[[], float] = _wall_ms
     _readings: dict[str, _Reading] = field(default_factory=dict)
     _steady_since: float = field(default=float("-inf"))
 
@@ -54,7 +59,7 @@ class ServerClock:
 
     def _now_of(self, reading: _Reading | None) -> int:
         reading = reading or next(iter(self._readings.values()), None)
-        return round(time.time() * 1000 if reading is None else self.local() + reading.offset)
+        return round(self.wall() if reading is None else self.local() + reading.offset)
 
     def steady_for_ms(self) -> float:
         """How long nothing has jumped, on any node."""

@@ -18,7 +18,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, TickEnqueued
+from joelclaw_bus.observer import AuditFound, Observer, TickEnqueued
 from joelclaw_bus.slot_calls import Early, SlotCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
@@ -77,14 +77,15 @@ class Scheduler:
             silent_ms=SILENT_MS,
         )
         self._first_us = registered.first_us
+        if registered.lost:
+            self.observer.saw(AuditFound(self.slot.name, "schedule-lost", (self.schedule,), "repaired"))
         if registered.ours:  # else we'd put back the other's generation and mark if the store lost them
             self._generation, self._mark_ms = registered.generation, registered.mark_ms
         return registered.ours
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
-        upcoming = next(self.trigger.expression.instants(self._mark_ms))
-        wait = (upcoming - self.clock.now_at(self.slot.stream)) / 1000
+        wait = (self.upcoming() - self.clock.now_at(self.slot.stream)) / 1000
         if wait > 0:
             # In naps: the server's clock may be set, and a loss of the mark must be noticed.
             await anyio.sleep(min(wait, LONGEST_NAP))
@@ -99,6 +100,10 @@ class Scheduler:
                 return True
             self._mark_ms = nominal
         return True
+
+    def upcoming(self) -> int:
+        """The nominal instant after the mark."""
+        return next(self.trigger.expression.instants(self._mark_ms))
 
     def due(self) -> list[int]:
         """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""

@@ -155,7 +155,7 @@ class Store:
                 await pubsub.subscribe(channel)
             except FAULTS as error:
                 raise translate(error, self.where) from error
-            yield Listener(pubsub, self.where)
+            yield Listener(pubsub, self.where, self.settings.deadline, anyio.current_time())
         finally:
             with anyio.CancelScope(shield=True):
                 if pubsub is not None:
@@ -200,18 +200,31 @@ class Reader:
 
 @dataclass(eq=False)
 class Listener:
-    """Messages of one channel."""
+    """Messages of one channel. On a quiet one nothing would tell that its connection is dead, so it is asked."""
 
     _pubsub: Any
     _where: str
+    _deadline: float
+    _heard: float
+    _asked: bool = False
 
     async def next(self, timeout: float) -> bytes | None:
-        """The next message, or None after `timeout` seconds."""
+        """The next message, or None after `timeout` seconds. StoreUnavailable when even a PING gets no answer."""
         try:
             message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout)
+            now = anyio.current_time()
+            if message:
+                self._heard, self._asked = now, False
+            elif now - self._heard > self._deadline:
+                if self._asked:
+                    raise StoreUnavailable(
+                        self._where, f"its subscription is silent, a PING too, for {self._deadline} s"
+                    )
+                await self._pubsub.ping()
+                self._heard, self._asked = now, True
         except FAULTS as error:
             raise translate(error, self._where) from error
-        return bytes(message["data"]) if message else None
+        return bytes(message["data"]) if message and message["type"] == "message" else None
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ if not count then return { 0, why } end
 local now = now_ms()
 local rec = redis.call('HMGET', KEYS[3], 'state', 'at', 'v', 'begins')
 if rec[1] then
-  if tonumber(rec[3]) > RECORD_FORMAT then return { 0, 'newer' } end
+  if (tonumber(rec[3]) or 0) > RECORD_FORMAT then return { 0, 'newer' } end
   if rec[1] == 'ended' then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'ended' } end
   if rec[2] ~= at then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'open' } end
 else

@@ -6,13 +6,11 @@ import pytest
 
 from joelclaw_bus.durability import NOTHING, Durability, Kind, ServerFacts, hindrance, promise
 
-GOOD = ServerFacts(append_only=True, fsync="everysec", waitaof=True, replicas=2, kind="sentinel")
+GOOD = ServerFacts(append_only=True, fsync="everysec", replicas=2, kind="sentinel")
 
 
-def facts(
-    append_only: bool = True, fsync: str = "everysec", waitaof: bool = True, replicas: int = 0, kind: Kind = "single"
-) -> ServerFacts:
-    return ServerFacts(append_only, fsync, waitaof, replicas, kind)
+def facts(append_only: bool = True, fsync: str = "everysec", replicas: int = 0, kind: Kind = "single") -> ServerFacts:
+    return ServerFacts(append_only, fsync, replicas, kind)
 
 
 def test_the_three_levels_say_three_different_sentences() -> None:
@@ -47,12 +45,11 @@ def test_what_can_be_lost_follows_from_level_and_settings(
 @pytest.mark.parametrize(
     ("level", "given", "at_least", "why"),
     [
-        ("memory", facts(append_only=False, waitaof=False), 1, ""),
-        ("local", facts(), 1, ""),
-        ("local", facts(waitaof=False, fsync="always"), 1, ""),
+        ("memory", facts(append_only=False), 1, ""),
+        ("local", facts(fsync="always"), 1, ""),
         ("local", facts(append_only=False), 1, "appendonly yes"),
-        ("local", facts(waitaof=False), 1, "appendfsync is everysec"),
-        ("local", facts(waitaof=False, fsync="unknown"), 1, "appendfsync is unknown"),
+        ("local", facts(), 1, "and it is everysec"),
+        ("local", facts(fsync="unknown"), 1, "and it is unknown"),
         ("replica", facts(replicas=1), 1, ""),
         ("replica", facts(replicas=0), 1, "needs 1 online and the server reports 0"),
         ("replica", facts(replicas=1), 2, "needs 2 online and the server reports 1"),
@@ -65,6 +62,6 @@ def test_a_server_that_cannot_give_a_level_is_told_why(level: str, given: Server
 
 
 def test_a_hindrance_is_one_line_with_a_remedy() -> None:
-    said = hindrance(Durability.LOCAL, facts(waitaof=False))
+    said = hindrance(Durability.LOCAL, facts())
     assert "\n" not in said
-    assert "set appendfsync always, or JOELCLAW_DURABILITY=memory" in said
+    assert "set it, or JOELCLAW_DURABILITY=memory" in said

@@ -1,11 +1,10 @@
 """What an acknowledgement promises: a level and the server's facts in, plain words out. No I/O.
 
-| level     | an acknowledged write                            | by                                          |
-|-----------|--------------------------------------------------|---------------------------------------------|
-| `memory`  | is in the server's memory (the default)          | the server's answer                         |
-| `local`   | is on the server's own disk                      | WAITAOF, or appendfsync always where it has |
-|           |                                                  | no WAITAOF                                  |
-| `replica` | is in the memory of every replica that is online | WAIT for all of them                        |
+| level     | an acknowledged write                            | by                       |
+|-----------|--------------------------------------------------|--------------------------|
+| `memory`  | is in the server's memory (the default)          | the server's answer      |
+| `local`   | is on the server's own disk                      | appendfsync always       |
+| `replica` | is in the memory of every replica that is online | WAIT for all of them     |
 
 `doctor`, `docs/promises.md` and the start say these sentences; the tests hold the documents against them.
 """
@@ -34,12 +33,11 @@ class Durability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; waitaof: whether it has the
-    command; replicas: those it reports as online (of a cluster: the fewest that any primary has)."""
+    """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; replicas: those it reports as
+    online (of a cluster: one node's)."""
 
     append_only: bool
     fsync: str
-    waitaof: bool
     replicas: int
     kind: Kind = "single"
 
@@ -47,11 +45,9 @@ class ServerFacts:
 def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
     """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
     fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
-    version = tuple(int(part) for part in fields.get("redis_version", "0.0").split(".")[:2])  # Valkey tells 7.2 here
     return ServerFacts(
         append_only=fields.get("aof_enabled") == "1",
         fsync=fsync.decode() or "unknown",
-        waitaof=version >= (7, 2),
         replicas=online_of(info),
         kind=kind,
     )
@@ -102,10 +98,10 @@ def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
     """Why such a server can't give this level now, with the remedy; '' when it can."""
     if level is Durability.LOCAL and not facts.append_only:
         return "durability local needs the append-only file: set appendonly yes, or JOELCLAW_DURABILITY=memory"
-    if level is Durability.LOCAL and not facts.waitaof and facts.fsync != "always":
+    if level is Durability.LOCAL and facts.fsync != "always":
+        # Not WAITAOF: at everysec the servers that have it answer before the sync (decision 0061).
         return (
-            f"durability local needs WAITAOF (Valkey; Redis 7.2 or newer) or appendfsync always, and appendfsync is"
-            f" {facts.fsync}: set appendfsync always, or JOELCLAW_DURABILITY=memory"
+            f"durability local needs appendfsync always, and it is {facts.fsync}: set it, or JOELCLAW_DURABILITY=memory"
         )
     if level is Durability.REPLICA and facts.replicas < at_least:
         return (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from joelclaw_bus.durability import NOTHING, Durability, Kind, ServerFacts, hindrance, promise
+from joelclaw_bus.durability import ALWAYS, NOTHING, Durability, Kind, ServerFacts, hindrance, promise
 
 GOOD = ServerFacts(append_only=True, fsync="everysec", replicas=2, kind="sentinel")
 
@@ -26,10 +28,11 @@ def test_the_three_levels_say_three_different_sentences() -> None:
         ("memory", facts(fsync="always"), "stalls", NOTHING, "no replica"),
         ("memory", facts(fsync="no"), "stalls", "30 seconds", "no replica"),
         ("memory", facts(append_only=False), "last snapshot", "last snapshot", "no replica"),
-        ("memory", GOOD, "stalls", "2 seconds", "not reached the replica"),
+        ("memory", GOOD, *["not reached the replica"] * 3),
         ("local", facts(), NOTHING, NOTHING, "no replica"),
-        ("local", facts(kind="cluster", replicas=1), NOTHING, NOTHING, "not reached the replica"),
-        ("replica", GOOD, NOTHING, "on other machines", NOTHING),
+        ("local", facts(kind="cluster", replicas=1), *["not reached the replica"] * 3),
+        ("local", facts(kind="cluster"), NOTHING, NOTHING, "not reached the replica"),
+        ("replica", GOOD, NOTHING, "if all machines lose it at once", NOTHING),
         ("replica", facts(append_only=False, replicas=1), "last snapshot", "promote a replica", NOTHING),
     ],
 )
@@ -65,3 +68,14 @@ def test_a_hindrance_is_one_line_with_a_remedy() -> None:
     said = hindrance(Durability.LOCAL, facts())
     assert "\n" not in said
     assert "set it, or JOELCLAW_DURABILITY=memory" in said
+
+
+@pytest.mark.parametrize("kind", ["single", "sentinel", "cluster"])
+def test_the_page_on_promises_says_the_same(kind: Kind) -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "promises.md").read_text().split())
+    for level in Durability:
+        fsync = "always" if level is Durability.LOCAL else "everysec"
+        made = promise(level, facts(kind=kind, fsync=fsync, replicas=0 if kind == "single" else 1))
+        for said in (made.sentence, *(loss for _, loss in made.losses.rows())):
+            assert said in page, (kind, level, said)
+    assert all(always in page for always in ALWAYS)

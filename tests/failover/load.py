@@ -25,7 +25,7 @@ from tests.support.processes import Line, Workers
 from tests.support.worker_process import Done, Job
 
 SENDERS = 4
-PAUSE = 0.02
+PAUSE = 0.05
 DRAIN = 90.0
 
 

@@ -61,7 +61,8 @@ def online_of(info: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What of the acknowledged writes each event can take, as words."""
+    """What of the acknowledged writes each event can take, as words. Behind sentinels and in a cluster a death is a
+    failover: what the dead server's own disk holds is thrown away when it comes back."""
 
     server_killed: str
     power_cut: str
@@ -112,23 +113,22 @@ def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
 
 
 def _killed(level: Durability, facts: ServerFacts) -> str:
+    if facts.kind != "single" and facts.replicas:
+        return _failover(level, facts)
     if level is Durability.LOCAL:
         return f"{NOTHING} (its append-only file has it)"
-    if level is Durability.REPLICA and facts.kind != "single":
-        return f"{NOTHING} (a replica that has it takes over)"
     if not facts.append_only:
         return "everything since the last snapshot (append-only file is off)"
     return "nothing that reached its append-only file; while its disk stalls, up to the last 2 seconds"
 
 
 def _power(level: Durability, facts: ServerFacts) -> str:
-    if level is Durability.LOCAL:
-        return f"{NOTHING} (it was synced to disk before the answer)"
-    alone = _unsynced(facts)
+    alone = f"{NOTHING} (it was synced to disk before the answer)" if level is Durability.LOCAL else _unsynced(facts)
+    if facts.kind != "single" and facts.replicas:
+        after = _failover(level, facts)
+        return f"{after}; if all machines lose it at once, {alone}" if level is Durability.REPLICA else after
     if level is Durability.REPLICA:
-        if facts.kind == "single":
-            return f"{alone}, unless you promote a replica on another machine: that has all of it"
-        return f"{NOTHING}, if the replicas stand on other machines; all at once lose {alone}"
+        return f"{alone}, unless you promote a replica on another machine: that has all of it"
     return alone
 
 

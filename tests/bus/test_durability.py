@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from joelclaw_bus import load_script
 from joelclaw_bus.durability import ALWAYS, NOTHING, Durability, Kind, ServerFacts, hindrance, promise
+from joelclaw_bus.script import scripts_of
 
 GOOD = ServerFacts(append_only=True, fsync="everysec", replicas=2, kind="sentinel")
 
@@ -79,3 +81,17 @@ def test_the_page_on_promises_says_the_same(kind: Kind) -> None:
         for said in (made.sentence, *(loss for _, loss in made.losses.rows())):
             assert said in page, (kind, level, said)
     assert all(always in page for always in ALWAYS)
+
+
+NEED_NOT_WAIT = {
+    *("begin", "ensure_group", "hand_back", "housekeep", "keep_permit", "mend", "outbox_done", "outbox_take"),
+    *("audit_runs", "audit_slot", "audit_waits", "mend_permit", "mend_wait", "mend_waits"),
+    *("promote", "register_schedule", "renew", "retire", "takeover"),
+}
+
+
+def test_every_script_waits_for_its_level_but_those_that_say_why_not() -> None:
+    """A new script waits unless it is named here, too: to lose what somebody relied on must be a decision."""
+    assert {n for n in scripts_of("joelclaw_bus") if not load_script("joelclaw_bus", n).confirmed} <= NEED_NOT_WAIT
+    for package in ("joelclaw_healing", "joelclaw_health"):
+        assert all(load_script(package, name).confirmed for name in scripts_of(package))

@@ -16,18 +16,18 @@ import anyio
 
 from joelclaw_bus.durability import Durability
 from tests.failover.kills import SentinelKills, ShardKills
-from tests.failover.load import Account, Load, write_figure
+from tests.failover.load import PAUSE, Account, Load, write_figure
 from tests.support.replicated import Sentinels
 from tests.support.sharded import Shards
 from tests.support.worker_process import Job
 
 
-def drill(on: str, level: str, kills: int, directory: Path) -> Account:
+def drill(on: str, level: str, kills: int, pause: float, directory: Path) -> Account:
     servers = Sentinels(directory / "servers") if on == "sentinel" else Shards(directory / "servers")
     trouble = SentinelKills(servers) if isinstance(servers, Sentinels) else ShardKills(servers, Job.event_name)
     try:
         servers.start()
-        return anyio.run(Load(servers.url, directory, level).run, trouble, kills)
+        return anyio.run(Load(servers.url, directory, level, pause=pause).run, trouble, kills)
     finally:
         servers.stop()
 
@@ -46,11 +46,12 @@ def main() -> int:
     asked.add_argument("--kills", type=int, default=50)
     asked.add_argument("--level", action="append", choices=list(Durability))
     asked.add_argument("--on", choices=["sentinel", "cluster"], default="sentinel")
+    asked.add_argument("--pause", type=float, default=PAUSE, help="seconds between the sends of one sender")
     args = asked.parse_args()
     failed = False
     for level in args.level or list(Durability):
         directory = Path(tempfile.mkdtemp(prefix="joelclaw-failover-"))
-        account = drill(args.on, level, args.kills, directory)
+        account = drill(args.on, level, args.kills, args.pause, directory)
         write_figure(account)
         if why := missed(account):
             failed = True

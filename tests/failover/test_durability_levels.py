@@ -32,6 +32,7 @@ async def at(url: str, level: str, **more: int) -> AsyncIterator[Store]:
         yield store
 
 
+@pytest.mark.parametrize("binary", ["valkey", "redis"], indirect=True)
 @pytest.mark.parametrize("level", list(Durability))
 async def test_every_level_acknowledges_on_healthy_servers(sentinels: Sentinels, level: str) -> None:
     with sentinels.primary().client() as client:
@@ -42,6 +43,7 @@ async def test_every_level_acknowledges_on_healthy_servers(sentinels: Sentinels,
         assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
 
 
+@pytest.mark.parametrize("binary", ["valkey", "redis"], indirect=True)
 async def test_a_write_that_a_replica_has_not_is_not_acknowledged_and_its_repeat_neither(sentinels: Sentinels) -> None:
     """The repeat finds everything done and writes nothing: a bare WAIT would call that confirmed on Valkey."""
     replica = sentinels.replicas()[0]

@@ -11,11 +11,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits simulate lock clean
+.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability
 .DEFAULT_GOAL := help
 
 help: ## What there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## The environment, in .venv
 $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
@@ -37,6 +37,12 @@ test: setup ## Pass the tests
 
 chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+failover: setup ## Kill the primary 50 times under load, at each durability level (KILLS=, ON=sentinel|cluster)
+	@$(BIN)/python -m tests.failover.drill --kills $(or $(KILLS),50) --on $(or $(ON),sentinel)
+
+durability: setup ## What the durability levels cost, as ratios
+	@$(BIN)/python -m bench.durability
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .

@@ -176,7 +176,8 @@ async def test_a_store_with_a_run_in_every_state_is_sound(work: OpenWork) -> Non
 
 @pytest.mark.parametrize("c", CASES, ids=lambda c: f"{c.row}: {c.what}")
 async def test_what_was_harmed_is_named_and_its_runs_end_or_go_on(work: OpenWork, c: Case) -> None:
-    audit = Audit(work.store, *(() if c.row == "slots" else (work.slot, work.permits_slot)))
+    slots = () if c.row == "slots" else (work.slot, work.permits_slot)
+    audit = Audit(work.store, *slots, takes_turns=c.row != "auditor")
     for command in await c.harm(work):
         await work.store.call(*command)
     # The second pass may name what the first made visible; the third has nothing more to say.
@@ -247,7 +248,7 @@ async def test_of_many_auditors_at_once_one_repairs_and_tells(work: OpenWork) ->
 async def test_a_dead_auditor_s_turn_ends(work: OpenWork) -> None:
     await work.store.call("SET", work.slot.auditor, "dead-worker", "PX", 200)
     await work.store.call("DEL", work.slot.open)
-    audit = Audit(work.store, work.slot)
+    audit = Audit(work.store, work.slot, takes_turns=False)
     await audit.auditor.pages.runs(work.slot)  # nothing is listed: only the walk could find them
     await later(work.store, 250)
     assert rules_of(await audit.once())["unlisted"] == 7
@@ -282,7 +283,6 @@ async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
     async def watch() -> None:
         while not stop.is_set():
             await watcher.once()
-            await one_store.call("DEL", one_store.keys.slot(Asked.event_name).auditor)
 
     publisher, wanted = Publisher(one_store), 240
     async with (
@@ -365,7 +365,6 @@ async def registered(store: Store, seen: Seen) -> None:
         return not await store.call("ZCARD", store.keys.slot("test/asked").outbox)
 
     await until(delivered)
-    await store.call("DEL", store.keys.slot("test/asked").auditor)  # the worker's own had its turn, an hour's
 
 
 async def test_what_is_harmed_all_at_once_is_repaired_on_every_server(store: Store) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from joelclaw_bus import Event, Functions, Publisher, Step, Store, event
+from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.keys import _BUS_KINDS, _KINDS
 from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
+from joelclaw_bus.slot_calls import Superseded
 from joelclaw_bus.store import Command
 from tests.support.audit import Audit, rules_of
 from tests.support.open_work import ASK, Asked, OpenWork, Told, functions
@@ -303,6 +304,27 @@ async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
         stop.set()
     assert [f for seen in (watcher.seen, first, second) for f in seen.all(AuditFound)] == []
     assert len(got) == wanted
+
+
+@pytest.mark.parametrize("field", ["expression", "generation", "mark", "all"])
+async def test_a_schedule_that_lost_a_field_goes_on_from_what_its_scheduler_knows_and_says_so(
+    one_store: Store, field: str
+) -> None:
+    calls, slot = SlotCalls(one_store, Limits()), one_store.keys.cron_slot(ASK)
+    first = await calls.register_schedule(slot, "s", "* * * * *", silent_ms=1_000)
+    mark = first.mark_ms - 60_000
+    fields = [f"s:{name}" for name in (("expression", "generation", "mark") if field == "all" else (field,))]
+    await one_store.call("HSET", slot.cron, "s:mark", mark)
+    await one_store.call("HDEL", slot.cron, *fields)
+    ticked = await calls.tick(slot, "s", first.generation, mark + 30_000, {b"data": b"{}"})
+    assert ticked is True if field in ("expression", "mark") else isinstance(ticked, Superseded)
+    known = {"generation": first.generation, "mark_ms": mark, "first_us": first.first_us, "silent_ms": 1_000}
+    again = await calls.register_schedule(slot, "s", "* * * * *", **known)
+    assert again.ours
+    assert again.lost == (field != "mark")  # that was put back by the tick
+    assert again.mark_ms == (mark + 30_000 if ticked is True else mark)
+    assert not (await calls.register_schedule(slot, "s", "* * * * *", **known)).lost
+    assert await calls.tick(slot, "s", again.generation, again.mark_ms + 1, None) is True
 
 
 def waiting(came: list[bool]) -> Functions:

@@ -28,6 +28,9 @@ from joelclaw_contracts import EventModel
 from tests.chaos.ledger import Ledger
 
 KINDS = {"plain": 0.76, "slow": 0.08, "sleeps": 0.04, "late": 0.04, "sends": 0.04, "waits": 0.04}
+EACH_SECOND = "* * * * * *"
+RARELY = "0 0 29 2 *"
+"""A schedule under which the ticks that are there are handled, and no more of them come."""
 PATIENCE = 600.0
 """Longer than any part lasts: a wait that ends by its time-out missed its event."""
 LOOK_BACK = 120.0
@@ -113,15 +116,15 @@ def working(ledger: Ledger, *, newer: bool) -> Functions:
     return functions
 
 
-def ticking(ledger: Ledger, schedules: int) -> Functions:
-    """The functions of the cron part: `schedules` schedules, each due every second, fifty to a function."""
+def ticking(ledger: Ledger, schedules: int, *, every: str) -> Functions:
+    """The functions of the cron part: `schedules` schedules, fifty to a function."""
     functions = Functions()
     for first in range(0, schedules, SCHEDULES_PER_FUNCTION):
         count = min(SCHEDULES_PER_FUNCTION, schedules - first)
 
         @functions.function(
             f"{TICKS}-{first // SCHEDULES_PER_FUNCTION}",
-            on=[cron("* * * * * *", misfire="all", overlap="queue") for _ in range(count)],
+            on=[cron(every, misfire="all", overlap="queue") for _ in range(count)],
             retries=2,
         )
         async def tick(e: Event[Tick], step: Step) -> None:

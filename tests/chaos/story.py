@@ -90,6 +90,10 @@ class Story:
         """Whether any worker ran at all."""
         return any(life.up <= at < life.ended and not life.paused(at, at) for life in self.lives.values())
 
+    def could_act(self, at: float) -> bool:
+        """Whether any worker ran then, and could reach a store on a machine that did not stand still."""
+        return self.attended(at) and not self.store_was_out(at, at)
+
     def store_was_out(self, since: float, until: float) -> bool:
         return any(a <= until and b >= since for a, b in self.outages)
 

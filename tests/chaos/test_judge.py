@@ -70,6 +70,14 @@ def test_while_nobody_is_there_nobody_is_late() -> None:
     assert missed(tale) == []
 
 
+def test_while_the_store_is_away_nobody_is_late() -> None:
+    tale = healthy()
+    sins_recovery.a_takeover_is_late(tale)
+    tale.tell(10.1, 1, "store killed")
+    tale.tell(11.5, 1, "store back")
+    assert missed(tale) == []
+
+
 def test_a_write_that_the_next_begin_found_is_no_zombie_s_though_its_line_came_later() -> None:
     tale = healthy()
     tale.step(13.15, 100, "b1", f"{WORK}:plain-2", "rest")

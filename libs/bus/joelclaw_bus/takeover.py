@@ -33,6 +33,8 @@ PAGE = 16
 ALONE_FROM = 1
 """Begins without an end, counted from the second delivery on, after which a run may be a poison."""
 ALONE_LEASES = 5
+LEFT_BY_ONE = 2
+"""A dead worker leaves at most so many rooms full: it may fill one from each of a function's two streams."""
 LOOKS_A_LEASE = 3
 SHORTEST_NAPS_A_LEASE = 60
 
@@ -49,7 +51,7 @@ class Suspect:
 
 @dataclass
 class Takeover:
-    """The recovery loop of one worker, over all its functions. `places`: of each function so many beside each other."""
+    """The recovery loop of one worker, over all its functions. `parallel`: the worker's, see LEFT_BY_ONE."""
 
     groups: list[tuple[Function, Slot]]
     executor: Executor
@@ -59,7 +61,7 @@ class Takeover:
     trouble: Trouble
     lease_ms: int
     pauses: Pauses
-    places: int
+    parallel: int
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
     _rooms: dict[str, Room] = field(default_factory=dict)
     _lane: list[Suspect] = field(default_factory=list)
@@ -121,7 +123,7 @@ class Takeover:
 
     def _free(self, fn: Function) -> int:
         """How many more may be taken: whichever way they will run."""
-        room = self._rooms.setdefault(fn.id, Room(self.places))
+        room = self._rooms.setdefault(fn.id, Room(LEFT_BY_ONE * self.parallel))
         free = min(PAGE, PAGE - len(self._lane), room.places - room.used)
         self._starved |= free <= 0
         return free

@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check lock clean
+.PHONY: help setup demo up test chaos check waits lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -42,6 +42,9 @@ check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
+	@$(BIN)/python bench/waits.py
 
 lock: ## Compile the lock files anew (hashes, no addresses)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

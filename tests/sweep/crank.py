@@ -18,6 +18,7 @@ from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.housekeeper import Housekeeper
 from joelclaw_bus.leases import Leases
+from joelclaw_bus.matcher import Matcher
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.promoter import Promoter
@@ -27,7 +28,7 @@ from joelclaw_bus.takeover import Takeover
 from tests.sweep.faults import FaultyStore
 from tests.sweep.ledger import Stopped
 
-TURNED = {"run", "alone", "listen"}
+TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper)
 
 
 class Unwired:
@@ -38,8 +39,7 @@ class Unwired:
 
     def start_soon(self, loop: Callable[..., Any], *args: object, name: object = None) -> None:
         owner = getattr(loop, "__self__", None)
-        turned = isinstance(owner, GroupReader | Takeover | Promoter | Outbox | Scheduler | Housekeeper)
-        if not turned or loop.__name__ not in TURNED:
+        if not isinstance(owner, TURNED) or loop.__name__ not in ("run", "alone", "listen", "recover"):
             raise AssertionError(f"the worker has a loop that the sweep does not turn: {loop}; teach Crank to turn it")
         if owner not in self.loops:
             self.loops.append(owner)
@@ -76,6 +76,8 @@ class Crank:
     async def begin_reading(self) -> None:
         """The same, and the handlers are at work."""
         for reader in self.parts.all(GroupReader):
+            if reader.pauses.holds(reader.fn.id):
+                continue
             with self.trying():
                 if id(reader) not in self._ensured:
                     await reader.ensure()
@@ -98,6 +100,23 @@ class Crank:
             if unless:
                 either.start_soon(first, unless.wait)
         await anyio.lowlevel.checkpoint()
+
+    async def match(self) -> None:
+        """Every matcher looks once for events that runs wait for."""
+        for matcher in self.parts.all(Matcher):
+            with self.trying():
+                if id(matcher) not in self._ensured:
+                    await matcher.waits.ensure_group(matcher.slot)
+                self._ensured.discard(id(matcher))
+                matcher.last_cycle = float("-inf")
+                await matcher.step(self.store)
+                self._ensured.add(id(matcher))
+
+    async def rematch(self) -> None:
+        """Every matcher follows up what one that died had read."""
+        for matcher in self.parts.all(Matcher):
+            with self.trying():
+                await matcher._take_over()
 
     async def deliver(self) -> None:
         """What the scripts posted is delivered, as `Outbox.run` does it: what fails stays for the sweep."""
@@ -159,6 +178,8 @@ class Crank:
         await self.tick()
         await self.read()
         await self.deliver()
+        await self.match()
+        await self.rematch()
         await self.sweep()
         await self.keep_house()
         await self.read()
@@ -191,8 +212,7 @@ async def crank(
     try:
         async with anyio.create_task_group() as tasks:
             handlers = Handlers(tasks, worker._executor(leases, clock), worker.spells, settings.parallel)
-            takeover = worker._start_loops(parts, handlers, clock)  # type: ignore[arg-type]  # it stands for the group
-            worker.readers = parts.all(GroupReader)
+            takeover = worker._gather(clock).start(parts, handlers)  # type: ignore[arg-type]  # it stands for the group
             tasks.start_soon(takeover.alone)
             yield turned
             if turned.stopping:

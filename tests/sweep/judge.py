@@ -17,13 +17,13 @@ from collections import Counter
 from typing import Any
 
 from joelclaw_bus import Store
-from joelclaw_bus.observer import OutboxUndeliverable, RunEnded, RunsMended, Stuck, WorkerFault, WriteRefused
+from joelclaw_bus.observer import AuditFound, OutboxUndeliverable, RunEnded, Stuck, WorkerFault, WriteRefused
 from tests.support.seen import Seen
 from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
 from tests.sweep.outlook import keys_of
 from tests.sweep.scenario import Scenario
 
-RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4}
+RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4, "cancel": 0}
 """Where a script's arguments name the run."""
 
 
@@ -39,6 +39,8 @@ def _ends(book: Ledger) -> dict[str, set[tuple[object, object]]]:
     ends: dict[str, set[tuple[object, object]]] = {}
     for call in book.accepted("finish"):
         ends.setdefault(str(call.args[4]), set()).add((call.args[3], call.args[6]))
+    for call in book.accepted("cancel"):
+        ends.setdefault(str(call.args[0]), set()).add(("", "cancelled"))
     return ends
 
 
@@ -53,13 +55,14 @@ def _repeats(book: Ledger) -> list[str]:
     """Acts and handlers that began again though nothing had been lost."""
     wrong: list[str] = []
     done: set[tuple[str, str]] = set()  # recorded steps; an ended run is the step ''
+    cancelled: set[tuple[str, str]] = set()
     excused: Counter[tuple[str, str]] = Counter()  # how often an act may begin again
     tried: set[tuple[str, str]] = set()
     for line in book.lines:
         match line:
             case Acted(run, step, _):
                 what = (run, step)
-                if what in done or (run, "") in done:
+                if what in done or (run, "") in done or what in cancelled:
                     wrong.append(f"{step or 'the handler'} of {run} began again after its record")
                 elif what in tried and not excused[what]:
                     wrong.append(f"{step or 'the handler'} of {run} began again though nothing was lost")
@@ -74,9 +77,11 @@ def _repeats(book: Ledger) -> list[str]:
                     done.add((run, str(args[6])))
                 elif kind == "finish":
                     done.add((run, ""))
+                elif kind == "cancel":
+                    cancelled.add((run, ""))  # a handler at work may end its act: only its write is refused
                 elif kind == "park":
                     excused[(run, "")] += 1
-                    if args[10]:  # an attempt that failed: its unrecorded steps are tried anew
+                    if args[11]:  # an attempt that failed: its unrecorded steps are tried anew
                         excused.update(what for what in tried if what[0] == run and what[1])
             case _:
                 pass
@@ -99,18 +104,20 @@ def _early(book: Ledger) -> list[str]:
 def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     wrong = [str(f) for kind in (WorkerFault, OutboxUndeliverable, Stuck) for f in seen.all(kind)]
     if not scenario.spoilt:
-        wrong += [f"needed mending: {f}" for f in seen.all(RunsMended)]
+        wrong += [f"needed mending: {f}" for f in seen.all(AuditFound)]
     told = Counter(f.run for f in seen.all(RunEnded))
     wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > 1]
+    cancelled = {str(call.args[0]) for call in book.accepted("cancel")}
     if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
-        wrong += [f"refused to a worker that lives: {f}" for f in seen.all(WriteRefused)]
-        wrong += [f"the end of {run} was told to nobody" for run in _ends(book) if run not in told]
+        refused = [f for f in seen.all(WriteRefused) if f.run not in cancelled]
+        wrong += [f"refused to a worker that lives: {f}" for f in refused]
+        wrong += [f"the end of {run} was told to nobody" for run in {*_ends(book)} - cancelled - {*told}]
     return wrong
 
 
 async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
-    ended = {str(call.args[4]): call for call in book.accepted("finish")}
-    wrong = scenario.wrong_ends(Counter((str(c.args[0]), str(c.args[6])) for c in ended.values()))
+    ends = [(run.partition(":")[0], str(status)) for run, claims in _ends(book).items() for _, status in claims]
+    wrong = scenario.wrong_ends(Counter(ends))
     for name, many in scenario.events.items():
         rows = await store.call("XRANGE", store.keys.slot(name).stream, "-", "+")
         ids = Counter(_fields(row).get(b"id", row[0]) for row in rows)
@@ -125,10 +132,10 @@ async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
         kept = await store.call("HGET", slot.keys[1], f"s:{step}")
         if kept is not None and {bytes(kept)} != values:
             wrong.append(f"{run} keeps {kept!r} for step {step}, and answered {sorted(values)}")
-    return wrong + await _records(store)
+    return wrong + await _records(store, waits=bool(scenario.functions.awaited))
 
 
-async def _records(store: Store) -> list[str]:
+async def _records(store: Store, *, waits: bool) -> list[str]:
     """A run counts its steps, and their bytes, once each."""
     wrong = []
     for key in (await keys_of(store)).get("run", []):
@@ -137,6 +144,8 @@ async def _records(store: Store) -> list[str]:
         steps = [name for name in record if name.startswith(b"s:")]
         if int(record.get(b"steps", b"0")) != len(steps):
             wrong.append(f"{key} counts {record[b'steps']!r} steps, and has {len(steps)}")
+        if waits:
+            continue  # what came for it is counted as well
         rests = [name for name in steps if record[name].startswith(b'{"until":')]
         size = sum(len(record[name]) for name in steps if name not in rests)
         if int(record.get(b"bytes", b"0")) != size:

@@ -91,8 +91,9 @@ class Play:
             return
 
     def die(self) -> None:
-        """For handlers: their worker dies here."""
+        """For handlers: their worker dies here, unless it had to die before."""
         assert self._victim is not None
+        assert not self._victim.dead, "a handler began that ends every worker"
         self._victim.die()
 
     async def dying(self, drive: Callable[[Crank], Awaitable[None]], fault: Fault | None = None) -> None:

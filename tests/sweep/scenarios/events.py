@@ -20,3 +20,7 @@ class Done(EventModel):
     event_name: ClassVar[str] = "test/done"
 
     name: str = "a"
+
+
+class Failed(EventModel):
+    event_name: ClassVar[str] = "test/failed"

@@ -35,7 +35,7 @@ class Orphan:
     @property
     def beside(self) -> bool:
         """It did not have to wait for its turn as one that may be a poison."""
-        return self.next.begun < NEVER and self.next.begins <= 1
+        return self.next.begun < NEVER and self.next.begins <= 2
 
 
 def figures(story: Story, sizes: Sizes) -> list[Figure]:

@@ -1,6 +1,7 @@
 # Needs only Python 3.11, pip, venv, make and git. `make demo` shows it, `make up` runs it, `make test` proves it.
 PYTHON ?= python3
 ARGS ?= -n 2
+SEEDS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
@@ -10,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits lock clean
+.PHONY: help setup demo up test chaos check waits simulate lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -42,6 +43,9 @@ check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import anyio
 import pytest
 
 from joelclaw_bus import Backoff, Event, Functions, Publisher, Reject, Step, Store, event
@@ -39,6 +40,22 @@ async def test_an_event_runs_its_function_once(store: Store) -> None:
         await Publisher(store, "tests").send(Greeted(name="Ada"))
         await seen.wait(RunEnded)
     assert got == [("Ada", "tests")]
+
+
+async def test_two_functions_of_one_worker_run_the_same_event_at_the_same_time(store: Store) -> None:
+    functions, began = Functions(), {"test/greet": anyio.Event(), "test/wave": anyio.Event()}
+
+    async def meet(e: Event[Greeted], step: Step) -> None:
+        began[step.run_id.partition(":")[0]].set()
+        for each in began.values():
+            await each.wait()
+
+    for name in began:
+        functions.function(name, on=[event(Greeted)], retries=1)(meet)
+    async with working(store, functions) as seen:
+        await Publisher(store).send(Greeted(name="Ada"))
+        ended = await seen.wait(RunEnded, 2)
+    assert {f.function for f in ended} == set(began)
 
 
 async def test_an_event_by_a_bare_client_runs_too(store: Store) -> None:

@@ -100,6 +100,15 @@ class Door:
             begun = fenced
         return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted, fresh=not incoming.again)
 
+    def run_of(self, fn: Function, incoming: Incoming) -> str:
+        """The run that an entry belongs to; '' when it can't be read."""
+        if incoming.ready:
+            return incoming.fields.get(b"run", b"").decode("utf-8", "replace")
+        reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
+        if isinstance(reading, intake.Unreadable):
+            return ""
+        return run_id(fn.id, reading[0].id, given=bool(reading[1]))
+
     async def _fence(
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
     ) -> tuple[Begun, str] | None:

@@ -46,6 +46,11 @@ class Held:
     permit: HeldPermit | None = None
     lost: bool = False
 
+    @property
+    def name(self) -> tuple[str, str, str]:
+        """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
+        return self.delivery.source, self.delivery.function, self.delivery.entry
+
 
 @dataclass(eq=False)
 class Leases:
@@ -57,7 +62,7 @@ class Leases:
     call_soon: Callable[[Callable[[], None]], object]
     on_trouble: Callable[[BusError], object]
     watchdog: bool = False
-    _held: dict[tuple[str, str], Held] = field(default_factory=dict)
+    _held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _beat: float = field(default_factory=time.monotonic)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -66,16 +71,16 @@ class Leases:
 
     def take(self, delivery: Delivery) -> Held | None:
         """Hold a delivery; None when it is in our hands already: an entry never runs twice at once here."""
-        key = (delivery.source, delivery.entry)
+        held = Held(delivery)
         with self._lock:
-            if key in self._held:
+            if held.name in self._held:
                 return None
-            held = self._held[key] = Held(delivery)
+            self._held[held.name] = held
         return held
 
     def drop(self, held: Held) -> None:
         with self._lock:
-            self._held.pop((held.delivery.source, held.delivery.entry), None)
+            self._held.pop(held.name, None)
         if not self._held:
             self._emptied.set()
             self._emptied = anyio.Event()
@@ -154,6 +159,6 @@ class Leases:
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.
-        if self._held.get((held.delivery.source, held.delivery.entry)) is held:
+        if self._held.get(held.name) is held:
             held.lost = True
             held.scope.cancel()

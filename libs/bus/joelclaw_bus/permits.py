@@ -48,6 +48,13 @@ class Claimed:
             at_the_end=self.until_the_end,
         )
 
+    def on_cancel(self) -> OutboxItem:
+        """The same for a run that is cancelled: it goes, whichever begin took it, and so does its place in the line."""
+        held = self.held
+        return release_item(
+            held.member, self.function, self.key, "cancelled", self.ttl_ms, most=held.most, at_the_end=True
+        )
+
     def patience_ms(self, fallback_ms: int) -> int:
         """After how long a refused run asks again. Only those at the head ask often: thousands that all did would
         fill the ready stream before whoever was handed a permit."""

@@ -1,4 +1,4 @@
-"""Time and transport: what is due is promoted, what crosses slots is delivered.
+"""Time and transport: what is due is promoted, what crosses slots is delivered, pauses are looked up.
 
 Sleeps on its own clock until the earliest head it knows. A nudge tells of a new earlier one; a sweep, at least once a
 second, covers lost nudges. The slots that nobody subscribes to are swept by one elected process.
@@ -16,6 +16,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, Promoted, Stuck
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
@@ -33,6 +34,7 @@ class Promoter:
     own: list[Slot]
     calls: SlotCalls
     outbox: Outbox
+    pauses: Pauses
     clock: ServerClock
     observer: Observer
     trouble: Trouble
@@ -72,6 +74,8 @@ class Promoter:
 
     async def _sweep(self) -> None:
         self._swept_ms = self.clock.now_ms()
+        for function in await self.pauses.refresh():
+            self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
         orphans = await self._orphans()
         for slot in [*self.own, *orphans]:
             await self._turn(slot, self._promote)

@@ -18,7 +18,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, TickEnqueued
+from joelclaw_bus.observer import AuditFound, Observer, TickEnqueued
 from joelclaw_bus.slot_calls import Early, SlotCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
@@ -77,6 +77,8 @@ class Scheduler:
             silent_ms=SILENT_MS,
         )
         self._first_us = registered.first_us
+        if registered.lost:
+            self.observer.saw(AuditFound(self.slot.name, "schedule-lost", (self.schedule,), "repaired"))
         if registered.ours:  # else we'd put back the other's generation and mark if the store lost them
             self._generation, self._mark_ms = registered.generation, registered.mark_ms
         return registered.ours

@@ -16,8 +16,9 @@ from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck
 
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
-REFUSES_ALL = {"LOADING", "READONLY", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS"}
-"""Refusals under which nobody can renew or claim: to the leases they are an outage."""
+REFUSES_ALL = {"LOADING", "READONLY", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS", "NOTDURABLE"}
+"""Refusals under which nobody can renew or claim: to the leases they are an outage. NOTDURABLE is our own: the server
+can't give the durability level, so nothing may end."""
 
 
 def is_away(error: BusError) -> bool:

@@ -56,19 +56,19 @@ class ChoreActs(Base):
         w.same(f"trim {slot}", answer, streams.trim(w.bus, slot))
 
     @act(2, "faults", slot=SLOT)
-    def mend(self, slot: str) -> None:
-        self.world.mend(slot)
+    def audit(self, slot: str) -> None:
+        self.world.audit(slot)
 
     @act(1, "faults", what=on_ready_streams)
     def lose_a_ready_entry(self, what: tuple[str, str, Id]) -> None:
-        """A fault from outside, which `mend` heals."""
+        """A fault from outside, which the auditor heals."""
         w, (slot, fn, entry) = self.world, what
         w.do(w.store.call("XDEL", w.keys.slot(slot).ready(fn), text(entry)))
         streams.delete(w.bus.slot(slot).ready[fn], entry)
 
     @act(1, "faults", what=resting)
     def lose_a_due_time(self, what: tuple[str, str]) -> None:
-        """A fault from outside, which `mend` heals."""
+        """A fault from outside, which the auditor heals."""
         w, (slot, member) = self.world, what
         w.do(w.store.call("ZREM", w.keys.slot(slot).due, member))
         del w.bus.slot(slot).due[member]
@@ -94,7 +94,7 @@ class ChoreActs(Base):
             first_us=how["first"], silent_ms=SILENT,
         )  # fmt: skip
         answer = w.do(call)
-        told = (answer.generation, answer.mark_ms, answer.first_us, answer.ours)
+        told = (answer.generation, answer.mark_ms, answer.first_us, answer.ours, answer.lost)
         w.same("register a schedule", told, cron.register(w.bus, CRON, SCHEDULE, expression, **how, silent=SILENT))
         w.schedulers[scheduler, expression] = {"generation": told[0], "mark": told[1], "first": told[2]}
 

@@ -29,7 +29,7 @@ def drain(world: World) -> None:
 
 def _round(world: World) -> None:
     for slot in (ORDER, PAID):
-        world.mend(slot)
+        world.audit(slot)
         answer = world.do(world.calls.promote(world.keys.slot(slot)))
         world.same("promote", (answer.moved, answer.head_ms), streams.promote(world.bus, slot))
     for slot, fn in GROUPS:

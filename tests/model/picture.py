@@ -97,7 +97,7 @@ def expected(bus: Bus, keys: Keys) -> Picture:
         for entry, at in state.buried.items():
             picture[slot.buried(text(entry))] = str(at)
         for fn, (holder, _) in state.claimers.items():
-            picture[slot.claimer(fn)] = holder
+            picture[slot.claimer(fn)] = f"1|{holder}"
         picture |= _collections(slot, state)
     for (fn, key), gate in bus.gates.items():
         slot = keys.function_slot(fn)
@@ -143,6 +143,7 @@ def _run(name: str, run: Run) -> dict[str, str]:
     record |= {"attempt": run.attempt, "at": run.at or None, "claim": run.claim or None}
     record |= {"by": run.by or None, "steps": run.steps or None, "bytes": run.size, "begins": run.begins}
     record |= {"due": run.due, "error": run.error or None, "handed": 1 if run.handed else None}
+    record |= {"permit": json.dumps(run.permit, separators=(",", ":")) if run.permit else None}
     if run.state == "ended":
         record |= {"status": run.status, "result": run.result or None, "ended": run.ended}
     record |= {f"s:{step}": result for step, result in run.journal.items()}

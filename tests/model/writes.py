@@ -44,13 +44,14 @@ class Writes:
     def park(self, h: Hand, state: str, delay: int, *, step: str = "", error: str | None = None) -> Any:
         w = self.world
         items = given_back(w, h, rests=True) if state == "due" else []
-        item = items[0] if items else None
+        on_cancel = release(h) | {"claim": ""} if h.fn == BILL and w.permits.get(h.claim) else None
+        on_cancel = on_cancel and {field: value for field, value in on_cancel.items() if value}
         how: Any = {"attempts": 1, "error": error} if error is not None else {}
         call = w.runs.park(
-            w.delivery(h), state=state, channel="nudges", delay_ms=delay, step=step, item=w.item(item), **how
+            w.delivery(h), state=state, channel="nudges", delay_ms=delay, step=step, items=[w.item(i) for i in items], on_cancel=w.item(on_cancel), **how
         )
         answer = w.told(w.do(call))
-        should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, item=item)
+        should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, items=items, on_cancel=on_cancel)
         w.same(f"park {h} as {state}", answer, should)
         if isinstance(answer, int):
             w.ledger.parked(h, state, answer)

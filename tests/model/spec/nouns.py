@@ -98,6 +98,8 @@ class Run:
     body: Fields | None = None
     errors: dict[int, str] = field(default_factory=dict)
     handed: bool = False
+    permit: dict[str, object] | None = None
+    """What a cancel must send, so that its permit comes back."""
     status: str = ""
     result: str = ""
     error: str = ""

@@ -9,6 +9,7 @@ from tests.model.spec.letters import put
 from tests.model.spec.nouns import Bus, Hand, Run, parsed, text
 
 Item = dict[str, Any]
+RESTING = ("due", "held", "waiting")
 
 
 def not_owner(bus: Bus, h: Hand) -> str:
@@ -72,7 +73,8 @@ def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
 
 
 def park(
-    bus: Bus, h: Hand, state: str, *, delay: int, name: str = "", error: str | None = None, item: Item | None = None
+    bus: Bus, h: Hand, state: str, *, delay: int, name: str = "", error: str | None = None,
+    items: Sequence[Item] = (), on_cancel: Item | None = None,
 ) -> Any:
     """To rest until a time or a permit, acknowledged in the same step. The same claim may ask again and is told the same."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
@@ -99,7 +101,8 @@ def park(
     run.state, run.due, run.by, run.moved = state, due, h.claim, bus.now
     run.claim, run.at, run.begins = "", "", None
     slot.due["r:" + h.run] = due
-    if item:
+    run.permit = on_cancel or run.permit
+    for item in items:
         put(bus, h.slot, item)
     _acknowledge(bus, h)
     return due
@@ -172,30 +175,23 @@ def make_ready(bus: Bus, slot_name: str, name: str) -> None:
     run.state, run.at, run.due = "queued", f"r{text(entry)}", None
 
 
-def mend(bus: Bus, slot_name: str) -> Any:
-    """An open run that nothing would wake is put back; one whose event is lost ends as failed (DESIGN 11)."""
-    slot = bus.slot(slot_name)
-    put_back, lost = [], []
-    for name, _ in sorted(slot.open.items(), key=lambda pair: (pair[1], pair[0])):
+def audit(bus: Bus, slot_name: str) -> list[tuple[str, str]]:
+    """Each open run is held against the store; what nothing would move is put back, and named (DESIGN 11)."""
+    slot, found = bus.slot(slot_name), list[tuple[str, str]]()
+    for name in slot.open:
         run = slot.runs[name]
-        if run.state in ("due", "held"):
-            if "r:" + name not in slot.due:
+        if run.state in RESTING:
+            if slot.due.get("r:" + name) != run.due:
                 slot.due["r:" + name] = run.due or 0
-                put_back.append(name)
-        elif run.at:
-            source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
-            if entry in source.entries or entry in source.groups[run.fn].pending:
-                continue
-            if run.body:
-                make_ready(bus, slot_name, name)
-                put_back.append(name)
-            else:
-                run.error = "its event was lost with its stream, before the run rested"
-                slot.dead.add(bus.now, {"kind": "lost", "function": run.fn, "run": name, "error": run.error})
-                run.state, run.status, run.ended, run.claim, run.at, run.begins = "ended", "failed", bus.now, "", "", None
-                slot.ended[name] = bus.now
-                lost.append(name)
-    return put_back, lost
+                found.append(("never-due", name))
+            continue
+        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
+        group = source.groups[run.fn]
+        if entry in group.pending or (entry in source.entries and entry > group.delivered):
+            continue
+        found.append(("acknowledged" if entry in source.entries else "entry-lost", name))
+        make_ready(bus, slot_name, name)
+    return sorted(found)
 
 
 def _fenced_off(bus: Bus, h: Hand) -> str:

@@ -99,7 +99,8 @@ class ChoreActs(Base):
         w.schedulers[scheduler, expression] = {"generation": told[0], "mark": told[1], "first": told[2]}
 
     @act(
-        3, "cron",
+        3,
+        "cron",
         who=lambda world: sorted(world.schedulers),
         ahead=st.sampled_from([-1, 1, 1, 2, 61]),
         passes=st.sampled_from([False, False, True]),

@@ -34,13 +34,17 @@ def unread(world: World) -> list[tuple[str, str]]:
     return [
         (slot, fn)
         for slot, fn in GROUPS
-        if any(e > s.groups[fn].delivered for r in (False, True) for s in [world.stream(slot, fn, r)] for e in s.entries)
+        if any(
+            e > s.groups[fn].delivered for r in (False, True) for s in [world.stream(slot, fn, r)] for e in s.entries
+        )
     ]
 
 
 def room(world: World) -> bool:
     """Only so much at a time: otherwise most walks would be long queues, where nothing meets anything."""
-    waits = sum(e > s.groups[fn].delivered for slot, fn in GROUPS for s in [world.bus.slot(slot).events] for e in s.entries)
+    waits = sum(
+        e > s.groups[fn].delivered for slot, fn in GROUPS for s in [world.bus.slot(slot).events] for e in s.entries
+    )
     return waits + sum(len(world.bus.slot(slot).open) for slot in (ORDER, PAID)) < MOST_AT_WORK
 
 
@@ -102,7 +106,14 @@ class EventActs(Base):
         waits=st.booleans(), late=st.sampled_from([False, False, False, True]), begins=BEGINS,
     )  # fmt: skip
     def take_over(
-        self, what: tuple[str, str, bool, Id], consumer: str, most: int, pages: int, waits: bool, late: bool, begins: bool
+        self,
+        what: tuple[str, str, bool, Id],
+        consumer: str,
+        most: int,
+        pages: int,
+        waits: bool,
+        late: bool,
+        begins: bool,
     ) -> None:
         """An entry's group is looked through for lost leases; `waits`: a lease after something was done with it."""
         if waits:

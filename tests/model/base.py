@@ -72,7 +72,9 @@ def acts(draw: st.DrawFn) -> Act:
     name = draw(st.sampled_from(possible))
     how = {}
     for field, among in getattr(machine, name).mark.arguments.items():
-        how[field] = draw(among if isinstance(among, st.SearchStrategy) else st.sampled_from(list(among(machine.world))))
+        how[field] = draw(
+            among if isinstance(among, st.SearchStrategy) else st.sampled_from(list(among(machine.world)))
+        )
     return Act(name, how)
 
 

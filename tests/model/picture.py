@@ -115,7 +115,13 @@ def _collections(slot: Slot, state: nouns.Slot) -> Picture:
             items[f"#{name}"] = str(letter.tries)
     cron = {}
     for name, s in state.schedules.items():
-        fields = {"expression": s.expression, "generation": s.generation, "mark": s.mark, "since": s.since, "seen": s.seen}
+        fields = {
+            "expression": s.expression,
+            "generation": s.generation,
+            "mark": s.mark,
+            "since": s.since,
+            "seen": s.seen,
+        }
         cron |= {f"{name}:{field}": str(value) for field, value in fields.items()}
     return {
         slot.open: state.open,
@@ -166,5 +172,3 @@ def _changed(this: Any, other: Any) -> Any:
     if isinstance(this, dict) and isinstance(other, dict):
         return {k: v for k, v in this.items() if k not in other or other[k] != v} or "be without the other's"
     return this
-
-

@@ -166,9 +166,7 @@ class World:
         self.same(f"{consumer} reads {slot} for {fn}", got, streams.read(self.bus, slot, fn, consumer, count))
         return [self.grasp(slot, fn, ready, entry, consumer, again=False) for ready, entry in got]
 
-    def page(
-        self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int
-    ) -> Any:
+    def page(self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int) -> Any:
         """One page of a takeover, in the words of the specification."""
         page = self.do(
             self.calls.takeover(
@@ -177,7 +175,12 @@ class World:
             )
         )  # fmt: skip
         name = {"NotClaimer": "not the claimer", "Jumped": "jumped"}.get(type(page).__name__)
-        told = name or ([parsed(e) for e, _ in page.entries], [parsed(e) for e in page.deleted], parsed(page.cursor), page.next_ms)
+        told = name or (
+            [parsed(e) for e, _ in page.entries],
+            [parsed(e) for e in page.deleted],
+            parsed(page.cursor),
+            page.next_ms,
+        )
         should = streams.take_over(self.bus, slot, fn, ready, consumer, cursor=cursor, most=most, sent_at=sent_at)
         if isinstance(told, tuple):  # real time passes as well, a little
             assert (told[3] is None) == (should[3] is None) and abs((told[3] or 0) - (should[3] or 0)) < MINUTE
@@ -185,7 +188,9 @@ class World:
         self.same(f"{consumer} takes over {slot} for {fn}", told, should)
         return told
 
-    def take_over(self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int) -> list[Hand]:
+    def take_over(
+        self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int
+    ) -> list[Hand]:
         """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
         cursor, taken = (0, 0), list[Hand]()
         for _ in range(pages):

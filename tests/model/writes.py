@@ -48,7 +48,14 @@ class Writes:
         on_cancel = on_cancel and {field: value for field, value in on_cancel.items() if value}
         how: Any = {"attempts": 1, "error": error} if error is not None else {}
         call = w.runs.park(
-            w.delivery(h), state=state, channel="nudges", delay_ms=delay, step=step, items=[w.item(i) for i in items], on_cancel=w.item(on_cancel), **how
+            w.delivery(h),
+            state=state,
+            channel="nudges",
+            delay_ms=delay,
+            step=step,
+            items=[w.item(i) for i in items],
+            on_cancel=w.item(on_cancel),
+            **how,
         )
         answer = w.told(w.do(call))
         should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, items=items, on_cancel=on_cancel)

@@ -21,7 +21,9 @@ def main(wanted: list[str]) -> int:
     alive = [] if _line(None, everything, True) == ["", ""] else ["the package as it is was not passed by all tests"]
     for mutant in chosen:
         killers = _line(mutant, mutant.tests, mutant.model)
-        alive += [f"{mutant.name}: {who} did not miss it" for who, by in zip(("the tests", "the model"), killers) if not by]
+        alive += [
+            f"{mutant.name}: {who} did not miss it" for who, by in zip(("the tests", "the model"), killers) if not by
+        ]
     print("\n".join(["", *alive] if alive else [f"\nall {len(chosen)} mutants were killed"]))
     return 1 if alive else 0
 
@@ -38,7 +40,9 @@ def _line(mutant: Mutant | None, tests: tuple[str, ...], model: bool) -> list[st
     verdicts = [by_tests, *([by_model] if by_model else [])]
     times = [f"{v.seconds:5.0f}s" for v in verdicts] + ["     -"] * (not model)
     who = ", ".join(_short(v) for v in verdicts if v.by)
-    print(f"{mutant.name if mutant else '(nothing is changed)':48} {times[0]} {times[1]}  {who or 'NOTHING'}", flush=True)
+    print(
+        f"{mutant.name if mutant else '(nothing is changed)':48} {times[0]} {times[1]}  {who or 'NOTHING'}", flush=True
+    )
     return [v.by for v in verdicts]
 
 

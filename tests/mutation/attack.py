@@ -73,6 +73,8 @@ def attack(copy: Path, tests: Sequence[str], *, steps: int = MODEL_STEPS) -> Ver
 
 def _check_that_the_copy_is_imported(copy: Path, environment: dict[str, str]) -> None:
     code = "import joelclaw_bus; print(joelclaw_bus.__file__)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
     if Path(done.stdout.strip()).parent != copy:
         raise Unfit(f"the tests would import {done.stdout.strip()}, and not the copy in {copy}")

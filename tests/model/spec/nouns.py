@@ -67,7 +67,9 @@ class Hand:
     spoilt: bool = False
 
     def __repr__(self) -> str:
-        return f"<{self.claim}: {self.consumer} has {self.run} by {'ready ' * self.ready}{self.entry[0]}-{self.entry[1]}>"
+        return (
+            f"<{self.claim}: {self.consumer} has {self.run} by {'ready ' * self.ready}{self.entry[0]}-{self.entry[1]}>"
+        )
 
     @property
     def at(self) -> str:

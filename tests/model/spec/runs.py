@@ -73,8 +73,15 @@ def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
 
 
 def park(
-    bus: Bus, h: Hand, state: str, *, delay: int, name: str = "", error: str | None = None,
-    items: Sequence[Item] = (), on_cancel: Item | None = None,
+    bus: Bus,
+    h: Hand,
+    state: str,
+    *,
+    delay: int,
+    name: str = "",
+    error: str | None = None,
+    items: Sequence[Item] = (),
+    on_cancel: Item | None = None,
 ) -> Any:
     """To rest until a time or a permit, acknowledged in the same step. The same claim may ask again and is told the same."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
@@ -108,9 +115,7 @@ def park(
     return due
 
 
-def finish(
-    bus: Bus, h: Hand, status: str, *, result: str, error: str, keep: bool, items: Sequence[Item]
-) -> Any:
+def finish(bus: Bus, h: Hand, status: str, *, result: str, error: str, keep: bool, items: Sequence[Item]) -> Any:
     """The one end of a run: status, result, dead letter, what it sends and the acknowledgement, in one step."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
     why = not_owner(bus, h)

@@ -159,7 +159,9 @@ def replay(bus: Bus, slot_name: str, letter: Id, data: str) -> str | None:
         return None
     old = slot.dead.entries.pop(letter)
     event_id = f"replay-{letter[0]}-{letter[1]}"
-    entry = slot.events.add(bus.now, {"data": data, "id": event_id, "replayOf": old.get("e:id", old.get("e:entry", ""))})
+    entry = slot.events.add(
+        bus.now, {"data": data, "id": event_id, "replayOf": old.get("e:id", old.get("e:entry", ""))}
+    )
     return f"{entry[0]}-{entry[1]}"
 
 

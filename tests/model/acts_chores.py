@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from joelclaw_bus.pauses import pause
 from joelclaw_bus.slot_calls import Early, Superseded
 from tests.model.base import Base, act
-from tests.model.spec import cron, letters, permits, streams
+from tests.model.spec import cron, letters, permits, runs, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
 from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS, World
 
 WORKER = st.sampled_from(WORKERS)
 SLOT = st.sampled_from([ORDER, PAID])
+FUNCTION = st.sampled_from([fn for _, fn in GROUPS])
 ALL_SLOTS = [ORDER, PAID, *(f"fn/{fn}" for fn, _ in LIMITS)]
 CRON = f"cron/{PACK}"
 SCHEDULE = f"{PACK}#0"
@@ -119,12 +121,35 @@ class ChoreActs(Base):
         if isinstance(told, bool):
             knew["mark"] = max(knew["mark"], nominal)
 
+    @act(1, "operators", fn=FUNCTION, ms=st.sampled_from([0, 10 * MINUTE]))
+    def pause(self, fn: str, ms: int) -> None:
+        w = self.world
+        until = w.bus.now + ms if ms else 0
+        w.do(pause(w.store, fn, owner="ann", reason="to see", until_ms=until))
+        w.bus.pauses[fn] = until
+
+    @act(2, "operators", fn=FUNCTION)
+    def resume(self, fn: str) -> None:
+        self.world.resume(fn)
+
+    @act(2, "operators", what=lambda world: every_run(world))
+    def cancel(self, what: tuple[str, str]) -> None:
+        w, (slot, run) = self.world, what
+        answer = w.do(w.runs.cancel(w.keys.slot(slot), run, "not wanted"))
+        told = w.same(f"cancel {run}", (answer.done, answer.was), runs.cancel(w.bus, slot, run, "not wanted"))
+        if told[0]:
+            w.ledger.cancelled(slot, run)
+
     @act(1, "cron")
     def lose_the_schedule(self) -> None:
         """A fault from outside: what its schedulers still know goes on."""
         w = self.world
         w.do(w.store.call("DEL", w.keys.slot(CRON).cron))
         w.bus.slot(CRON).schedules.clear()
+
+
+def every_run(world: World) -> list[tuple[str, str]]:
+    return [(slot, run) for slot in (ORDER, PAID) for run in [*world.bus.slot(slot).runs, f"{PACK}:none"]]
 
 
 def with_permits(world: World) -> list[Hand]:

@@ -77,7 +77,8 @@ class EventActs(Base):
 
     @act(8, group=unread, consumer=WORKER, count=st.integers(1, 3), begins=BEGINS)
     def read(self, group: tuple[str, str], consumer: str, count: int, begins: bool) -> None:
-        self._begin(self.world.read(*group, consumer, count), begins)
+        if not self.world.paused(group[1]):
+            self._begin(self.world.read(*group, consumer, count), begins)
 
     @act(3, "takeovers", what=pending, consumer=WORKER, begins=BEGINS)
     def redeliver(self, what: tuple[str, str, bool, Id], consumer: str, begins: bool) -> None:
@@ -118,6 +119,8 @@ class EventActs(Base):
         """An entry's group is looked through for lost leases; `waits`: a lease after something was done with it."""
         if waits:
             self.world.advance(self.world.bounds.lease)
+        if self.world.paused(what[1]):
+            return
         sent_at = self.world.bus.now - (self.world.bounds.lease if late else 0)
         taken = self.world.take_over(*what[:3], consumer, most=most, pages=pages, sent_at=sent_at)
         self._begin(taken, begins)

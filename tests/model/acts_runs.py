@@ -12,7 +12,6 @@ from tests.model.spec.nouns import HOUR, MINUTE, Hand
 from tests.model.world import KEY, LIMITS, World
 from tests.model.writes import Writes, sent
 
-
 DELAY = st.sampled_from([0, MINUTE, HOUR])
 STEP = st.sampled_from(["look", "act", "tell", "rest", "last"])
 

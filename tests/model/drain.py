@@ -16,6 +16,8 @@ def drain(world: World) -> None:
     """Works off all that is left; AssertionError names what nothing would ever move, and what was lost."""
     for hand in world.hands:
         world.hands[hand] = "over"
+    for _, fn in GROUPS:
+        world.resume(fn)
     for _ in range(ROUNDS):
         if not left(world):
             break

@@ -75,6 +75,15 @@ class Ledger:
         for key in [key for key in self.values if key[0] == name]:
             del self.values[key]
 
+    def cancelled(self, slot: str, run: str) -> None:
+        name = (slot, run)
+        assert name not in self.ends or self.now - self.ends[name][1] > self.window, (
+            f"{run} had ended, and was cancelled"
+        )
+        self.newest[name] = "nobody"
+        self.ends[name] = ("nobody", self.first.pop(name, self.now))
+        self.rests.pop(name, None)
+
     def published(self, slot: str, event_id: str, due: int) -> None:
         """A publish that was no duplicate."""
         if event_id:

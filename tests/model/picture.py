@@ -39,7 +39,7 @@ async def seen(store: Store) -> Picture:
     for raw, kind, value in await store.call("EVAL", DUMP, 0):
         key = raw.decode()
         row = kind_of(key)
-        if key == MARK or (row and row.row in ("slots", "ids")):
+        if key == MARK or (row and row.row in ("slots", "ids", "pauses")):
             continue
         if row and row.row == "ids of a generation":
             picture.setdefault("{" + row.tag + "}:ids", {}).update(_plain("hash", value))

@@ -12,6 +12,7 @@ from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound, Fact
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.pauses import Pauses, resume
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
 from joelclaw_bus.script import load_script
@@ -166,6 +167,14 @@ class World:
         self.same(f"{consumer} reads {slot} for {fn}", got, streams.read(self.bus, slot, fn, consumer, count))
         return [self.grasp(slot, fn, ready, entry, consumer, again=False) for ready, entry in got]
 
+    def paused(self, fn: str) -> bool:
+        """Whether a worker would leave this function alone now."""
+        pauses = Pauses(self.store, lambda: self.bus.now)
+        self.do(pauses.refresh())
+        until = self.bus.pauses.get(fn)
+        should = until is not None and (not until or self.bus.now < until)
+        return bool(self.same(f"{fn} is paused", pauses.holds(fn), should))
+
     def page(self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int) -> Any:
         """One page of a takeover, in the words of the specification."""
         page = self.do(
@@ -241,3 +250,7 @@ class World:
                 answer = self.do(self.calls.release(fn, KEY, member, TTL[fn], most=LIMITS[fn, KEY]))
                 should = permits.release(self.bus, fn, KEY, member, ttl=TTL[fn], claim="", most=LIMITS[fn, KEY])
                 self.same(f"free {member}", answer and answer.id, should and should["id"])
+
+    def resume(self, fn: str) -> None:
+        was = self.do(resume(self.store, fn))
+        self.same(f"resume {fn}", was, self.bus.pauses.pop(fn, None) is not None)

@@ -29,6 +29,17 @@ def given_back(world: World, h: Hand, *, rests: bool) -> list[Item]:
     return [release(h)] if (h.fn, KEY) in LIMITS and h.claim in world.permits and not (rests and h.fn == BILL) else []
 
 
+def when_cancelled(h: Hand) -> Item:
+    """What gives a resting run's permit back, and its place in the line, when somebody cancels it."""
+    item = release(h) | {"id": f"release:{h.member}:cancelled"}
+    return {field: value for field, value in item.items() if field != "claim"}
+
+
+def given_up(world: World, h: Hand, state: str) -> bool:
+    """Whether a cancel of this rest has something to give back."""
+    return h.claim in world.permits and (state == "held" or (h.fn == BILL and world.permits[h.claim]))
+
+
 class Writes:
     def __init__(self, world: World) -> None:
         self.world = world
@@ -44,8 +55,7 @@ class Writes:
     def park(self, h: Hand, state: str, delay: int, *, step: str = "", error: str | None = None) -> Any:
         w = self.world
         items = given_back(w, h, rests=True) if state == "due" else []
-        on_cancel = release(h) | {"claim": ""} if h.fn == BILL and w.permits.get(h.claim) else None
-        on_cancel = on_cancel and {field: value for field, value in on_cancel.items() if value}
+        on_cancel = when_cancelled(h) if given_up(w, h, state) else None
         how: Any = {"attempts": 1, "error": error} if error is not None else {}
         call = w.runs.park(
             w.delivery(h),

@@ -159,6 +159,37 @@ def bury(bus: Bus, h: Hand, letter: dict[str, str], items: Sequence[Item]) -> An
     return first
 
 
+def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]:
+    """An open run ends from outside, whatever it does: (True, the state it was in), or (False, how it had ended)."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if not run or run.state == "ended":
+        return False, run.status if run else ""
+    was = run.state
+    if run.at:
+        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
+        source.groups[run.fn].pending.pop(entry, None)
+        if run.at[0] == "r":
+            source.entries.pop(entry, None)
+    if was == "waiting":
+        call_off(bus, slot_name, name, won=None)
+    if run.permit:
+        put(bus, slot_name, run.permit)
+    run.state, run.status, run.result, run.error, run.ended = "ended", "cancelled", "null", reason, bus.now
+    run.claim, run.at, run.by, run.begins, run.due, run.handed = "", "", "", None, None, False
+    slot.due.pop("r:" + name, None)
+    slot.ended[name] = bus.now
+    return True, was
+
+
+def call_off(bus: Bus, slot_name: str, name: str, *, won: int | None) -> None:
+    """What a run waits for elsewhere, but for the event that ended it, is to be forgotten there."""
+    run = bus.slot(slot_name).runs[name]
+    for number, wanted in enumerate(run.waits[run.wait].events):
+        if number != won:
+            wait = f"{slot_name}|{name}:{run.wait}:{number}"
+            put(bus, slot_name, {"id": f"unwait:{wait}", "kind": "unwait", "target": wanted.event, "event_id": wait})
+
+
 def wake(bus: Bus, slot_name: str, fn: str, name: str) -> int:
     """A held run has its permit: ready at once. 0: there is no such open run; 2: it is open and will find its permit."""
     slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)

@@ -96,7 +96,9 @@ class Base(RuleBasedStateMachine):
         return [(name, getattr(cls, name).mark) for name in sorted(dir(cls)) if hasattr(getattr(cls, name), "mark")]
 
     @initialize(
-        without=st.sets(st.sampled_from(["faults", "permits", "cron", "time", "strangers", "takeovers", "operators"]))
+        without=st.sets(
+            st.sampled_from(["faults", "permits", "cron", "time", "strangers", "takeovers", "operators", "waits"])
+        )
     )
     def leave_out(self, without: set[str]) -> None:
         """Many walks do without some kinds of trouble, so that the others come to bear on each other."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
 from tests.model.spec import permits, runs
-from tests.model.spec.nouns import Hand, text
+from tests.model.spec.nouns import MINUTE, Hand, text
 from tests.model.world import BILL, KEY, LIMITS, PAID, TTL, World
 
 Item = dict[str, Any]
@@ -107,3 +109,21 @@ class Writes:
         w.same(f"{h} asks for its permit", (answer.held, set(answer.holders), answer.rank), should)
         w.permits[h.claim] = answer.held
         return bool(answer.held)
+
+
+WRITES = st.sampled_from(["step", "sleep", "retry", "hold", "finish"])
+
+
+def zombie_writes(writes: Writes, h: Hand, how: str, name: str) -> None:
+    """One more write of a hand that may have been told that it is over."""
+    match how:
+        case "step":
+            writes.step(h, name, '"late"', sent(h, name))
+        case "sleep":
+            writes.park(h, "due", MINUTE, step=name)
+        case "retry":
+            writes.park(h, "due", MINUTE, error="late")
+        case "hold":
+            writes.park(h, "held", MINUTE)
+        case _:
+            writes.finish(h, "failed", keep=True, items=[sent(h, "late")])

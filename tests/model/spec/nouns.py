@@ -16,7 +16,7 @@ class Bounds:
 
     lease: int = 10 * MINUTE
     steps: int = 4
-    run_bytes: int = 60
+    run_bytes: int = 600
     begins: int = 2
     dedupe: int = 24 * HOUR
     events: int = HOUR

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.spec.letters import put
-from tests.model.spec.nouns import Bus, Hand, Run, parsed, text
+from tests.model.spec.nouns import Bus, Hand, Run, Waiting, parsed, text
 
 Item = dict[str, Any]
 RESTING = ("due", "held", "waiting")
@@ -52,7 +52,7 @@ def begin(bus: Bus, h: Hand, *, record_wanted: bool) -> Any:
     return "poisoned" if (run.begins or 0) > bus.bounds.begins else "begun", run.begins or 0, dict(run.journal)
 
 
-def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
+def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None, *, ends_wait: bool = False) -> Any:
     """A step has one result: the first one recorded. What it sends is written with it, once."""
     why = not_owner(bus, h) or _fenced_off(bus, h)
     if why:
@@ -67,6 +67,9 @@ def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
     run = run or _record(bus, h)
     run.journal[name], run.steps, run.size = result, run.steps + 1, (run.size or 0) + len(result)
     run.begins = None  # progress is no poison
+    if ends_wait:
+        run.wait = ""
+        run.waits.pop(name, None)
     if item:
         put(bus, h.slot, item)
     return result
@@ -82,6 +85,7 @@ def park(
     error: str | None = None,
     items: Sequence[Item] = (),
     on_cancel: Item | None = None,
+    waiting: Waiting | None = None,
 ) -> Any:
     """To rest until a time or a permit, acknowledged in the same step. The same claim may ask again and is told the same."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
@@ -100,7 +104,9 @@ def park(
     due = bus.now + delay
     if state == "held" and run.handed:  # its permit came between the refusal and this
         run.handed, due = False, bus.now
-    if name and name not in run.journal:
+    if waiting:
+        run.wait, run.waits[name] = name, waiting
+    elif name and name not in run.journal:
         run.journal[name], run.steps = f'{{"until":{due}}}', run.steps + 1
     if error is not None:
         run.attempt += 1

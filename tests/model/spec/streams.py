@@ -9,11 +9,11 @@ from tests.model.spec.nouns import Bus, Fields, Group, Hold, Id, Stream, parsed
 from tests.model.spec.runs import RESTING, make_ready
 
 
-def register(bus: Bus, slot_name: str, fn: str, back: int) -> tuple[int, str]:
+def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True) -> tuple[int, str]:
     """A function's groups, where they are missing, at the mark they had reached: 0 there, 1 first, 2 was lost."""
     slot = bus.slot(slot_name)
-    ready = slot.ready.setdefault(fn, Stream())
-    ready.groups.setdefault(fn, Group())
+    if ready:
+        slot.ready.setdefault(fn, Stream()).groups.setdefault(fn, Group())
     if fn in slot.events.groups:
         return 0, ""
     code, start = 2, slot.marks.get(fn)

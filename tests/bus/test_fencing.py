@@ -77,6 +77,7 @@ async def test_the_same_consumer_with_an_older_claim_is_fenced_too(bench: Bench)
     second = await bench.steal(first, "a")
     assert isinstance(await bench.begin(second), Begun)
     assert await bench.runs.step(first, "two", b"2") == Refused("claim")
+    assert await bench.park(first, delay_ms=1) == Refused("claim")
     assert await bench.runs.finish(first, status="completed") == Refused("claim")
 
 

@@ -149,7 +149,7 @@ class ChoreActs(Base):
 
 
 def every_run(world: World) -> list[tuple[str, str]]:
-    return [(slot, run) for slot in (ORDER, PAID) for run in [*world.bus.slot(slot).runs, f"{PACK}:none"]]
+    return [(slot, run) for slot in (ORDER, PAID) for run in world.bus.slot(slot).runs]
 
 
 def with_permits(world: World) -> list[Hand]:

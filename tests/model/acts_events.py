@@ -18,7 +18,7 @@ WORKER = st.sampled_from(WORKERS)
 GROUP = st.sampled_from(GROUPS)
 BEGINS = st.sampled_from([True, True, False])
 MOST_AT_WORK = 7
-DATA = st.sampled_from(["{}", '{"tag":"red"}'])
+DATA = st.sampled_from(["{}", '{"tag":"red"}', '{"tag":"red"}'])
 SLOT = st.sampled_from([ORDER, PAID])
 
 
@@ -106,7 +106,8 @@ class EventActs(Base):
     def crash(self, consumer: str) -> None:
         """Its hands stay, as zombies may; its entries lie there until somebody takes them over."""
         for hand in [h for h in self.world.hands if h.consumer == consumer]:
-            self.world.hands[hand] = "over"
+            # What needs a begin and had none is written by nobody, dead or alive.
+            self.world.hands[hand] = "unbegun" if self.world.hands[hand] in ("read", "unbegun") else "over"
 
     @act(1, "takeovers", group=GROUP, ready=st.booleans(), consumer=WORKER)
     def stop(self, group: tuple[str, str], ready: bool, consumer: str) -> None:

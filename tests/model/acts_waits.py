@@ -21,6 +21,7 @@ from tests.model.world import MODELS, ORDER, PAID, WORKERS, World
 Match = tuple[tuple[str, str], ...]
 ANY: Match = ()
 TAGGED: Match = (("tag", "red"),)
+DELIVERED = st.sampled_from([True, True, False])
 EVENTS = st.sampled_from(
     [
         ((PAID, TAGGED),),
@@ -34,36 +35,57 @@ EVENTS = st.sampled_from(
 
 class WaitActs(Base):
     @act(
-        4, "waits", h=hands("working"), name=st.sampled_from(["hear", "listen"]), events=EVENTS, all=st.booleans(),
-        timeout=st.sampled_from([MINUTE, HOUR]), look_back=st.sampled_from([None, HOUR]),
+        6, "waits", h=hands("working"), name=st.sampled_from(["hear", "listen"]), events=EVENTS, all=st.booleans(),
+        timeout=st.sampled_from([MINUTE, HOUR]), look_back=st.sampled_from([None, HOUR]), delivered=DELIVERED,
     )  # fmt: skip
     def wait(
-        self, h: Hand, name: str, events: tuple[tuple[str, Match], ...], all: bool, timeout: int, look_back: int | None
+        self,
+        h: Hand,
+        name: str,
+        events: tuple[tuple[str, Match], ...],
+        all: bool,
+        timeout: int,
+        look_back: int | None,
+        delivered: bool,
     ) -> None:
-        """A handler comes to a wait: it rests, or goes on with what it was told; as the real code decides."""
+        """A handler comes to a wait for the first time: it rests, and says where its events come that it waits."""
         w = self.world
         run = w.bus.slot(h.slot).runs.get(h.run)
-        if run and name in run.journal:
+        if run and (name in run.journal or name in run.waits):
             return
-        known = run.waits.get(name) if run else None
-        if known:
-            events, all = tuple((e.event, e.match) for e in known.events), known.all
-        awaited = [Awaited(MODELS[event], dict(match)) for event, match in events]
         entry = run.body["entry"] if run and run.body else text(h.entry)
-        real = self._real(h, entry)
-        try:
-            call = real.outcome(
-                name, awaited, all=all, timeout=timeout / 1000, look_back=look_back and look_back / 1000
-            )
-            came = w.do(call)
-        except Park as park:
-            since = tuple(_since(w, h, parsed(entry), event, look_back) for event, _ in events)
-            fresh = tuple(Wanted(event, match, at) for (event, match), at in zip(events, since, strict=True))
-            self._rest(h, name, park, known or Waiting(all, fresh, w.bus.now + timeout, ""))
+        awaited = [Awaited(MODELS[event], dict(match)) for event, match in events]
+        since = tuple(_since(w, h, parsed(entry), event, look_back) for event, _ in events)
+        wanted = tuple(Wanted(event, match, at) for (event, match), at in zip(events, since, strict=True))
+        back = look_back and look_back / 1000
+        park = self._comes_to_it(h, entry, name, awaited, all=all, timeout=timeout / 1000, look_back=back)
+        assert isinstance(park, Park), "what was never waited for has come"
+        self._rest(h, name, park, Waiting(all, wanted, w.bus.now + timeout, ""), delivered)
+
+    @act(8, "waits", what=lambda world: waiting_hands(world))
+    def hear(self, what: tuple[Hand, str]) -> None:
+        """A handler comes to a wait that it came to before: what has come is journaled, or it rests again."""
+        w, (h, name) = self.world, what
+        run = w.bus.slot(h.slot).runs[h.run]
+        known = run.waits[name]
+        awaited = [Awaited(MODELS[e.event], dict(e.match)) for e in known.events]
+        entry = run.body["entry"] if run.body else text(h.entry)
+        came = self._comes_to_it(h, entry, name, awaited, all=known.all, timeout=0, look_back=None)
+        should = waits.outcome(w.bus, known)
+        if isinstance(came, Park):
+            w.same(f"{h} comes to its wait", "it rests", "it rests" if should is None else should)
+            self._rest(h, name, came, known, True)
             return
-        assert known, "what was never waited for has come"
-        w.same(f"{h} hears", [parsed(a["entry"]) if a else None for a in came], waits.outcome(w.bus, known))
-        self._journal(h, name, json.dumps([a["entry"] if a else None for a in came]), real.fields(name, awaited))
+        w.same(f"{h} hears", [parsed(a["entry"]) if a else None for a in came], should)
+        void = ["wait", f"w:{name}", *(f"a:{name}:{number}" for number in range(len(awaited)))]
+        self._journal(h, name, json.dumps([a["entry"] if a else None for a in came]), void)
+
+    def _comes_to_it(self, h: Hand, entry: str, name: str, awaited: list[Awaited[Any]], **how: Any) -> Any:
+        """What the real code makes of it: the events that came, or Park."""
+        try:
+            return self.world.do(self._real(h, entry).outcome(name, awaited, **how))
+        except Park as park:
+            return park
 
     def _real(self, h: Hand, entry: str) -> RealWaiting:
         w = self.world
@@ -71,10 +93,8 @@ class WaitActs(Base):
         record = dict(zip(flat[::2], flat[1::2], strict=True))
         return RealWaiting(w.delivery(h), w.outbox.waits, frozenset(MODELS), record, entry, w.bus.now)
 
-    def _rest(self, h: Hand, name: str, park: Park, waiting: Waiting) -> None:
+    def _rest(self, h: Hand, name: str, park: Park, waiting: Waiting, delivered: bool) -> None:
         w = self.world
-        if waiting.text:
-            w.same("it goes on waiting", waits.outcome(w.bus, waiting), None)
         items = [{k: v for k, v in asdict(item).items() if v} for item in park.items]
         call = w.runs.park(
             w.delivery(h), state="waiting", channel="nudges", delay_ms=park.delay_ms, at_ms=park.at_ms, step=name,
@@ -86,6 +106,8 @@ class WaitActs(Base):
         answer = w.same(f"{h} waits", w.told(w.do(call)), should)
         if isinstance(answer, int):
             w.ledger.parked(h, "waiting", answer)
+            for item in items if delivered else []:
+                w.deliver(h.slot, item["id"], done=True)
         w.hands[h] = "over"
 
     def _journal(self, h: Hand, name: str, result: str, void: list[str]) -> None:
@@ -95,7 +117,7 @@ class WaitActs(Base):
         if isinstance(answer, str):
             w.ledger.stepped(h, name, answer)
 
-    @act(3, "waits", slot=lambda world: unheard(world), consumer=st.sampled_from(WORKERS), dies=st.booleans())
+    @act(8, "waits", slot=lambda world: unheard(world), consumer=st.sampled_from(WORKERS), dies=st.booleans())
     def match(self, slot: str, consumer: str, dies: bool) -> None:
         """The system's own group reads an event, and tells the runs that wait for it; or dies on the way."""
         w = self.world
@@ -132,6 +154,15 @@ def _since(w: World, h: Hand, entry: Id, event: str, look_back: int | None) -> I
     if look_back is not None:
         return w.bus.now - look_back, 0
     return (entry[0], entry[1] + 1) if event == h.slot else (entry[0], 0)
+
+
+def waiting_hands(world: World) -> list[tuple[Hand, str]]:
+    found = []
+    for hand in hands("working")(world):
+        run = world.bus.slot(hand.slot).runs.get(hand.run)
+        if run and run.claim == hand.claim:
+            found += [(hand, name) for name in run.waits]
+    return found
 
 
 def unheard(world: World) -> list[str]:

@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check lock clean
+.PHONY: help setup demo up test chaos check waits lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -34,11 +34,23 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 test: setup ## Pass the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
+	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
+
+mutants: setup ## Take one safeguard away at a time: the tests must go red
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
+
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
+	@$(BIN)/python bench/waits.py
 
 lock: ## Compile the lock files anew (hashes, no addresses)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from joelclaw_bus import Publisher, Store
+from joelclaw_bus import Event, Functions, Publisher, Step, Store, event
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.keys import _BUS_KINDS, _KINDS
-from joelclaw_bus.observer import AuditFound, RunEnded, Stuck
+from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
 from joelclaw_bus.store import Command
 from tests.support.audit import Audit, rules_of
 from tests.support.open_work import ASK, Asked, OpenWork, Told, functions
+from tests.support.seen import Seen
 from tests.support.waiting import later, until
 from tests.support.workers import working
 
@@ -302,3 +303,79 @@ async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
         stop.set()
     assert [f for seen in (watcher.seen, first, second) for f in seen.all(AuditFound)] == []
     assert len(got) == wanted
+
+
+def waiting(came: list[bool]) -> Functions:
+    """Runs that wait an hour for an event."""
+    all_of_them = Functions()
+
+    @all_of_them.function(ASK, on=[event(Asked)], retries=1, awaits=[Told])
+    async def ask(e: Event[Asked], step: Step) -> None:
+        came.append(await step.wait_for_event("answer", Told, timeout=3600) is not None)
+
+    return all_of_them
+
+
+WAIT_HARMS: dict[str, Callable[[Store], Command]] = {
+    "waits": lambda s: ("DEL", s.keys.slot("test/told").waits),
+    "waits items": lambda s: ("DEL", s.keys.slot("test/told").wait_items),
+    "waits index": lambda s: ("DEL", s.keys.slot("test/told").wait_index),
+    "waits forms": lambda s: ("DEL", s.keys.slot("test/told").wait_forms),
+}
+
+
+@pytest.mark.parametrize("what", WAIT_HARMS)
+async def test_a_wait_that_its_slot_forgot_is_registered_again(one_store: Store, what: str) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        audit = Audit(one_store, slot)
+        assert await audit.once() == []
+        await one_store.call(*WAIT_HARMS[what](one_store))
+        assert rules_of(await audit.once()) == {"wait-lost": 1}
+        await seen.wait(RunParked, 2)
+        await until(lambda: one_store.call("HLEN", one_store.keys.slot("test/told").wait_items))
+        assert await audit.once() == []
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def test_a_run_that_forgot_what_it_waits_for_waits_anew(one_store: Store) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        await one_store.call("HDEL", slot.run("test/ask:one"), "w:answer")
+        audit = Audit(one_store, slot)
+        assert rules_of(await audit.once()) == {"wait-unreadable": 1}
+        await seen.wait(RunParked, 2)
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def registered(store: Store, seen: Seen) -> None:
+    """Waits until the first wait is registered, and nothing of it is on its way."""
+    await seen.wait(RunParked)
+    await until(lambda: store.call("HLEN", store.keys.slot("test/told").wait_items))
+
+    async def delivered() -> bool:
+        return not await store.call("ZCARD", store.keys.slot("test/asked").outbox)
+
+    await until(delivered)
+    await store.call("DEL", store.keys.slot("test/asked").auditor)  # the worker's own had its turn, an hour's
+
+
+async def test_what_is_harmed_all_at_once_is_repaired_on_every_server(store: Store) -> None:
+    work = OpenWork(store)
+    await work.prepare()
+    for key in (work.slot.due, work.slot.ready(ASK), work.slot.open, work.slot.outbox, work.slot.ids, work.slot.marks):
+        await store.call("DEL", key)
+    await store.call("DEL", work.record("rests"))
+    found = await Audit(store, work.slot, work.permits_slot).once()
+    assert {"never-due", "event-never-due", "entry-lost", "unlisted", "item-unlisted", "ids-unlisted"} <= set(
+        rules_of(found)
+    )
+    await everything_ends(work, gone=set())

@@ -7,6 +7,7 @@
 | sleeps   | rests between the steps, and must not wake early                             |
 | late     | its event is sent for a later time, and must not come early                  |
 | sends    | sends one event at its end, which must arrive once                           |
+| waits    | waits for an event that is sent a little before or after its own             |
 | poison   | ends its process in the second step, at every begin                          |
 
 A newer build has one more field in the event and one more step.
@@ -26,7 +27,10 @@ from joelclaw_bus.event import Tick
 from joelclaw_contracts import EventModel
 from tests.chaos.ledger import Ledger
 
-KINDS = {"plain": 0.80, "slow": 0.08, "sleeps": 0.04, "late": 0.04, "sends": 0.04}
+KINDS = {"plain": 0.76, "slow": 0.08, "sleeps": 0.04, "late": 0.04, "sends": 0.04, "waits": 0.04}
+PATIENCE = 600.0
+"""Longer than any part lasts: a wait that ends by its time-out missed its event."""
+LOOK_BACK = 120.0
 WORK = "chaos/work"
 TICKS = "chaos/ticks"
 SCHEDULES_PER_FUNCTION = 50
@@ -49,6 +53,14 @@ class NewerJob(Job):
     since: str = ""
 
 
+class Answer(EventModel):
+    """What a run of the kind `waits` waits for: the one that names its own event."""
+
+    event_name: ClassVar[str] = "chaos/answer"
+
+    to: str
+
+
 class Done(EventModel):
     event_name: ClassVar[str] = "chaos/done"
 
@@ -69,7 +81,7 @@ def working(ledger: Ledger, *, newer: bool) -> Functions:
     """The function of the main part."""
     functions = Functions()
 
-    @functions.function(WORK, on=[event(NewerJob if newer else Job)], retries=2)
+    @functions.function(WORK, on=[event(NewerJob if newer else Job)], retries=2, awaits=[Answer])
     async def work(e: Event[Job], step: Step) -> None:
         claim = step._delivery.claim  # the ledger tells begins apart by it
         ledger.write("handler", run=step.run_id, claim=claim, now=step.now_ms, due=e.data.due)
@@ -89,9 +101,14 @@ def working(ledger: Ledger, *, newer: bool) -> Functions:
             results[name] = await step.run(name, act, name)
             if name == "one" and e.data.kind == "sleeps":
                 await step.sleep("rest", e.data.size)
+        more: dict[str, str] = {}
+        if e.data.kind == "waits":
+            wait = step.wait_for_event("answer", Answer, match={"to": e.id}, timeout=PATIENCE, look_back=LOOK_BACK)
+            answer = await wait
+            more["waited"] = answer.data.to if answer else ""
         if e.data.kind == "sends":
             await step.send_event("done", Done(run=step.run_id))
-        ledger.write("handled", run=step.run_id, claim=claim, results=results)
+        ledger.write("handled", run=step.run_id, claim=claim, results=results, **more)
 
     return functions
 

@@ -70,7 +70,8 @@ class Seats:
             newer=newer,
             log=f"worker-{seat.number}.log",
         )
-        self.ledger.write("start", seat=seat.number, worker=seat.pid, newer=newer)
+        off = seat.clock_off
+        self.ledger.write("start", seat=seat.number, worker=seat.pid, newer=newer, clock_off=off)
 
     def run(
         self, module: str, *arguments: str, newer: bool = False, log: str = "", listens: bool = False

@@ -48,6 +48,7 @@ class Life:
     pid: int
     seat: int
     newer: bool
+    clock_off: float
     started: float
     up: float = NEVER
     ended: float = NEVER
@@ -117,7 +118,8 @@ def _live(story: Story, line: Line) -> None:
     at, victim = line["t"], story.lives.get(line.get("victim", 0))
     match line["is"]:
         case "start":
-            story.lives[line["worker"]] = Life(line["worker"], line["seat"], line["newer"], at)
+            life = Life(line["worker"], line["seat"], line["newer"], line["clock_off"], at)
+            story.lives[line["worker"]] = life
             return
         case "up":
             if life := story.lives.get(line["pid"]):

@@ -96,7 +96,7 @@ def healthy() -> Tale:
     tale = Tale()
     tale.tell(0.0, 1, "part", name="runs")
     for pid in (100, 101, 102):
-        tale.tell(0.1, 1, "start", seat=pid - 100, worker=pid, newer=pid == 101)
+        tale.tell(0.1, 1, "start", seat=pid - 100, worker=pid, newer=pid == 101, clock_off=600.0 * (pid == 102))
         tale.tell(0.5, pid, "up", build=1 + (pid == 101))
     tale.whole(4.0, 100, "a1", "1-0", "plain-1")
     tale.orphan(9.5, ("b1", "b2"), "2-0", "plain-2", after=3.1)
@@ -124,7 +124,7 @@ def _ticks(tale: Tale) -> None:
     tale.tell(50.0, 1, "part", name="ticks")
     ids = [f"{number}@{at}" for number in range(2) for at in (52_000, 53_000)]
     for n, pid in enumerate((200, 201, 202)):
-        tale.tell(50.1, 1, "start", seat=n, worker=pid, newer=False)
+        tale.tell(50.1, 1, "start", seat=n, worker=pid, newer=False, clock_off=0.0)
         tale.tell(50.5, pid, "up", build=1)
         tale.tell(51.0, pid, "enqueues")
     for n, tick in enumerate(ids):

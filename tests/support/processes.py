@@ -20,12 +20,14 @@ Line = dict[str, Any]
 class Workers:
     """Processes on one store that write one ledger."""
 
-    def __init__(self, url: str, ledger: Path, lease_ms: int = 2_000) -> None:
+    def __init__(self, url: str, ledger: Path, lease_ms: int = 2_000, durability: str = "memory") -> None:
+        self.durability = durability
         self.url, self.ledger, self.lease_ms = url, ledger, lease_ms
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), str(self.lease_ms)]
+        command.append(self.durability)
         with (self.ledger.parent / "workers.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, stderr=log)
         self.processes.append(process)

@@ -33,13 +33,16 @@ class Server:
         binary: str | None = None,
         aof: bool = True,
         options: Sequence[str] = (),
+        mark: bool = True,
     ) -> None:
         self.directory = directory
         self.port = free_port()
         self.cluster = cluster
+        self.cluster_port = free_port() if cluster else 0
         self.binary = binary or str(get_binary_path())
         self.aof = aof
         self.options = options
+        self.mark = mark
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -59,7 +62,7 @@ class Server:
         ]
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-            command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
+            command += ["--cluster-port", str(self.cluster_port)]  # its default is 10,000 up, which may not exist
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         with self.client() as client:
             deadline = time.monotonic() + 20
@@ -71,9 +74,10 @@ class Server:
                     assert self.process.poll() is None, (self.directory / "server.log").read_text()
                     assert time.monotonic() < deadline, "the test server does not answer"
                     time.sleep(0.02)
-            if self.cluster:
+            if self.cluster and self.mark:
                 self._take_all_slots(client)
-            client.set(MARK, os.getpid())
+            if self.mark:  # else a replica, or one node of many
+                client.set(MARK, os.getpid())
         return self
 
     def _take_all_slots(self, client: redis.Redis) -> None:

@@ -1,4 +1,4 @@
-"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS`.
+"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS [DURABILITY]`.
 
 What its handlers do is told by the event; what they did stands in the ledger, one JSON line each, appended outside
 the store. Facts go to the ledger too.
@@ -17,6 +17,7 @@ from typing import ClassVar
 import anyio
 
 from joelclaw_bus import Event, Functions, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus.durability import Durability
 from joelclaw_bus.observer import Fact
 from joelclaw_contracts import EventModel
 
@@ -71,11 +72,12 @@ def build(ledger: Ledger) -> Functions:
     return functions
 
 
-async def main(url: str, path: str, lease_ms: int) -> None:
+async def main(url: str, path: str, lease_ms: int, durability: str) -> None:
     ledger = Ledger(path)
     stop = anyio.Event()
     settings = WorkerSettings(lease_ms=lease_ms, block=0.5, parallel=8, watchdog=True)
-    async with open_store(StoreSettings(url, deadline=2.0)) as store, anyio.create_task_group() as tasks:
+    where = StoreSettings(url, deadline=2.0, durability=Durability(durability))
+    async with open_store(where) as store, anyio.create_task_group() as tasks:
 
         async def on_signal() -> None:
             with anyio.open_signal_receiver(signal.SIGTERM) as signals:
@@ -91,4 +93,4 @@ async def main(url: str, path: str, lease_ms: int) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), (*sys.argv[4:], "memory")[0])

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance
+from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance, online_of
 from joelclaw_bus.errors import NotConfirmed, StoreRefused
 from joelclaw_bus.keys import confirmed_key
 from joelclaw_bus.nodes import Nodes
@@ -46,14 +46,19 @@ class Confirmer:
             (reply,) = await self.nodes.together(key, [command])
             return _sound(reply)
         trifle = load_script("joelclaw_bus", "confirm").text
-        sent = await self.nodes.together(key, [command, ("EVAL", trifle, 1, confirmed_key(key)), wait])
-        reply, written, reached = sent
+        # Who is online is asked again behind the WAIT: a replica that came since may be promoted, and must have it.
+        after = ("INFO", "replication")
+        sent = await self.nodes.together(key, [command, ("EVAL", trifle, 1, confirmed_key(key)), wait, after])
+        reply, written, reached, online = sent
         if isinstance(reply, Exception):  # refused: nothing was written
             raise reply
-        for answer in (written, reached):
+        for answer in (written, reached, online):
             if isinstance(answer, Exception):
                 raise self._short(str(translate(answer, self.where)))
-        reached = reached[0] if isinstance(reached, list) else reached
+        if self.level is Durability.LOCAL:
+            reached = reached[0]
+        else:
+            enough = max(enough, online_of(online))
         if reached < enough:
             raise self._short(f"{reached} of {enough} in {self.patience:g} s")
         return reply

@@ -91,7 +91,7 @@ class Door:
             return None
         if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
-        begun = (Begun(self.clock.now_ms(), 0, {}), "")
+        begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         if incoming.again or explicit_id or fn.limit:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)

@@ -48,14 +48,19 @@ def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
     """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
     fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
     version = tuple(int(part) for part in fields.get("redis_version", "0.0").split(".")[:2])  # Valkey tells 7.2 here
-    online = [v for k, v in fields.items() if k.startswith("slave") and k[5:].isdigit() and "state=online" in v]
     return ServerFacts(
         append_only=fields.get("aof_enabled") == "1",
         fsync=fsync.decode() or "unknown",
         waitaof=version >= (7, 2),
-        replicas=len(online),
+        replicas=online_of(info),
         kind=kind,
     )
+
+
+def online_of(info: bytes) -> int:
+    """How many replicas INFO reports as online."""
+    rows = (line.partition(b":") for line in info.splitlines() if line.startswith(b"slave"))
+    return sum(1 for name, _, what in rows if name[5:].isdigit() and b"state=online" in what)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,8 @@ class Promoter:
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
                 continue
-            wait = min([*self.heads.values(), self._swept_ms + SWEEP_MS]) - self.clock.now_ms()
+            until = [head - self._now_in(name) for name, head in self.heads.items()]
+            wait = min([*until, self._swept_ms + SWEEP_MS - self.clock.now_ms()])
             if wait > 0:
                 with anyio.move_on_after(wait / 1000):
                     await self._nudged.wait()
@@ -67,10 +68,14 @@ class Promoter:
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
             return True
-        due = [name for name, head in self.heads.items() if head <= now]
+        due = [name for name, head in self.heads.items() if head <= self._now_in(name)]
         for name in due:
             await self._turn(self.calls.keys.slot(name), self._promote)
         return bool(due)
+
+    def _now_in(self, name: str) -> int:
+        """A slot's time is its node's."""
+        return self.clock.now_at(self.calls.keys.slot(name).stream)
 
     async def _sweep(self) -> None:
         self._swept_ms = self.clock.now_ms()

@@ -35,6 +35,9 @@ from joelclaw_bus.script import Script
 
 __all__ = ["Arg", "BlockingStore", "Command", "Listener", "Reader", "Store", "StoreSettings", "open_store"]
 
+PATIENCE = 0.75
+"""How much of the deadline a confirmation may take: at one sync a second it needs more than a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
@@ -65,7 +68,7 @@ class Store:
     def __post_init__(self) -> None:
         s = self.settings
         self._confirmer = Confirmer(
-            self.nodes, self.where, s.durability, s.min_replicas, s.deadline / 2, self.address.kind
+            self.nodes, self.where, s.durability, s.min_replicas, s.deadline * PATIENCE, self.address.kind
         )
 
     @property
@@ -119,6 +122,10 @@ class Store:
         """The server's clock, ms since the epoch."""
         seconds, micros = await self.call("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
+
+    def node_of(self, key: str) -> str:
+        """The name of the node that serves a key, as far as is known."""
+        return self.nodes.name_of(key)
 
     async def node_names(self) -> list[str]:
         """Those that can be asked as `node`: one alone, or every primary of a cluster."""

@@ -142,7 +142,7 @@ class Takeover:
                 lease_ms=self.lease_ms,
                 cursor=cursor,
                 count=free,
-                at_ms=self.clock.now_ms(),
+                at_ms=self.clock.now_at(stream),
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)
@@ -202,10 +202,19 @@ class Takeover:
             while not self._lane:
                 self._filled = anyio.Event()
                 await self._filled.wait()
-            suspect = min(self._lane, key=lambda s: s.begins)
-            self._lane.remove(suspect)
-            self._freed()
-            done = anyio.Event()
-            self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
-            with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
-                await done.wait()
+            await self.serve_next()
+
+    @property
+    def waiting(self) -> int:
+        """How many that may be a poison have not begun."""
+        return len(self._lane)
+
+    async def serve_next(self) -> None:
+        """Begin the least begun of them, and wait for its end; but not for ever."""
+        suspect = min(self._lane, key=lambda s: s.begins)
+        self._lane.remove(suspect)
+        self._freed()
+        done = anyio.Event()
+        self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
+        with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
+            await done.wait()

@@ -13,6 +13,7 @@ from tests.model.world import KEY, LIMITS, World
 from tests.model.writes import WRITES, Writes, sent, zombie_writes
 
 DELAY = st.sampled_from([0, MINUTE, HOUR])
+STEADY = st.sampled_from([True, True, False])
 STEP = st.sampled_from(["look", "act", "tell", "rest", "last"])
 
 
@@ -70,9 +71,9 @@ class RunActs(Base):
         if self.world.begin(h)[0] in ("dropped", "refused"):
             self.world.hands[h] = "over"
 
-    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans())
-    def ask_for_a_permit(self, h: Hand, line_up: bool) -> None:
-        self.writes.ask(h, line_up=line_up)
+    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans(), steady=STEADY)
+    def ask_for_a_permit(self, h: Hand, line_up: bool, steady: bool) -> None:
+        self.writes.ask(h, line_up=line_up, steady=steady)
 
     @act(5, "permits", h=lambda world: _refused(world), delay=DELAY)
     def hold(self, h: Hand, delay: int) -> None:

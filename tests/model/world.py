@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.pages import Pages
+from joelclaw_bus.audit.waits import WaitAudit
 from joelclaw_bus.keys import Slot, run_id
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound, Fact
@@ -36,6 +37,10 @@ LIMITS = {(PACK, KEY): 2, (BILL, KEY): 1}
 """How many may run: `pack` while they execute (its permits expire), `bill` until they end (its permits don't)."""
 TTL = {PACK: 30 * 60_000, BILL: 0}
 WORKERS = ["ann", "bob", "cyd"]
+
+
+NEVER_MS = 10**15
+"""What the auditor says of two slots at once it says after a while; that has tests of its own."""
 
 
 class Order(EventModel):
@@ -91,8 +96,8 @@ class World:
         self.outbox = Outbox(self.calls, Publisher(self.store, limits=limits), Ears(), MODELS)
         self.dying = Outbox(Forgetful(self.store, limits), self.outbox.publisher, Ears(), MODELS)
         self.dying.waits.wait_calls = Dying(self.store)
-        self.told_facts = Ears()
-        self.pages = Pages(AuditCalls(self.store, limits), self.told_facts)
+        self.told_facts, audit = Ears(), AuditCalls(self.store, limits)
+        self.pages = Pages(audit, self.told_facts, WaitAudit(audit, NEVER_MS))
         self.bus, self.ledger = Bus(BEGINNING, b), Ledger(b.dedupe, BEGINNING)
         self.hands: dict[Hand, str] = {}
         self.permits: dict[str, bool] = {}

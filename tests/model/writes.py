@@ -100,12 +100,13 @@ class Writes:
             w.ledger.set_aside.add((h.slot, h.fn, text(h.entry)))
         return answer
 
-    def ask(self, h: Hand, *, line_up: bool = True) -> bool:
+    def ask(self, h: Hand, *, line_up: bool = True, steady: bool = True) -> bool:
         """Its permit, for a run that has begun."""
         w, fn = self.world, h.fn
         how: Any = {"claim": h.claim, "line_up": line_up}
-        answer = w.do(w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how))
-        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how)
+        at = w.bus.now if steady else None
+        answer = w.do(w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how, at_ms=at))
+        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how, steady=steady)
         w.same(f"{h} asks for its permit", (answer.held, set(answer.holders), answer.rank), should)
         w.permits[h.claim] = answer.held
         return bool(answer.held)

@@ -10,11 +10,12 @@ from tests.model.spec.nouns import Bus, Gate
 
 
 def acquire(
-    bus: Bus, fn: str, key: str, member: str, *, limit: int, ttl: int, claim: str, line_up: bool
+    bus: Bus, fn: str, key: str, member: str, *, limit: int, ttl: int, claim: str, line_up: bool, steady: bool
 ) -> tuple[bool, set[str], int]:
     """A run that has a permit keeps it; one that finds none lines up: (held, who holds, how many wait before it)."""
     gate = bus.gate(fn, key)
-    for old in [m for m, until in gate.holders.items() if until <= bus.now]:
+    # After a discontinuity what has expired still counts: its owner may be about to renew it.
+    for old in [m for m, until in gate.holders.items() if steady and until <= bus.now]:
         del gate.holders[old]
         gate.claims.pop(old, None)
     if member in gate.holders or len(gate.holders) < limit:

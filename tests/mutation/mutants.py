@@ -29,7 +29,7 @@ FENCING, PUBLISH, OUTBOX, PERMITS = (
     ("test_permits.py",),
 )
 CRON, TRIM, WORKER, GROUPS = ("test_cron.py",), ("test_trim.py",), ("test_worker.py",), ("test_groups.py",)
-AUDIT = ("test_auditor.py",)
+AUDIT, WAITS = ("test_auditor.py",), ("test_waits.py",)
 CLAIM = "if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end"
 
 MUTANTS = (
@@ -48,9 +48,9 @@ MUTANTS = (
     Mutant(
         "nobody renews",
         "leases.py",
-        "                self.renew()\n                wait = self.lease_ms / 3000",
-        "                wait = self.lease_ms / 3000",
-        ("test_processes.py", "test_worker.py", "test_permits.py"),
+        "                self.renew()\n            except",
+        "                pass\n            except",
+        ("test_processes.py",),
         model=False,
         short=True,
     ),

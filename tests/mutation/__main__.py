@@ -22,7 +22,9 @@ def main(wanted: list[str]) -> int:
     for mutant in chosen:
         killers = _line(mutant, mutant.tests, mutant.model)
         alive += [
-            f"{mutant.name}: {who} did not miss it" for who, by in zip(("the tests", "the model"), killers, strict=False) if not by
+            f"{mutant.name}: {who} did not miss it"
+            for who, by in zip(("the tests", "the model"), killers, strict=False)
+            if not by
         ]
     print("\n".join(["", *alive] if alive else [f"\nall {len(chosen)} mutants were killed"]))
     return 1 if alive else 0

@@ -313,4 +313,55 @@ MUTANTS = (
         GROUPS,
         model=False,
     ),
+    Mutant(
+        "a wait does not look back",
+        "lua/await.lua",
+        "if data and match_key(wait.form, data) == wait.key then",
+        "if false then",
+        WAITS,
+    ),
+    Mutant(
+        "a wait is not registered",
+        "lua/await.lua",
+        "if ARGV[6] == '1' and tonumber(ARGV[3]) > now_ms() then",
+        "if false then",
+        WAITS,
+    ),
+    Mutant(
+        "what comes late ends a wait that is over",
+        "lua/arrive.lua",
+        "if rec[1] ~= 'waiting' or rec[2] ~= ARGV[2] or not rec[3] then return 0 end",
+        "",
+        WAITS,
+    ),
+    Mutant("one of all is enough", "lua/arrive.lua", "if spec.all then", "if false then", WAITS),
+    Mutant(
+        "the others are not called off",
+        "lua/lib/wait_spec.lua",
+        "if i - 1 ~= won then",
+        "if false then",
+        (*WAITS, "test_cancel.py"),
+    ),
+    Mutant(
+        "a match ignores what is asked for",
+        "lua/lib/match.lua",
+        "parts[#parts + 1] = #text .. ':' .. text",
+        "parts[#parts + 1] = '0:'",
+        WAITS,
+    ),
+    Mutant("a cancelled run stays due", "lua/cancel.lua", "redis.call('ZREM', KEYS[5], 'r:' .. ARGV[1])", "", CANCEL),
+    Mutant(
+        "a cancel keeps the permit", "lua/cancel.lua", "if rec[6] then outbox_put", "if false then outbox_put", CANCEL
+    ),
+    Mutant("a cancel leaves the entry", "lua/cancel.lua", "if rec[3] and rec[3] ~= '' then", "if false then", CANCEL),
+    Mutant(
+        "an ended run is cancelled", "lua/cancel.lua", "if rec[1] == 'ended' then return { 0, rec[4] } end", "", CANCEL
+    ),
+    Mutant(
+        "expired permits are free though the clock jumped",
+        "lua/acquire.lua",
+        "if ARGV[6] ~= '' and math.abs(now - tonumber(ARGV[6])) <= tonumber(ARGV[7]) then",
+        "if true then",
+        PERMITS,
+    ),
 )

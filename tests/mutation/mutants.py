@@ -29,7 +29,7 @@ FENCING, PUBLISH, OUTBOX, PERMITS = (
     ("test_permits.py",),
 )
 CRON, TRIM, WORKER, GROUPS = ("test_cron.py",), ("test_trim.py",), ("test_worker.py",), ("test_groups.py",)
-AUDIT, WAITS = ("test_auditor.py",), ("test_waits.py",)
+AUDIT, WAITS, CANCEL = ("test_auditor.py",), ("test_waits.py",), ("test_cancel.py",)
 CLAIM = "if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end"
 
 MUTANTS = (

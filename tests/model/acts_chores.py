@@ -1,15 +1,16 @@
-"""The chores that any worker does: promotion, outboxes, trimming, mending, permits, schedules; and faults from outside."""
+"""The chores of any worker: promotion, outboxes, trimming, auditing, permits, schedules; operators; and faults."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
-
 from joelclaw_bus.pauses import pause
 from joelclaw_bus.slot_calls import Early, Superseded
+
 from tests.model.base import Base, act
-from tests.model.spec import cron, letters, permits, runs, streams
+from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
+from tests.model.spec import cron, letters, moves, permits, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
-from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS, World
+from tests.model.world import World
 
 WORKER = st.sampled_from(WORKERS)
 SLOT = st.sampled_from([ORDER, PAID])
@@ -136,7 +137,7 @@ class ChoreActs(Base):
     def cancel(self, what: tuple[str, str]) -> None:
         w, (slot, run) = self.world, what
         answer = w.do(w.runs.cancel(w.keys.slot(slot), run, "not wanted"))
-        told = w.same(f"cancel {run}", (answer.done, answer.was), runs.cancel(w.bus, slot, run, "not wanted"))
+        told = w.same(f"cancel {run}", (answer.done, answer.was), moves.cancel(w.bus, slot, run, "not wanted"))
         if told[0]:
             w.ledger.cancelled(slot, run)
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
-
 from joelclaw_bus.dead_letters import replay
 from joelclaw_bus.inspect.dead import DeadLetter
+
 from tests.model.base import Base, act, hands
 from tests.model.ledger import FOREIGN, SPOILT
+from tests.model.shop import GROUPS, ORDER, PAID, WORKERS
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
-from tests.model.world import GROUPS, ORDER, PAID, WORKERS, World
+from tests.model.world import World
 from tests.model.writes import WRITES, Writes, zombie_writes
 
 IDS = st.sampled_from(["", "", "one", "two"])

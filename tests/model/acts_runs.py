@@ -7,9 +7,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.model.base import Base, act, hands
+from tests.model.shop import KEY, LIMITS
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand
-from tests.model.world import KEY, LIMITS, World
+from tests.model.world import World
 from tests.model.writes import WRITES, Writes, sent, zombie_writes
 
 DELAY = st.sampled_from([0, MINUTE, HOUR])

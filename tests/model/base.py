@@ -1,7 +1,7 @@
 """One example: from an empty store, through acts drawn at random, to a store that is drained again.
 
-A plain `rule` each would be drawn with equal chances, and half of them switched off in an example: the long chains (publish,
-read, begin, park, promote, read) would be rare. So there is one rule, and the acts have weights.
+A `rule` each would be drawn with equal chances, and half of them switched off in an example: the long chains
+(publish, read, begin, park, promote, read) would be rare. So there is one rule, and the acts have weights.
 """
 
 from __future__ import annotations

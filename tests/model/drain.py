@@ -1,10 +1,11 @@
-"""The end of every example: healthy workers, and time. Whatever happened before, everything must come to its end now."""
+"""The end of every example: healthy workers, and time. Whatever happened before, all must come to its end now."""
 
 from __future__ import annotations
 
+from tests.model.shop import BILL, GROUPS, KEY, LIMITS, ORDER, PAID, TTL
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, Hand
-from tests.model.world import BILL, GROUPS, KEY, LIMITS, ORDER, PAID, TTL, World
+from tests.model.world import World
 from tests.model.writes import Writes
 
 HEALER = "eve"

@@ -1,16 +1,15 @@
-"""Two buses side by side: the real scripts on a real store, and the specification. All rules act on both through this."""
+"""Two buses side by side: the real scripts on a real store, and the specification. All acts go to both through this."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.waits import WaitAudit
-from joelclaw_bus.keys import Slot, run_id
+from joelclaw_bus.keys import run_id
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.observer import AuditFound, Fact
+from joelclaw_bus.observer import AuditFound
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
@@ -18,63 +17,20 @@ from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
 from joelclaw_bus.script import load_script
 from joelclaw_bus.slot_calls import SlotCalls
-from joelclaw_bus.wait_calls import WaitCalls
-from joelclaw_contracts import EventModel
+
+from tests.model.dying import Dying, Ears, Forgetful
 from tests.model.ledger import SPOILT, Ledger
 from tests.model.picture import differences, expected, seen
-from tests.model.spec import delivery, permits, runs, streams
+from tests.model.shop import GROUPS, KEY, LIMITS, MODELS, ORDER, PAID, TTL
+from tests.model.spec import delivery, moves, permits, runs, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Bounds, Bus, Hand, Hold, Id, Stream, parsed, text
 from tests.model.spec.waits import GROUP
 from tests.model.virtual import VirtualStore, finished
 from tests.support.server import MARK
 
 BEGINNING = 1_800_000_000_000
-ORDER, PAID = "shop/order", "shop/paid"
-PACK, BILL, THANK = "shop/pack", "shop/bill", "shop/thank"
-GROUPS = [(ORDER, PACK), (ORDER, BILL), (PAID, THANK)]
-KEY = "all"
-LIMITS = {(PACK, KEY): 2, (BILL, KEY): 1}
-"""How many may run: `pack` while they execute (its permits expire), `bill` until they end (its permits don't)."""
-TTL = {PACK: 30 * 60_000, BILL: 0}
-WORKERS = ["ann", "bob", "cyd"]
-
-
 NEVER_MS = 10**15
 """What the auditor says of two slots at once it says after a while; that has tests of its own."""
-
-
-class Order(EventModel):
-    event_name: ClassVar[str] = ORDER
-
-    tag: str = ""
-
-
-class Paid(EventModel):
-    event_name: ClassVar[str] = PAID
-
-    tag: str = ""
-
-
-MODELS: dict[str, type[EventModel]] = {ORDER: Order, PAID: Paid}
-
-
-class Dying(WaitCalls):
-    """Dies after it has told the runs, before it could take their waits away."""
-
-    async def unwait(self, slot: Slot, ids: Sequence[str], *, consumer: str = "", entry: str = "") -> int:
-        return 0
-
-
-class Forgetful(SlotCalls):
-    """Dies after each delivery, before it could say that it was done."""
-
-    async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
-        return
-
-
-class Ears(list[Fact]):
-    def saw(self, fact: Fact) -> None:
-        self.append(fact)
 
 
 class World:
@@ -145,8 +101,8 @@ class World:
     def stream(self, slot: str, fn: str, ready: bool) -> Stream:
         return self.bus.slot(slot).ready[fn] if ready else self.bus.slot(slot).events
 
-    def item(self, item: dict[str, Any] | None) -> OutboxItem | None:
-        return OutboxItem(**item) if item else None
+    def item(self, item: dict[str, Any]) -> OutboxItem:
+        return OutboxItem(**item)
 
     def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> Hand:
         """A worker has this entry in its hands now, under a claim of its own. `fresh`: it may run without a begin."""
@@ -268,7 +224,7 @@ class World:
         for page in (self.pages.runs, self.pages.due, self.pages.outbox):
             assert self.do(page(own)), "one page holds all"
         found = sorted((f.rule, name) for f in told if isinstance(f, AuditFound) for name in f.names)
-        self.same(f"audit {slot}", found, runs.audit(self.bus, slot))
+        self.same(f"audit {slot}", found, moves.audit(self.bus, slot))
 
     async def renew(self, h: Hand) -> list[Id]:
         lost = await self.store.run(

@@ -6,9 +6,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from tests.model.shop import BILL, KEY, LIMITS, PAID, TTL
 from tests.model.spec import permits, runs
 from tests.model.spec.nouns import MINUTE, Hand, text
-from tests.model.world import BILL, KEY, LIMITS, PAID, TTL, World
+from tests.model.world import World
 
 Item = dict[str, Any]
 
@@ -22,7 +23,13 @@ def sent(h: Hand, step: str) -> Item:
 def release(h: Hand) -> Item:
     """What gives a run's permit back: `bill` at its end, whichever begin took it; `pack` as often as it rests."""
     at_the_end = h.fn == BILL
-    item = {"id": f"release:{h.member}:{h.claim}", "kind": "release", "target": h.fn, "run": h.member, "permit": KEY}
+    item: Item = {
+        "id": f"release:{h.member}:{h.claim}",
+        "kind": "release",
+        "target": h.fn,
+        "run": h.member,
+        "permit": KEY,
+    }
     item |= {"ttl_ms": TTL[h.fn], "claim": "" if at_the_end else h.claim, "most": LIMITS[h.fn, KEY]}
     return {field: value for field, value in item.items() if value}
 
@@ -48,7 +55,7 @@ class Writes:
 
     def step(self, h: Hand, name: str, result: str, item: Item | None) -> Any:
         w = self.world
-        answer = w.told(w.do(w.runs.step(w.delivery(h), name, result.encode(), w.item(item))))
+        answer = w.told(w.do(w.runs.step(w.delivery(h), name, result.encode(), w.item(item) if item else None)))
         w.same(f"step {name} of {h}", answer, runs.step(w.bus, h, name, result, item))
         if isinstance(answer, str):
             w.ledger.stepped(h, name, answer)
@@ -66,7 +73,7 @@ class Writes:
             delay_ms=delay,
             step=step,
             items=[w.item(i) for i in items],
-            on_cancel=w.item(on_cancel),
+            on_cancel=w.item(on_cancel) if on_cancel else None,
             **how,
         )
         answer = w.told(w.do(call))
@@ -81,7 +88,7 @@ class Writes:
         error = "it broke" if status == "failed" else ""
         items = items + given_back(w, h, rests=False)
         real = [w.item(item) for item in items]
-        call = w.runs.finish(w.delivery(h), status=status, result=b'"end"', error=error, keep=keep, items=real)  # type: ignore[arg-type]  # none of them is None
+        call = w.runs.finish(w.delivery(h), status=status, result=b'"end"', error=error, keep=keep, items=real)
         should = runs.finish(w.bus, h, status, result='"end"', error=error, keep=keep, items=items)
         answer = w.same(f"finish {h}", w.told(w.do(call)), should)
         if isinstance(answer, int):
@@ -94,7 +101,7 @@ class Writes:
         flat: list[Any] = [part for pair in letter.items() for part in pair]
         item = sent(h, "invalid")
         item |= {"id": f"invalid:{h.slot}:{text(h.entry)}", "event_id": f"invalid:{h.slot}:{text(h.entry)}"}
-        answer = w.told(w.do(w.runs.bury(w.delivery(h), flat, [w.item(item)])))  # type: ignore[list-item]  # it is one
+        answer = w.told(w.do(w.runs.bury(w.delivery(h), flat, [w.item(item)])))
         w.same(f"bury {h}", answer, runs.bury(w.bus, h, letter, [item]))
         if isinstance(answer, bool):
             w.ledger.set_aside.add((h.slot, h.fn, text(h.entry)))

@@ -10,7 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tests.mutation.attack import MODEL, Unfit, Verdict, attack, mutated
-from tests.mutation.mutants import MUTANTS, Mutant
+from tests.mutation.mutant import Mutant
+from tests.mutation.mutants import MUTANTS
 
 
 def main(wanted: list[str]) -> int:

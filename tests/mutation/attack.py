@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.mutation.mutants import Mutant
+from tests.mutation.mutant import Mutant
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "libs" / "bus" / "joelclaw_bus"

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutation.attack import MODEL, attack, mutated
-from tests.mutation.mutants import MUTANTS, Mutant
+from tests.mutation.mutant import Mutant
+from tests.mutation.mutants import MUTANTS
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.name)

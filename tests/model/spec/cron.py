@@ -27,7 +27,7 @@ def register(
 
 
 def tick(bus: Bus, slot: str, name: str, generation: int, nominal: int, data: str | None) -> bool | str:
-    """Whether this call enqueued the instant (or passed it, `data` None): not twice, not early, not for another form."""
+    """Whether this call enqueued the instant (or passed it, `data` None): not twice, not early, not for an old form."""
     had = bus.slot(slot).schedules.get(name)
     if not had or had.generation != generation:
         return "superseded"

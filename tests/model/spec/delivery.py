@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.model.spec import permits, runs, streams, waits
+from tests.model.spec import moves, permits, streams, waits
 from tests.model.spec.nouns import Bus, Wait, Wanted, parsed
 
 
@@ -21,7 +21,7 @@ def deliver(bus: Bus, slot_name: str, item: dict[str, Any], *, done: bool = True
             if heir:
                 deliver(bus, f"fn/{item['target']}", heir, done=done)
         case "wake":
-            if runs.wake(bus, item["target"], item["call"], item["run"]) == 0:
+            if moves.wake(bus, item["target"], item["call"], item["run"]) == 0:
                 # Nobody is there to use it. Who gets it now is woken later, by the outbox.
                 permits.release(bus, item["call"], item["permit"], f"{item['target']}|{item['run']}", **limits)
         case "await":

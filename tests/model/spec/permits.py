@@ -39,7 +39,7 @@ def keep(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str) -> b
 
 
 def release(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str, most: int) -> dict[str, Any] | None:
-    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a newer begin."""
+    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a new begin."""
     gate = bus.gate(fn, key)
     if claim and gate.claims.get(member, claim) != claim:
         return None

@@ -1,4 +1,4 @@
-"""The life of one run: begin, step, park, finish, bury. Who lost a delivery can write nothing more of it (DESIGN 3-5, 8)."""
+"""The life of one run: begin, step, park, finish, bury. Who lost a delivery can write nothing more (DESIGN 3-5, 8)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.spec.letters import put
-from tests.model.spec.nouns import Bus, Hand, Run, Waiting, parsed, text
+from tests.model.spec.nouns import Bus, Hand, Run, Waiting, text
 
 Item = dict[str, Any]
-RESTING = ("due", "held", "waiting")
 
 
 def not_owner(bus: Bus, h: Hand) -> str:
@@ -21,7 +20,7 @@ def not_owner(bus: Bus, h: Hand) -> str:
 
 
 def begin(bus: Bus, h: Hand, *, record_wanted: bool) -> Any:
-    """A delivery may run: fenced by its claim. A second entry of a run that is open or ended is acknowledged instead."""
+    """A delivery may run: fenced by its claim. A second entry of an open or ended run is acknowledged instead."""
     why = not_owner(bus, h)
     if why:
         return "refused", why
@@ -87,7 +86,7 @@ def park(
     on_cancel: Item | None = None,
     waiting: Waiting | None = None,
 ) -> Any:
-    """To rest until a time or a permit, acknowledged in the same step. The same claim may ask again and is told the same."""
+    """To rest until a time, a permit or an event, acknowledged in the same step. Who asks again is told the same."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
     why = not_owner(bus, h)
     if why and run and run.by == h.claim and run.due is not None:
@@ -163,77 +162,6 @@ def bury(bus: Bus, h: Hand, letter: dict[str, str], items: Sequence[Item]) -> An
             put(bus, h.slot, item)
     del bus.source(h).groups[h.fn].pending[h.entry]
     return first
-
-
-def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]:
-    """An open run ends from outside, whatever it does: (True, the state it was in), or (False, how it had ended)."""
-    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
-    if not run or run.state == "ended":
-        return False, run.status if run else ""
-    was = run.state
-    if run.at:
-        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
-        source.groups[run.fn].pending.pop(entry, None)
-        if run.at[0] == "r":
-            source.entries.pop(entry, None)
-    if was == "waiting":
-        call_off(bus, slot_name, name, won=None)
-    if run.permit:
-        put(bus, slot_name, run.permit)
-    run.state, run.status, run.result, run.error, run.ended = "ended", "cancelled", "null", reason, bus.now
-    run.claim, run.at, run.by, run.begins, run.due, run.handed = "", "", "", None, None, False
-    slot.due.pop("r:" + name, None)
-    slot.ended[name] = bus.now
-    return True, was
-
-
-def call_off(bus: Bus, slot_name: str, name: str, *, won: int | None) -> None:
-    """What a run waits for elsewhere, but for the event that ended it, is to be forgotten there."""
-    run = bus.slot(slot_name).runs[name]
-    for number, wanted in enumerate(run.waits[run.wait].events):
-        if number != won:
-            wait = f"{slot_name}|{name}:{run.wait}:{number}"
-            put(bus, slot_name, {"id": f"unwait:{wait}", "kind": "unwait", "target": wanted.event, "event_id": wait})
-
-
-def wake(bus: Bus, slot_name: str, fn: str, name: str) -> int:
-    """A held run has its permit: ready at once. 0: there is no such open run; 2: it is open and will find its permit."""
-    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
-    if not run or run.state == "ended":
-        return 0
-    if run.state != "held":
-        run.handed = True
-        return 2
-    make_ready(bus, slot_name, name)
-    slot.due.pop("r:" + name, None)
-    return 1
-
-
-def make_ready(bus: Bus, slot_name: str, name: str) -> None:
-    """A resting run goes to its function's ready stream."""
-    slot = bus.slot(slot_name)
-    run = slot.runs[name]
-    entry = slot.ready[run.fn].add(bus.now, {"run": name})
-    run.state, run.at, run.due = "queued", f"r{text(entry)}", None
-
-
-def audit(bus: Bus, slot_name: str) -> list[tuple[str, str]]:
-    """Each open run is held against the store; what nothing would move is put back, and named (DESIGN 11)."""
-    slot, found = bus.slot(slot_name), list[tuple[str, str]]()
-    for name in slot.open:
-        run = slot.runs[name]
-        if run.state in RESTING:
-            if slot.due.get("r:" + name) != run.due:
-                slot.due["r:" + name] = run.due or 0
-                found.append(("never-due", name))
-            continue
-        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
-        group = source.groups[run.fn]
-        if entry in group.pending or (entry in source.entries and entry > group.delivered):
-            continue
-        found.append(("acknowledged" if entry in source.entries else "entry-lost", name))
-        make_ready(bus, slot_name, name)
-    return sorted(found)
 
 
 def _fenced_off(bus: Bus, h: Hand) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tests.model.spec.moves import RESTING, make_ready
 from tests.model.spec.nouns import Bus, Fields, Group, Hold, Id, Stream, parsed
-from tests.model.spec.runs import RESTING, make_ready
 
 
 def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True) -> tuple[int, str]:

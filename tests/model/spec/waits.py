@@ -1,11 +1,12 @@
-"""Runs that wait for events: registered and looked back for in one step, told once, first or all of several (DESIGN 9)."""
+"""Runs that wait for events: registered and looked back for in one step, told once; the first or all (DESIGN 9)."""
 
 from __future__ import annotations
 
 import json
 
+from tests.model.spec.moves import call_off, make_ready
 from tests.model.spec.nouns import Bus, Fields, Hand, Id, Wait, Waiting, Wanted, text
-from tests.model.spec.runs import call_off, make_ready, not_owner
+from tests.model.spec.runs import not_owner
 from tests.model.spec.streams import register
 
 GROUP = "~waits"

@@ -51,7 +51,7 @@ MUTANTS = (
         "lua/begin.lua",
         "if rec[1] == 'ended' then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'ended' } end",
         "",
-        ("test_groups.py", "test_publish.py", "test_worker.py"),
+        ("test_fencing.py",),
     ),
     Mutant(
         "an open run begins twice",

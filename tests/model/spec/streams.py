@@ -106,7 +106,7 @@ def take_over(
             taken.append(entry)
             answered += 1
     young = max((bus.now - hold.since for hold in pending.values()), default=0)
-    return taken, struck, left[0] if left else (0, 0), lease - young if young >= lease // 2 else None
+    return taken, struck, left[0] if left else (0, 0), max(0, lease - young) if young >= lease // 2 else None
 
 
 def renew(bus: Bus, stream: Stream, fn: str, consumer: str, entries: Iterable[Id]) -> list[Id]:

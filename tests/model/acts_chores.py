@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+
 from joelclaw_bus.pauses import pause
 from joelclaw_bus.slot_calls import Early, Superseded
-
 from tests.model.base import Base, act
 from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
 from tests.model.spec import cron, letters, moves, permits, streams

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from hypothesis import strategies as st
+
 from joelclaw_bus.dead_letters import replay
 from joelclaw_bus.inspect.dead import DeadLetter
-
 from tests.model.base import Base, act, hands
 from tests.model.ledger import FOREIGN, SPOILT
 from tests.model.shop import GROUPS, ORDER, PAID, WORKERS

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any, cast
 
 from hypothesis import strategies as st
+
 from joelclaw_bus.awaited import Awaited
 from joelclaw_bus.matcher import Matcher
 from joelclaw_bus.wait_calls import Found
 from joelclaw_bus.waiting import Park
 from joelclaw_bus.waiting import Waiting as RealWaiting
-
 from tests.model.base import Base, act, hands
 from tests.model.shop import MODELS, ORDER, PAID, WORKERS
 from tests.model.spec import runs, waits

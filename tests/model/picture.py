@@ -8,7 +8,6 @@ from typing import Any
 
 from joelclaw_bus.keys import Keys, Slot, kind_of
 from joelclaw_bus.store import Store
-
 from tests.model.spec import nouns
 from tests.model.spec.nouns import Bus, Run, Stream, text
 from tests.support.server import MARK

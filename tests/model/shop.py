@@ -12,7 +12,7 @@ GROUPS = [(ORDER, PACK), (ORDER, BILL), (PAID, THANK)]
 KEY = "all"
 LIMITS = {(PACK, KEY): 2, (BILL, KEY): 1}
 """How many may run: `pack` while they execute (its permits expire), `bill` until they end (its permits don't)."""
-TTL = {PACK: 30 * 60_000, BILL: 0}
+TTL = {PACK: 5 * 60_000, BILL: 0}
 WORKERS = ["ann", "bob", "cyd"]
 
 

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import redis
+
 from joelclaw_bus.address import read_address
 from joelclaw_bus.keys import Keys
 from joelclaw_bus.nodes import OneNode

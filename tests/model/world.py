@@ -17,7 +17,6 @@ from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
 from joelclaw_bus.script import load_script
 from joelclaw_bus.slot_calls import SlotCalls
-
 from tests.model.dying import Dying, Ears, Forgetful
 from tests.model.ledger import SPOILT, Ledger
 from tests.model.picture import differences, expected, seen

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability
+.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability model mutants
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -43,6 +43,12 @@ failover: setup ## Kill the primary 50 times under load, at each durability leve
 
 durability: setup ## What the durability levels cost, as ratios
 	@$(BIN)/python -m bench.durability
+
+model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
+	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
+
+mutants: setup ## Take one safeguard away at a time: the tests must go red
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .

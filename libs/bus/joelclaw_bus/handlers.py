@@ -15,7 +15,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Stuck, WorkerFault
-from joelclaw_bus.trouble import Spells, is_away
+from joelclaw_bus.trouble import Spells, is_away, is_full
 from joelclaw_bus.wording import line_of
 
 
@@ -66,7 +66,7 @@ class Handlers:
             ended()
 
     def _met(self, fn: Function, error: BusError) -> None:
-        if is_away(error):
+        if is_away(error) or is_full(error):
             self.spells.begin(f"serve {fn.id}", error)
         elif fn.id not in self._stuck:
             self._stuck.add(fn.id)

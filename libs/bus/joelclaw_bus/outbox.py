@@ -17,7 +17,7 @@ from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
-from joelclaw_bus.trouble import is_away
+from joelclaw_bus.trouble import is_away, is_full
 from joelclaw_contracts import ContractError
 
 HOLD_MS = 5_000
@@ -70,13 +70,21 @@ class Outbox:
         taken = await self.calls.outbox_take(slot, HOLD_MS)
         for name, why in taken.unreadable:
             self._tell_stuck(slot, name, why)
+        full: StoreRefused | None = None
         for item, tries in taken.items:
             age = taken.now_ms - item.created_ms
             if tries and item.created_ms and age > self.calls.limits.dedupe_ms:
                 # Whether an earlier try arrived can't be told any more: a second one could double it.
                 await self._give_up(slot, item, f"tried {tries} times, and older than the dedupe window")
-            else:
+                continue
+            try:
                 await self._try(slot, item)
+            except StoreRefused as error:  # what wakes and releases may pass where a new event may not
+                if not is_full(error):
+                    raise
+                full = error
+        if full:
+            raise full
         return taken.head_ms
 
     async def _try(self, slot: Slot, item: OutboxItem) -> None:
@@ -85,7 +93,7 @@ class Outbox:
         try:
             await self.deliver(slot, item)
         except StoreRefused as error:
-            if is_away(error):
+            if is_away(error) or is_full(error):
                 raise
             self._tell_stuck(slot, item.id, str(error))
 

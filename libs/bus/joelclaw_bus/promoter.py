@@ -19,7 +19,7 @@ from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
-from joelclaw_bus.trouble import Trouble, is_away
+from joelclaw_bus.trouble import Trouble, is_away, is_full
 from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
@@ -43,6 +43,7 @@ class Promoter:
     _stuck: set[tuple[str, str]] = field(default_factory=set)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
+    _full: StoreRefused | None = None
     _trimmed_ms: int = 0
 
     async def run(self) -> None:
@@ -71,8 +72,14 @@ class Promoter:
         return bool(due)
 
     async def _sweep(self) -> None:
-        self._swept_ms = self.clock.now_ms()
-        orphans = await self._orphans()
+        self._swept_ms, self._full = self.clock.now_ms(), None
+        orphans = list[Slot]()
+        try:
+            orphans = await self._orphans()
+        except StoreRefused as error:  # a full store takes no election; our own slots have their turn all the same
+            if not is_full(error):
+                raise
+            self._full = error
         for slot in [*self.own, *orphans]:
             await self._turn(slot, self._promote)
             await self._turn(slot, self.outbox.sweep)
@@ -81,6 +88,8 @@ class Promoter:
             for slot in orphans:
                 if slot.name != EVIDENCE:  # its length is bounded where it is written
                     await self._turn(slot, self.calls.housekeep)
+        if self._full:
+            raise self._full
 
     async def _turn(self, slot: Slot, do: Callable[[Slot], Awaitable[object]]) -> None:
         """One slot's turn. What the store refuses there is told, and the next slot has its turn all the same."""
@@ -90,6 +99,9 @@ class Promoter:
         except StoreRefused as error:
             if is_away(error):
                 raise
+            if is_full(error):  # the whole worker's trouble; yet what drains the store must have its turn in every slot
+                self._full = error
+                return
             self.heads.pop(slot.name, None)  # else we'd ask again at once; the sweep asks every second
             self._tell_stuck(*stuck, str(error))
         else:

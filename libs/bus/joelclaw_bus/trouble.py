@@ -13,21 +13,20 @@ import anyio
 
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck
+from joelclaw_bus.refusals import concerns
 
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
-REFUSES_ALL = {"LOADING", "READONLY", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS"}
-"""Refusals under which nobody can renew or claim: to the leases they are an outage."""
 
 
 def is_away(error: BusError) -> bool:
     """Whether the whole store is out of reach, rather than one key, command or channel refused."""
-    return isinstance(error, StoreUnavailable) or (isinstance(error, StoreRefused) and error.kind in REFUSES_ALL)
+    return isinstance(error, StoreUnavailable) or (isinstance(error, StoreRefused) and concerns(error.kind) == "everybody")
 
 
 def is_full(error: BusError) -> bool:
     """Whether the store takes no new work. Leases and takeovers go on, so that old work can drain."""
-    return isinstance(error, StoreRefused) and error.kind == "OOM"
+    return isinstance(error, StoreRefused) and concerns(error.kind) == "new work"
 
 
 @dataclass

@@ -80,9 +80,16 @@ class Everything:
 
     async def all_ended(self, seen: Seen) -> None:
         """Waits until each event that was sent has ended for each of the four functions."""
-        await seen.wait(RunEnded, 4 * len(self.sent), where=lambda f: f.function != "test/tick")
-        await seen.wait(EventBuried, 4 * self.invalid)
-        await seen.wait(OutboxDelivered, len(self.sent), where=lambda f: f.kind == "event")
+        wanted = {f"{fn}:{name}" for fn in FUNCTIONS for name in self.sent}
+        try:
+            await seen.wait(RunEnded, len(wanted), where=lambda f: f.function != "test/tick")
+            await seen.wait(EventBuried, 4 * self.invalid)
+            await seen.wait(OutboxDelivered, len(self.sent), where=lambda f: f.kind == "event")
+        except TimeoutError:
+            missing = wanted - {f.run for f in seen.all(RunEnded)}
+            of = [str(f) for f in seen.facts if any(run in str(f) for run in missing)]
+            counts = len(seen.all(EventBuried)), 4 * self.invalid, len(seen.all(OutboxDelivered)), len(self.sent)
+            raise AssertionError(f"{counts}; not ended: {missing}; seen of them: {of}") from None
 
     async def check(self, store: Store, seen: Seen) -> None:
         """Nothing lost, nothing doubled: by the facts, by the effects, by the store."""

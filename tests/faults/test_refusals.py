@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import anyio
@@ -12,6 +13,7 @@ from joelclaw_bus.observer import StoreBack, StoreTrouble, Stuck, WorkerFault, W
 from joelclaw_bus.script import scripts_of
 from tests.faults.everything import Everything
 from tests.support.resp_proxy import Refuse, RespProxy, Verdict
+from tests.support.seen import Seen
 from tests.support.server import Server
 from tests.support.workers import working
 
@@ -47,9 +49,9 @@ NOT_A_WORKERS = {"replay"}  # an operator's, by hand
 
 @dataclass
 class Once:
-    """Refuses each kind once."""
+    """Breaks each kind of call once, as `verdict` says."""
 
-    text: str
+    verdict: Verdict
     left: set[str] = field(default_factory=lambda: (set(scripts_of("joelclaw_bus")) - NOT_A_WORKERS) | COMMANDS)
     emptied: anyio.Event = field(default_factory=anyio.Event)
 
@@ -59,7 +61,16 @@ class Once:
         self.left.remove(kind)
         if not self.left - AT_THE_END:
             self.emptied.set()
-        return Refuse(self.text)
+        return self.verdict
+
+    async def meets_all(self, send: Callable[[], Awaitable[None]]) -> None:
+        """Sends work until each kind of call was met, but for those of a worker's end."""
+        with anyio.move_on_after(30):
+            while not self.emptied.is_set():
+                await send()
+                with anyio.move_on_after(0.3):
+                    await self.emptied.wait()
+        assert not self.left - AT_THE_END, "a worker never asked for these"
 
 
 @pytest.fixture(autouse=True)
@@ -70,20 +81,15 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(promoter, "SWEEP_MS", 100)
 
 
-async def refused_everywhere(server: Server, text: str):
-    once, everything = Once(text), Everything()
+async def refused_everywhere(server: Server, text: str) -> Seen:
+    once, everything = Once(Refuse(text)), Everything()
     async with (
         RespProxy(server.port, once.judge) as proxy,
         open_store(StoreSettings(server.url)) as direct,
         open_store(StoreSettings(proxy.url)) as store,
     ):
         async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:
-            with anyio.move_on_after(20):
-                while not once.emptied.is_set():
-                    await everything.send(direct, 1, invalid=1)
-                    with anyio.move_on_after(0.3):
-                        await once.emptied.wait()
-            assert not once.left - AT_THE_END, "a worker never asked for these"
+            await once.meets_all(lambda: everything.send(direct, 1, invalid=1))
             await everything.all_ended(seen)
         assert not once.left
         await everything.check(direct, seen)

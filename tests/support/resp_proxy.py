@@ -37,7 +37,14 @@ class LoseReply:
     """The server executes the command; its answer is lost with the connection."""
 
 
-Verdict = Refuse | LoseReply | None
+@dataclass(frozen=True)
+class Delay:
+    """The server executes the command at once; its answer comes late."""
+
+    seconds: float
+
+
+Verdict = Refuse | LoseReply | Delay | None
 
 
 @dataclass(eq=False)
@@ -117,6 +124,8 @@ class RespProxy:
             reply = await read_reply(replies)
             if isinstance(verdict, LoseReply):
                 return
+            if isinstance(verdict, Delay):
+                await anyio.sleep(verdict.seconds)
             await self._give(connection, reply)
             if kind == "SUBSCRIBE":
                 return await self._pour(connection, requests, replies, server)

@@ -42,7 +42,7 @@ class StoreUnavailable(BusError):
 
 
 class StoreRefused(BusError):
-    """`kind` is the server's own error code, e.g. `READONLY`."""
+    """`kind` is the server's own error code, e.g. `READONLY`; refusals.py says what each means."""
 
     def __init__(self, where: str, kind: str, problem: str) -> None:
         self.kind = kind

@@ -76,7 +76,8 @@ def _code(error: Exception) -> str:
         return "NOGROUP"
     for known, code in _CODES:
         if isinstance(error, known):
-            return getattr(error, "status_code", None) or code
+            code = getattr(error, "status_code", None) or code
+            return "NOEVAL" if code == "NOPERM" and "'eval" in text else code
     if isinstance(error, _NO_ANSWER):
         return ""
     return text.split(" ", 1)[0].rstrip(":") if text else type(error).__name__
@@ -243,7 +244,8 @@ def _async_client(settings: StoreSettings, *, deadline: float, connections: int)
             retry_on_error=[],
             health_check_interval=0,
         )
-    except ValueError as error:
+        pool.make_connection()  # an option in the address that doesn't exist is refused now, not at the first call
+    except (ValueError, TypeError) as error:
         raise StoreUnavailable(_without_secret(settings.url), f"not a usable address: {error}") from error
     client = redis.asyncio.Redis.from_pool(pool)
     client.response_callbacks.clear()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import ClassVar
 
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Step, Store, StoreSettings, event, open_store
-from joelclaw_bus.observer import RunEnded, StoreBack, StoreTrouble, Stuck
+from joelclaw_bus.observer import RunEnded, StoreBack, StoreTrouble, Stuck, Unstuck
 from joelclaw_contracts import EventModel
 from tests.faults.everything import Everything
 from tests.support.seen import Seen
@@ -60,7 +60,7 @@ class Administrator:
 
 
 @pytest.fixture
-def administrator(one_server: Server) -> AsyncIterator[Administrator]:
+def administrator(one_server: Server) -> Iterator[Administrator]:
     admin = Administrator(one_server)
     admin.rights(*RIGHTS.split())
     yield admin
@@ -71,7 +71,7 @@ def administrator(one_server: Server) -> AsyncIterator[Administrator]:
 async def at_work(admin: Administrator, functions: Functions) -> AsyncIterator[tuple[Store, Seen]]:
     """A worker as the bus's user, and a store as the administrator."""
     async with (
-        open_store(StoreSettings(admin.server.url)) as direct,
+        open_store(StoreSettings(admin.server.url, deadline=30)) as direct,
         open_store(StoreSettings(admin.url)) as store,
         working(store, functions, lease_ms=600, chores=0.2) as seen,
     ):
@@ -141,6 +141,7 @@ async def test_a_stream_without_rights_stops_no_other_and_goes_on_when_it_has_th
         [stuck] = await seen.wait(Stuck, where=lambda f: f.what.startswith("read "))
         administrator.rights(*RIGHTS.split())
         await seen.wait(RunEnded, where=lambda f: f.function == "beta/tell")
+        await seen.wait(Unstuck, where=lambda f: f.what == stuck.what)
     assert stuck.what == "read beta/told for beta/tell"
     assert "NOPERM" in stuck.reason
     assert "ACL SETUSER" in stuck.reason
@@ -153,5 +154,7 @@ async def test_without_the_channel_it_is_one_line_until_it_has_it(administrator:
         [stuck] = await seen.wait(Stuck)
         await Publisher(direct).send(Alpha(), at_ms=await direct.time_ms() + 100)
         await seen.wait(RunEnded)
-    assert stuck.what == "hear nudges"
+        administrator.rights(*RIGHTS.split())
+        [unstuck] = await seen.wait(Unstuck)
+    assert stuck.what == unstuck.what == "hear nudges"
     assert "ACL SETUSER" in stuck.reason

@@ -20,7 +20,7 @@ async def test_the_reply_of_each_kind_of_call_is_lost_once_and_nothing_is_lost_o
     once, everything = Once(LoseReply()), Everything()
     async with (
         RespProxy(one_server.port, once.judge) as proxy,
-        open_store(StoreSettings(one_server.url)) as direct,
+        open_store(StoreSettings(one_server.url, deadline=30)) as direct,
         open_store(StoreSettings(proxy.url)) as store,
     ):
         async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:

@@ -16,6 +16,7 @@ TABLE = {
     "bus.runs.lost": ("error", False),
     "bus.outbox.undeliverable": ("error", False),
     "bus.stuck": ("error", False),
+    "bus.unstuck": ("info", True),
     "bus.run.failed": ("error", True),
     "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),

@@ -155,6 +155,14 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
+class Unstuck:
+    """What was told as Stuck succeeded."""
+
+    slot: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class TickEnqueued:
     function: str
     schedule: str
@@ -226,6 +234,7 @@ Fact = (
     | OutboxDelivered
     | OutboxUndeliverable
     | Stuck
+    | Unstuck
     | TickEnqueued
     | Trimmed
     | StreamLost

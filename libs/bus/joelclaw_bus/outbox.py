@@ -13,7 +13,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from joelclaw_bus.errors import EventInvalid, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck
+from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck, Unstuck
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
@@ -125,7 +125,9 @@ class Outbox:
             await self._give_up(slot, item, str(error))
             return
         await self.calls.outbox_done(slot, [item.id])
-        self._stuck.discard((slot.name, item.id))
+        if (slot.name, item.id) in self._stuck:
+            self._stuck.discard((slot.name, item.id))
+            self.observer.saw(Unstuck(slot.name, f"outbox item {item.id}"))
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:

@@ -14,7 +14,7 @@ import anyio
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, Promoted, Stuck
+from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
@@ -105,7 +105,9 @@ class Promoter:
             self.heads.pop(slot.name, None)  # else we'd ask again at once; the sweep asks every second
             self._tell_stuck(*stuck, str(error))
         else:
-            self._stuck.discard(stuck)
+            if stuck in self._stuck:
+                self._stuck.discard(stuck)
+                self.observer.saw(Unstuck(*stuck))
 
     def _tell_stuck(self, slot: str, what: str, reason: str) -> None:
         if (slot, what) not in self._stuck:

@@ -9,9 +9,10 @@ Rules that hold for every client made here:
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -156,7 +157,7 @@ class Store:
                 await pubsub.subscribe(channel)
             except (redis.exceptions.RedisError, OSError) as error:
                 raise _translate(error, self.where) from error
-            yield Listener(pubsub, self.where)
+            yield Listener(pubsub, self.where, self.settings.deadline)
         finally:
             with anyio.CancelScope(shield=True):
                 await pubsub.aclose()
@@ -191,14 +192,26 @@ class Listener:
 
     _pubsub: Any
     _where: str
+    _deadline: float
+    _heard: float = field(default_factory=time.monotonic)
+    _asked: bool = False
 
     async def next(self, timeout: float) -> bytes | None:
-        """The next message, or None after `timeout` seconds."""
+        """The next message, or None after `timeout` seconds. After a silence it is asked to speak: a connection that
+        somebody dropped without a word would else be listened to for ever. StoreUnavailable, StoreRefused."""
         try:
             message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout)
+            if message:
+                self._heard, self._asked = time.monotonic(), False
+                return bytes(message["data"]) if message["type"] == "message" else None
+            if time.monotonic() - self._heard > self._deadline:
+                if self._asked:
+                    raise StoreUnavailable(self._where, "a subscription gives no sign of life")
+                await self._pubsub.ping()
+                self._heard, self._asked = time.monotonic(), True
         except (redis.exceptions.RedisError, OSError) as error:
             raise _translate(error, self._where) from error
-        return bytes(message["data"]) if message else None
+        return None
 
 
 class BlockingStore:

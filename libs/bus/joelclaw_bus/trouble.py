@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
-from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck
+from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck, Unstuck
 from joelclaw_bus.refusals import concerns
 
 FIRST_WAIT = 0.05
@@ -102,5 +102,7 @@ class Trouble:
 
     def over(self) -> None:
         self._wait = FIRST_WAIT
-        self.stuck_on = ""
+        if self.stuck_on:
+            self.stuck_on = ""
+            self.spells.observer.saw(Unstuck("", self._doing))
         self.answered()

@@ -8,6 +8,7 @@
 | RunsMended with lost runs   | error | false   | bus.runs.lost            |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
 | Stuck                       | error | false   | bus.stuck                |
+| Unstuck                     | info  | true    | bus.unstuck              |
 | RunEnded, failed            | error | true    | bus.run.failed           |
 | WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
@@ -55,6 +56,8 @@ class FactEvidence:
                 self._lost(fact.slot, "bus.outbox.undeliverable", fact.reason, item=fact.item)
             case o.Stuck():
                 self._lost(fact.slot or "store", "bus.stuck", fact.reason, what=fact.what)
+            case o.Unstuck():
+                self._note("info", fact.slot or "store", "bus.unstuck", None, what=fact.what)
             case o.RunEnded(status="failed"):
                 self._note("error", fact.function, "bus.run.failed", fact.error, fact.seconds, run=fact.run)
             case o.WriteRefused():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -60,7 +61,9 @@ class Server:
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
             command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet = subprocess.DEVNULL
+        # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False)
         with self.client() as client:
             deadline = time.monotonic() + 20
             while True:
@@ -86,6 +89,18 @@ class Server:
     def send(self, number: signal.Signals) -> None:
         assert self.process
         self.process.send_signal(number)
+
+    def disk(self, left: int | None) -> None:
+        """From now on its files may grow by so many bytes beyond the largest; None: as they like."""
+        assert self.process
+        sizes = [f.stat().st_size for f in self.aof_files()]
+        soft = resource.RLIM_INFINITY if left is None else max(sizes) + left
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def aof_files(self) -> list[Path]:
+        """The append-only file's parts, the one that is being written last."""
+        parts = (self.directory / "appendonlydir").glob("*.aof")
+        return sorted(parts, key=lambda f: (".incr." in f.name, f.stat().st_mtime))
 
     def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self.process:

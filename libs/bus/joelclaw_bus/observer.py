@@ -178,7 +178,8 @@ class Trimmed:
 
 @dataclass(frozen=True, slots=True)
 class StreamLost:
-    """A stream or group was gone and is made anew: data was lost. `resumed_at`: the mark it goes on from."""
+    """A stream or group was gone and is made anew, or came back with older data: data was lost. `resumed_at`: the mark
+    it goes on from, or the newest entry that is left."""
 
     function: str
     stream: str

@@ -26,9 +26,9 @@ async def test_at_maxmemory_old_work_ends_new_work_is_refused_and_then_it_recove
         working(store, everything.functions, chores=0.2) as seen,
     ):
         with own_server.client() as client:
-            await everything.send(store, 20)
+            await everything.send(store, 8)
             client.config_set("maxmemory", client.info("memory")["used_memory"] // 2)
-            await seen.wait(RunEnded, len(FUNCTIONS) * 20, where=lambda f: f.function != "test/tick")
+            await seen.wait(RunEnded, len(FUNCTIONS) * 8, where=lambda f: f.function != "test/tick")
             with pytest.raises(StoreRefused, match=r"\(OOM\).*raise maxmemory") as refused:
                 await Publisher(store).send(Job(name="new"))
             await seen.wait(StoreTrouble)
@@ -57,7 +57,7 @@ async def test_on_a_full_disk_it_waits_and_goes_on_when_there_is_space(everysec_
         open_store(StoreSettings(server.url, deadline=30)) as store,
         working(store, everything.functions) as seen,
     ):
-        await everything.send(store, 10)
+        await everything.send(store, 8)
         server.disk(left=2_000)
         [trouble] = await seen.wait(StoreTrouble)
         with pytest.raises(StoreRefused, match=r"MISCONF"):

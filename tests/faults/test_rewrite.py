@@ -53,12 +53,12 @@ async def test_a_rewrite_under_load_loses_nothing(own_server: Server) -> None:
         with own_server.client() as client:
             client.config_set("appendfsync", "everysec")  # what is written must not wait for the disk to be under load
             async with working(store, everything.functions) as seen:
-                await everything.send(store, 20)
+                await everything.send(store, 8)
                 with Pinger(own_server) as calm:
-                    await everything.send(store, 20)
+                    await everything.send(store, 8)
                 with Pinger(own_server) as stalled:
                     client.bgrewriteaof()
-                    await everything.send(store, 20)
+                    await everything.send(store, 8)
                     await rewritten(own_server, 1)
                 await everything.all_ended(seen)
             await everything.check(store, seen)
@@ -67,6 +67,7 @@ async def test_a_rewrite_under_load_loses_nothing(own_server: Server) -> None:
         before = await store.call("XLEN", Done.event_name)
         own_server.stop()
         own_server.start()
-        assert await store.call("XLEN", Done.event_name) == before == len(everything.sent)
+    async with open_store(StoreSettings(own_server.url, deadline=30)) as again:
+        assert await again.call("XLEN", Done.event_name) == before == len(everything.sent)
     assert not seen.all(StoreTrouble)
     assert not [f for f in seen.all(Discontinuity) if "another server" in f.reason]

@@ -2,42 +2,17 @@
 
 from __future__ import annotations
 
-import threading
-import time
-
 import anyio
 import pytest
 
 from joelclaw_bus import StoreSettings, open_store
 from joelclaw_bus.observer import Discontinuity, StoreTrouble
 from tests.faults.everything import Done, Everything
+from tests.support.pinger import Pinger
 from tests.support.server import Server
 from tests.support.workers import working
 
 pytestmark = pytest.mark.slow
-
-
-class Pinger:
-    """Pings from a thread of its own, on a connection of its own; keeps the worst answer."""
-
-    def __init__(self, server: Server) -> None:
-        self.worst_ms, self._server, self._stop = 0.0, server, threading.Event()
-        self._thread = threading.Thread(target=self._run)
-
-    def __enter__(self) -> Pinger:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        with self._server.client() as client:
-            while not self._stop.wait(0.001):
-                began = time.perf_counter()
-                client.ping()
-                self.worst_ms = max(self.worst_ms, (time.perf_counter() - began) * 1000)
 
 
 async def rewritten(server: Server, times: int) -> None:
@@ -54,9 +29,9 @@ async def test_a_rewrite_under_load_loses_nothing(own_server: Server) -> None:
             client.config_set("appendfsync", "everysec")  # what is written must not wait for the disk to be under load
             async with working(store, everything.functions) as seen:
                 await everything.send(store, 8)
-                with Pinger(own_server) as calm:
+                with Pinger(own_server.port) as calm:
                     await everything.send(store, 8)
-                with Pinger(own_server) as stalled:
+                with Pinger(own_server.port) as stalled:
                     client.bgrewriteaof()
                     await everything.send(store, 8)
                     await rewritten(own_server, 1)

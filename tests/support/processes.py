@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -24,10 +25,10 @@ class Workers:
         self.url, self.ledger, self.numbers = url, ledger, (str(lease_ms), str(begins))
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(self, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), *self.numbers]
         with (self.ledger.parent / "workers.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stderr=log)
+            process = subprocess.Popen(command, cwd=ROOT, stderr=log, env={**os.environ, **env})
         self.processes.append(process)
         return process
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -34,6 +34,7 @@ class Server:
         binary: str | None = None,
         aof: bool = True,
         options: Sequence[str] = (),
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -41,6 +42,7 @@ class Server:
         self.binary = binary or str(get_binary_path())
         self.aof = aof
         self.options = options
+        self.env = env
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -61,9 +63,9 @@ class Server:
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
             command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
-        quiet = subprocess.DEVNULL
+        quiet, env = subprocess.DEVNULL, None if self.env is None else {**os.environ, **self.env}
         # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
-        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False)
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False, env=env)
         with self.client() as client:
             deadline = time.monotonic() + 20
             while True:

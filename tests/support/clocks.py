@@ -18,7 +18,7 @@ def _library() -> str:
 
 
 def shifted(by: str) -> Mapping[str, str]:
-    """An environment in which the clock is off: `+5m`, `-60s`."""
+    """An environment in which the clock is off: `+5m`, `-1m`."""
     return {"LD_PRELOAD": _library(), "FAKETIME": by, "DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
@@ -27,14 +27,14 @@ class SetClock:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.set("+0s")
+        self.set("+0m")
         self.env: Mapping[str, str] = {
             **{name: value for name, value in shifted("").items() if name != "FAKETIME"},
             **{"FAKETIME_TIMESTAMP_FILE": str(file), "FAKETIME_NO_CACHE": "1"},
         }
 
     def set(self, by: str) -> None:
-        """`+60s`: from now on a minute ahead of the true time."""
+        """`+1m`: from now on a minute ahead of the true time."""
         fresh = self._file.with_suffix(".new")
         fresh.write_text(by + "\n")
         fresh.replace(self._file)

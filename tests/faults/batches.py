@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
+import anyio.lowlevel
 
 from joelclaw_bus import Script, Store, StoreSettings, open_store
 from joelclaw_bus.store import Arg
@@ -52,7 +53,7 @@ class Batched(Store):
                 self._at_work += 1
                 tasks.start_soon(one, item)
             while self._at_work:
-                await anyio.sleep(0)
+                await anyio.lowlevel.checkpoint()
                 if len(self._waiting) == self._at_work:  # else somebody is on the way to a call
                     waiting, self._waiting = self._waiting, []
                     for call, reply in zip(waiting, await self.calls(c.command for c in waiting), strict=True):

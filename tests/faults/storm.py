@@ -102,7 +102,9 @@ async def main(port: int, count: int) -> int:
     p99 = f.starts_ms[int(len(f.starts_ms) * 0.99) - 1] if f.starts_ms else float("inf")
     print(f"storm: {count} due at once, {f.moved} moved, {f.appended} on the stream")
     print(f"worst ping: {f.calm_ping_ms:.1f} ms calm, {f.storm_ping_ms:.1f} ms in the storm (limit 10 ms)")
-    print(f"fresh work: {f.before_the_end} of {len(f.starts_ms)} ran before the last page; p99 {p99:.0f} ms (limit 500)")
+    print(
+        f"fresh work: {f.before_the_end} of {len(f.starts_ms)} ran before the last page; p99 {p99:.0f} ms (limit 500)"
+    )
     return int(f.moved != count or f.appended != count or f.storm_ping_ms > max(10, 2 * f.calm_ping_ms) or p99 > 500)
 
 

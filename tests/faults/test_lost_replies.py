@@ -1,4 +1,4 @@
-"""F16: the store did what it was asked, and its answer is lost or late: it is asked again, and nothing happens twice."""
+"""F16: the store did what it was asked, and its answer is lost or late: asked again, nothing is done twice."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, event, open_store
 from joelclaw_bus.observer import EventBuried, LeaseLost, RunEnded, WorkerFault, WriteRefused
-from joelclaw_bus.script import scripts_of
 from tests.faults.everything import Everything, Job
-from tests.faults.test_refusals import AT_THE_END, COMMANDS, NOT_A_WORKERS, Once, impatient
+from tests.faults.test_refusals import Once, impatient
 from tests.support.resp_proxy import Delay, LoseReply, RespProxy, Verdict
 from tests.support.server import Server
 from tests.support.workers import working

@@ -56,7 +56,8 @@ async def all_ended(store: Store) -> None:
     async def quiet() -> bool:
         states = set((await names_in(store)).values())
         pending = [
-            (await store.call("XPENDING", stream, "test/steps"))[0] for stream in (slot.stream, slot.ready("test/steps"))
+            (await store.call("XPENDING", stream, "test/steps"))[0]
+            for stream in (slot.stream, slot.ready("test/steps"))
         ]
         return states == {"ended"} and pending == [0, 0] and await store.call("ZCARD", slot.open) == 0
 
@@ -105,7 +106,9 @@ async def test_what_was_acknowledged_before_the_cut_is_there_and_every_run_of_it
     assert {f"test/steps:{name}" for name in load.acknowledged} <= {f.run for f in seen.all(RunEnded)}
 
 
-async def test_a_restored_older_backup_is_told_as_a_loss_and_nothing_is_stuck(own_server: Server, tmp_path: Path) -> None:
+async def test_a_restored_older_backup_is_told_as_a_loss_and_nothing_is_stuck(
+    own_server: Server, tmp_path: Path
+) -> None:
     server, copy = own_server, tmp_path / "backup"
     async with open_store(StoreSettings(server.url)) as store, working(store, steps(), lease_ms=600) as seen:
         load = Load(store)

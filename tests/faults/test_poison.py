@@ -1,4 +1,4 @@
-"""F12: handlers that end or freeze their process: buried after so many begins without an end, and nobody beside them."""
+"""F12: handlers that end or freeze their process: buried after so many begins without an end, and they alone."""
 
 from __future__ import annotations
 

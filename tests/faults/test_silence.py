@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 
-from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus import (
+    Event,
+    Functions,
+    Publisher,
+    Step,
+    StoreSettings,
+    StoreUnavailable,
+    Worker,
+    WorkerSettings,
+    event,
+    open_store,
+)
 from joelclaw_bus.observer import RunEnded, StoreBack, StoreTrouble, Stuck
 from tests.faults.everything import Job
 from tests.support.resp_proxy import RespProxy
@@ -57,16 +69,14 @@ async def test_connections_that_fell_silent_are_left_behind_without_a_restart(on
 
 
 async def test_a_silent_subscription_is_asked_and_left_and_a_quiet_one_is_kept(one_server: Server) -> None:
-    async with RespProxy(one_server.port) as proxy, open_store(StoreSettings(proxy.url, deadline=0.2)) as store:
-        async with store.listener("quiet") as quiet:
-            for _ in range(20):
+    async with (
+        RespProxy(one_server.port) as proxy,
+        open_store(StoreSettings(proxy.url, deadline=0.2)) as store,
+        store.listener("quiet") as quiet,
+    ):
+        for _ in range(20):
+            assert await quiet.next(timeout=0.05) is None
+        proxy.deafen()
+        with pytest.raises(StoreUnavailable, match="no sign of life"), anyio.fail_after(60):
+            while True:
                 assert await quiet.next(timeout=0.05) is None
-            proxy.deafen()
-            with anyio.fail_after(60):
-                problem = ""
-                while not problem:
-                    try:
-                        await quiet.next(timeout=0.05)
-                    except Exception as error:
-                        problem = str(error)
-    assert "no sign of life" in problem

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import anyio
 
-from joelclaw_bus import Limits, SlotCalls, Slot, Store, StoreSettings, open_store
+from joelclaw_bus import Limits, Slot, SlotCalls, Store, StoreSettings, open_store
 
 PAGE = 1_000
 

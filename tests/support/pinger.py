@@ -1,7 +1,7 @@
 """A canary: pings a server from a process of its own, on a connection of its own, and keeps the worst answer.
 
-    with Pinger(server.port) as canary: ...
-    canary.worst_ms
+with Pinger(server.port) as canary: ...
+canary.worst_ms
 """
 
 from __future__ import annotations

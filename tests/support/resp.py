@@ -41,7 +41,7 @@ def encode(request: list[bytes]) -> bytes:
 
 @cache
 def _scripts() -> dict[bytes, str]:
-    return {(s := load_script("joelclaw_bus", name)).sha.encode(): name for name in scripts_of("joelclaw_bus")}
+    return {load_script("joelclaw_bus", name).sha.encode(): name for name in scripts_of("joelclaw_bus")}
 
 
 def kind_of(request: list[bytes]) -> str:

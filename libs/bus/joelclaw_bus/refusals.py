@@ -39,9 +39,13 @@ REFUSALS = {
     "MAXCLIENTS": Refusal("everybody", "find who holds connections (CLIENT LIST), or raise maxclients"),
     "NOAUTH": Refusal("everybody", "it wants a password: write REDIS_URL as redis://user:password@host:port/0"),
     "WRONGPASS": Refusal("everybody", "check user and password in REDIS_URL"),
-    "NOEVAL": Refusal("everybody", "all that the bus writes are scripts: give the user in REDIS_URL +eval and +evalsha"),
+    "NOEVAL": Refusal(
+        "everybody", "all that the bus writes are scripts: give the user in REDIS_URL +eval and +evalsha"
+    ),
     "OOM": Refusal("new work", "it is full: raise maxmemory, or find what fills it"),
-    "NOPERM": Refusal("one thing", "give the user in REDIS_URL this right (ACL SETUSER); the runbook has the whole list"),
+    "NOPERM": Refusal(
+        "one thing", "give the user in REDIS_URL this right (ACL SETUSER); the runbook has the whole list"
+    ),
 }
 
 

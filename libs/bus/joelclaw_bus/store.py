@@ -257,7 +257,9 @@ def _async_client(settings: StoreSettings, *, deadline: float, connections: int)
             retry_on_error=[],
             health_check_interval=0,
         )
-        pool.make_connection()  # an option in the address that doesn't exist is refused now, not at the first call
+        connections_of: Any = pool  # typed in part only
+        # An option in the address that doesn't exist is refused now, not at the first call.
+        connections_of.make_connection()
     except (ValueError, TypeError) as error:
         raise StoreUnavailable(_without_secret(settings.url), f"not a usable address: {error}") from error
     client = redis.asyncio.Redis.from_pool(pool)

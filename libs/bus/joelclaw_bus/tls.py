@@ -16,7 +16,9 @@ from collections.abc import Iterator
 
 _AUTHORITY = "let REDIS_URL name the authority that signed it: rediss://host:port/0?ssl_ca_certs=/path/ca.crt"
 _HOST = "let REDIS_URL name the host as the certificate does"
-_ASKS = "it asks for a client's certificate: add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key to REDIS_URL"
+_ASKS = (
+    "it asks for a client's certificate: add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key to REDIS_URL"
+)
 _FILE = "a file that REDIS_URL names (ssl_ca_certs, ssl_certfile, ssl_keyfile) can't be read"
 _PERHAPS_PLAIN = "is it running, does REDIS_URL name it, and does it speak TLS there (else write redis://)?"
 _PERHAPS_TLS = "is it running, does REDIS_URL name it, and does it speak TLS there (then write rediss://)?"

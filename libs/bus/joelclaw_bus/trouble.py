@@ -21,7 +21,9 @@ LONGEST_WAIT = 1.0
 
 def is_away(error: BusError) -> bool:
     """Whether the whole store is out of reach, rather than one key, command or channel refused."""
-    return isinstance(error, StoreUnavailable) or (isinstance(error, StoreRefused) and concerns(error.kind) == "everybody")
+    return isinstance(error, StoreUnavailable) or (
+        isinstance(error, StoreRefused) and concerns(error.kind) == "everybody"
+    )
 
 
 def is_full(error: BusError) -> bool:

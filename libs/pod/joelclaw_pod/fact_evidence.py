@@ -46,7 +46,9 @@ class FactEvidence:
                 text = f"entries were deleted while pending: {len(fact.lost)} of {fact.stream}"
                 self._lost(fact.function, "bus.entries.lost", text, **entries)
             case o.StreamLost():
-                text = f"a stream or its group was gone, or came back older: {fact.stream}, resumed at {fact.resumed_at}"
+                text = (
+                    f"a stream or its group was gone, or came back older: {fact.stream}, resumed at {fact.resumed_at}"
+                )
                 marks = {"stream": fact.stream, "resumedAt": fact.resumed_at}
                 self._lost(fact.function, "bus.stream.lost", text, **marks)
             case o.RunsMended() if fact.lost:

@@ -22,8 +22,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds
 
 
 async def wait_for_store(store: Store, gate: Gate, observer: Observer) -> tuple[str, ...]:
-    """Return once the store answers and is fit; what of it weakens a promise. Each new reason is said once; the observer
-    hears of the spell.
+    """Return once the store answers and is fit; what of it weakens a promise.
+
+    Each new reason is said once; the observer hears of the spell.
 
     StoreUnfit when it can't carry the bus, whatever the patience; what only weakens a promise is said and goes on.
     """

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 async def rewritten(server: Server, times: int) -> None:
     with server.client() as client, anyio.fail_after(60):
         running = True
-        while running or client.info("stats")["total_forks"] < times:  # noqa: ASYNC110 - the server's, it tells nobody
+        while running or client.info("stats")["total_forks"] < times:
             await anyio.sleep(0.01)
             running = client.info("persistence")["aof_rewrite_in_progress"]
         assert client.info("persistence")["aof_last_bgrewrite_status"] == "ok"

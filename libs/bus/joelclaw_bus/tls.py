@@ -6,7 +6,8 @@
 | the certificate is another host's           | the host in REDIS_URL                     |
 | the server asks for a client's certificate  | ssl_certfile, ssl_keyfile                 |
 | a file that the address names is not there  | that it can't be read                     |
-| other TLS trouble, or it hangs up or waits  | redis:// for rediss://, or the other way  |
+| other TLS trouble, or it hangs up or waits  | redis:// for rediss://, or the other way; |
+|                                             | a client's certificate: it may only hang up |
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ _ASKS = (
     "it asks for a client's certificate: add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key to REDIS_URL"
 )
 _FILE = "a file that REDIS_URL names (ssl_ca_certs, ssl_certfile, ssl_keyfile) can't be read"
-_PERHAPS_PLAIN = "is it running, does REDIS_URL name it, and does it speak TLS there (else write redis://)?"
+_PERHAPS_PLAIN = (
+    "is it running, does REDIS_URL name it, does it speak TLS there (else write redis://), and does it ask for a client's "
+    "certificate (then add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key)?"
+)
 _PERHAPS_TLS = "is it running, does REDIS_URL name it, and does it speak TLS there (then write rediss://)?"
 _HANGS_UP = ("closed by server", "Connection lost", "Connection reset")
 _HOST_MISMATCH = {62, 64}  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH

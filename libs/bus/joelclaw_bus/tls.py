@@ -22,8 +22,8 @@ _ASKS = (
 )
 _FILE = "a file that REDIS_URL names (ssl_ca_certs, ssl_certfile, ssl_keyfile) can't be read"
 _PERHAPS_PLAIN = (
-    "is it running, does REDIS_URL name it, does it speak TLS there (else write redis://), and does it ask for a client's "
-    "certificate (then add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key)?"
+    "is it running, does REDIS_URL name it, does it speak TLS there (else write redis://), and does it ask for a "
+    "client's certificate (then add ssl_certfile=/path/client.crt&ssl_keyfile=/path/client.key)?"
 )
 _PERHAPS_TLS = "is it running, does REDIS_URL name it, and does it speak TLS there (then write rediss://)?"
 _HANGS_UP = ("closed by server", "Connection lost", "Connection reset")

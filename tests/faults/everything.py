@@ -12,6 +12,7 @@ from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, cron
 from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
+from tests.support.waiting import until
 
 SECONDS = "* * * * * *"
 
@@ -79,7 +80,7 @@ class Everything:
             self.invalid += 1
 
     async def all_ended(self, seen: Seen) -> None:
-        """Waits until each event that was sent has ended for each of the four functions."""
+        """Waits until each event that was sent has ended for each of the four functions, and was told to have."""
         wanted = {f"{fn}:{name}" for fn in FUNCTIONS for name in self.sent}
         try:
             await seen.wait(RunEnded, len(wanted), where=lambda f: f.function != "test/tick")
@@ -90,6 +91,26 @@ class Everything:
             of = [str(f) for f in seen.facts if any(run in str(f) for run in missing)]
             counts = len(seen.all(EventBuried)), 4 * self.invalid, len(seen.all(OutboxDelivered)), len(self.sent)
             raise AssertionError(f"{counts}; not ended: {missing}; seen of them: {of}") from None
+
+    async def all_settled(self, store: Store) -> None:
+        """The same by the store alone: for where an answer is lost, and what it would have told with it."""
+        slot = store.keys.slot(Job.event_name)
+
+        async def settled() -> bool:
+            pending = [
+                (await store.call("XPENDING", stream, fn))[0]
+                for fn in FUNCTIONS
+                for stream in (slot.stream, slot.ready(fn))
+            ]
+            rows = await store.call("XINFO", "GROUPS", slot.stream)
+            lag = sum(dict(zip(row[::2], row[1::2], strict=True))[b"lag"] or 0 for row in rows)
+            open_runs = await store.call("ZCARD", slot.open)
+            return not any(pending) and not lag and not open_runs and await self._sent(store) == len(self.sent)
+
+        await until(settled)
+
+    async def _sent(self, store: Store) -> int:
+        return int(await store.call("XLEN", Done.event_name))
 
     async def check(self, store: Store, seen: Seen) -> None:
         """Nothing lost, nothing doubled: by the facts, by the effects, by the store."""

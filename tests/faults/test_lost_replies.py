@@ -24,7 +24,7 @@ async def test_the_reply_of_each_kind_of_call_is_lost_once_and_nothing_is_lost_o
     ):
         async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:
             await once.meets_all(lambda: everything.send(direct, 1, invalid=1))
-            await everything.all_ended(seen)
+            await everything.all_settled(direct)
         await everything.check(direct, seen)
     assert not once.left
     assert not seen.all(WorkerFault)

@@ -10,7 +10,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check lock clean faults-long trim-million runs-million due-storm silence poison
+.PHONY: help setup demo up test chaos check waits lock clean faults-long trim-million runs-million due-storm silence poison
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -34,6 +34,9 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 test: setup ## Pass the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -56,6 +59,9 @@ silence: setup ## A silent store at the default settings: seen how soon, at work
 
 poison: setup ## A poison that freezes its process: what the others get done
 	@$(BIN)/python -m tests.faults.by_hand poison
+
+waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
+	@$(BIN)/python bench/waits.py
 
 lock: ## Compile the lock files anew (hashes, no addresses)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

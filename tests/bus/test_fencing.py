@@ -12,6 +12,7 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
+from tests.support.audit import audit
 from tests.support.waiting import later
 
 FN = "test/fn"
@@ -219,7 +220,7 @@ async def test_an_entry_that_was_deleted_while_its_run_executes_does_not_keep_it
     await bench.runs.step(d, "one", b"1")
     await bench.store.call("XDEL", d.source, d.entry)
     assert await bench.store.run(load_script("joelclaw_bus", "renew"), [d.source], [FN, "a", d.entry]) == []
-    assert (await bench.calls.mend(bench.slot, 0)).lost == ()
+    assert await audit(bench.store, bench.slot) == []
     assert isinstance(await bench.runs.finish(d, status="completed"), int)
 
 
@@ -231,4 +232,5 @@ async def test_an_entry_that_was_deleted_while_its_worker_died_ends_as_lost(benc
     page = await _takeover(bench, "b", lease_ms=300)
     assert isinstance(page, Page)
     assert page.deleted == (d.entry,)
-    assert (await bench.calls.mend(bench.slot, 0)).lost == (d.run,)
+    (found,) = await audit(bench.store, bench.slot)
+    assert (found.rule, found.names, found.remedy) == ("entry-lost", (d.run,), "lost")

@@ -8,11 +8,11 @@ import anyio
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.observer import (
+    AuditFound,
     DuplicateDropped,
     LeaseLost,
     RunEnded,
     RunParked,
-    RunsMended,
     StepRecorded,
     StreamLost,
     WorkerFault,
@@ -217,12 +217,12 @@ async def test_a_run_whose_event_is_lost_with_its_stream_ends_and_says_so(store:
         await Publisher(store).send(Asked(n=1), id="one")
         await seen.wait(StepRecorded)
         await store.call("DEL", "test/asked")
-        (mended,) = await seen.wait(RunsMended)
+        (found,) = await seen.wait(AuditFound)
         await seen.wait(LeaseLost)
         go.set()
         await Publisher(store).send(Asked(n=2), id="two")
         await seen.wait(RunEnded)
-    assert mended.lost == ("test/ask:one",)
+    assert (found.rule, found.names, found.remedy) == ("entry-lost", ("test/ask:one",), "lost")
     assert await store.call("HGET", slot.run("test/ask:one"), "status") == b"failed"
     assert await store.call("XLEN", slot.dead) == 1
     assert await store.call("EXISTS", slot.open) == 0

@@ -48,6 +48,25 @@ async def test_a_store_that_is_away_for_two_seconds_causes_no_takeover(
     assert not workers.where(fact="WriteRefused")
 
 
+async def test_who_was_frozen_with_the_others_lets_them_renew_first(workers: Workers, own_server: Server) -> None:
+    """A paused machine: its clocks go on, and every lease has run out when it wakes."""
+    first, second = workers.start(), workers.start()
+    async with open_store(StoreSettings(own_server.url)) as store:
+        for n in range(16):  # as many as both have room for: no read is under way whose time-out would tell
+            await Publisher(store).send(Job(name=f"long-{n}", do="wait", seconds=10))
+    await workers.wait(16, act="two")
+    await anyio.sleep(2.2)  # so that both have been there for a lease, and may take over
+    for process in (first, second):
+        process.send_signal(signal.SIGSTOP)
+    await anyio.sleep(3)
+    for process in (first, second):
+        process.send_signal(signal.SIGCONT)
+        await anyio.sleep(0.4)  # who wakes first finds the other one's leases run out
+    await workers.wait(16, fact="RunEnded")
+    assert not workers.where(fact="TakenOver")
+    assert len(workers.where(act="two")) == 16
+
+
 async def test_after_a_restart_of_everything_what_waits_still_happens(workers: Workers, own_server: Server) -> None:
     async with open_store(StoreSettings(own_server.url)) as store:
         due = await store.time_ms() + 3_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import anyio
 import pytest
 
 from joelclaw_bus import Backoff, Event, Functions, Publisher, Reject, Step, Store, event
@@ -39,6 +40,22 @@ async def test_an_event_runs_its_function_once(store: Store) -> None:
         await Publisher(store, "tests").send(Greeted(name="Ada"))
         await seen.wait(RunEnded)
     assert got == [("Ada", "tests")]
+
+
+async def test_two_functions_of_one_worker_run_the_same_event_at_the_same_time(store: Store) -> None:
+    functions, began = Functions(), {"test/greet": anyio.Event(), "test/wave": anyio.Event()}
+
+    async def meet(e: Event[Greeted], step: Step) -> None:
+        began[step.run_id.partition(":")[0]].set()
+        for each in began.values():
+            await each.wait()
+
+    for name in began:
+        functions.function(name, on=[event(Greeted)], retries=1)(meet)
+    async with working(store, functions) as seen:
+        await Publisher(store).send(Greeted(name="Ada"))
+        ended = await seen.wait(RunEnded, 2)
+    assert {f.function for f in ended} == set(began)
 
 
 async def test_an_event_by_a_bare_client_runs_too(store: Store) -> None:
@@ -181,3 +198,21 @@ async def test_an_event_that_does_not_validate_is_buried_and_stops_nobody(store:
     assert got == ["Ada"]
     assert len([f for f in seen.all(EventBuried) if f.first]) == 6
     assert await store.call("XLEN", "{test/greeted}:dead") == 6
+
+
+async def test_an_event_reaches_all_functions_of_a_worker_at_once(store: Store) -> None:
+    """Each waits for the other to begin: what the one holds must not keep it from the other."""
+    functions, begun = Functions(), {"one": anyio.Event(), "two": anyio.Event()}
+
+    def waits_for(mine: str, other: str) -> None:
+        @functions.function(f"test/{mine}", on=[event(Greeted)], retries=1)
+        async def meet(e: Event[Greeted], step: Step) -> None:
+            begun[mine].set()
+            await begun[other].wait()
+
+    waits_for("one", "two")
+    waits_for("two", "one")
+    await Publisher(store).send(Greeted(name="Ada"))
+    async with working(store, functions, lease_ms=60_000) as seen:  # no takeover helps out
+        await seen.wait(RunEnded, 2)
+    assert {f.function for f in seen.all(RunEnded)} == {"test/one", "test/two"}

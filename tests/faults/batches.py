@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import anyio
@@ -71,4 +71,4 @@ class _Call:
 @asynccontextmanager
 async def open_batched(settings: StoreSettings) -> AsyncIterator[Batched]:
     async with open_store(settings) as store:
-        yield Batched(store.settings, store.keys, store._client)
+        yield Batched(**{f.name: getattr(store, f.name) for f in fields(Store) if f.init})

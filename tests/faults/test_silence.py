@@ -78,7 +78,7 @@ async def test_a_silent_subscription_is_asked_and_left_and_a_quiet_one_is_kept(o
         for _ in range(20):
             assert await quiet.next(timeout=0.05) is None
         proxy.deafen()
-        with pytest.raises(StoreUnavailable, match="no sign of life"):
+        with pytest.raises(StoreUnavailable, match="is silent, a PING too"):
             await _listen_for_ever(quiet)
 
 

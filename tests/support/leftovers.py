@@ -6,6 +6,7 @@ All of it must be true at any moment, also while runs are open and a worker was 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -14,21 +15,22 @@ import redis
 from joelclaw_bus.keys import Kind, Slot, kind_of
 from tests.support.server import MARK
 
-EXPIRES = {"ids", "ids of a generation", "claimer", "buried", "sweeper"}
+EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed"}
 
 
 @dataclass
 class Leftovers:
-    """One look at a whole store. `client` decodes nothing."""
+    """One look at a whole store, or at the keys that match `only`. `client` decodes nothing."""
 
     client: redis.Redis
     prefix: str = ""
+    only: str | None = None
     _kinds: dict[str, Kind] = field(default_factory=dict)
 
     def complaints(self) -> list[str]:
         """One line for each key that is not as the table says."""
         found: list[str] = []
-        for raw in self.client.scan_iter(count=1000):
+        for raw in self.client.scan_iter(self.only, count=1000):
             key = raw.decode("utf-8", "surrogateescape")
             if key == MARK:
                 continue
@@ -66,6 +68,8 @@ class Leftovers:
                 items = {f for f in fields if not (f.startswith("#") and f[1:] in fields)}
                 if members != items:
                     yield f"the index and the bodies differ by {sorted(members ^ items)}"
+            case "waits" | "waits items" | "waits index":
+                yield from self._waits(slot)
             case "claims":
                 stray = {f.decode() for f in self.client.hkeys(key)} - set(self._members(key.removesuffix(":claims")))
                 if stray:
@@ -78,6 +82,27 @@ class Leftovers:
                     expires = kind.row == "permits" and self.client.zscore(key, member) != float("inf")
                     if state in (None, "ended") and member not in on_their_way and not expires:
                         yield f"holds {member}, which is {state or 'not there'}"
+
+    def _waits(self, slot: Slot) -> Iterator[str]:
+        ids = set(self._members(slot.waits))
+        bodies = {f.decode(): json.loads(v) for f, v in self.client.hgetall(slot.wait_items).items()}
+        if ids != set(bodies):
+            yield f"the waits and their bodies differ by {sorted(ids ^ set(bodies))}"
+        index = {f"{body['key']}:{name}" for name, body in bodies.items()}
+        if index != set(self._members(slot.wait_index)):
+            yield f"the index differs by {sorted(index ^ set(self._members(slot.wait_index)))}"
+        forms = {f.decode(): int(n) for f, n in self.client.hgetall(slot.wait_forms).items()}
+        if forms != Counter(body["form"] for body in bodies.values()):
+            yield f"the forms in use are {forms}, and the waits say otherwise"
+        way = self._on_their_way()
+        for name, body in bodies.items():
+            state = self._state(Slot(body["slot"], self.prefix), body["run"])
+            if (
+                state != "waiting"
+                and name not in way
+                and float(self.client.zscore(slot.waits, name) or 0) > body["ends_ms"]
+            ):
+                yield f"{name} waits for ever"
 
     def _run(self, key: str, slot: Slot) -> Iterator[str]:
         record = {k.decode(): v.decode("utf-8", "replace") for k, v in self.client.hgetall(key).items()}
@@ -92,7 +117,7 @@ class Leftovers:
             yield "is open and expires"
         if self.client.zscore(slot.open, run) is None:
             yield f"is {state} and not among the open runs"
-        if state in ("due", "held") and self.client.zscore(slot.due, "r:" + run) != float(record["due"]):
+        if state in ("due", "held", "waiting") and self.client.zscore(slot.due, "r:" + run) != float(record["due"]):
             yield f"is {state} and will not be woken then"
         if state == "queued" and record["at"].startswith("r"):
             entry = record["at"][1:]

@@ -21,8 +21,10 @@ Line = dict[str, Any]
 class Workers:
     """Processes on one store that write one ledger."""
 
-    def __init__(self, url: str, ledger: Path, lease_ms: int = 2_000, begins: int = 5) -> None:
-        self.url, self.ledger, self.numbers = url, ledger, (str(lease_ms), str(begins))
+    def __init__(
+        self, url: str, ledger: Path, lease_ms: int = 2_000, durability: str = "memory", begins: int = 5
+    ) -> None:
+        self.url, self.ledger, self.numbers = url, ledger, (str(lease_ms), durability, str(begins))
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:

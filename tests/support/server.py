@@ -34,14 +34,17 @@ class Server:
         binary: str | None = None,
         aof: bool = True,
         options: Sequence[str] = (),
+        mark: bool = True,
         env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
         self.cluster = cluster
+        self.cluster_port = free_port() if cluster else 0
         self.binary = binary or str(get_binary_path())
         self.aof = aof
         self.options = options
+        self.mark = mark
         self.env = env
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
@@ -62,7 +65,7 @@ class Server:
         ]
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-            command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
+            command += ["--cluster-port", str(self.cluster_port)]  # its default is 10,000 up, which may not exist
         quiet, env = subprocess.DEVNULL, None if self.env is None else {**os.environ, **self.env}
         # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
         self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False, env=env)
@@ -76,9 +79,10 @@ class Server:
                     assert self.process.poll() is None, (self.directory / "server.log").read_text()
                     assert time.monotonic() < deadline, "the test server does not answer"
                     time.sleep(0.02)
-            if self.cluster:
+            if self.cluster and self.mark:
                 self._take_all_slots(client)
-            client.set(MARK, os.getpid())
+            if self.mark:  # else a replica, or one node of many
+                client.set(MARK, os.getpid())
         return self
 
     def _take_all_slots(self, client: redis.Redis) -> None:

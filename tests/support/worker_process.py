@@ -1,4 +1,4 @@
-"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS [BEGINS]`.
+"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS [DURABILITY [BEGINS]]`.
 
 What its handlers do is told by the event; what they did stands in the ledger, one JSON line each, appended outside
 the store. Facts go to the ledger too.
@@ -20,6 +20,7 @@ from typing import ClassVar
 import anyio
 
 from joelclaw_bus import Event, Functions, Limits, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus.durability import Durability
 from joelclaw_bus.observer import Fact
 from joelclaw_contracts import EventModel
 
@@ -104,11 +105,12 @@ def build(ledger: Ledger) -> Functions:
     return functions
 
 
-async def main(url: str, path: str, lease_ms: int, begins: int = 5) -> None:
+async def main(url: str, path: str, lease_ms: int, durability: str = "memory", begins: str = "5") -> None:
     ledger = Ledger(path)
     stop = anyio.Event()
     settings = WorkerSettings(lease_ms=lease_ms, block=0.5, parallel=8, watchdog=True)
-    async with open_store(StoreSettings(url, deadline=2.0)) as store, anyio.create_task_group() as tasks:
+    where = StoreSettings(url, deadline=2.0, durability=Durability(durability))
+    async with open_store(where) as store, anyio.create_task_group() as tasks:
 
         async def on_signal() -> None:
             with anyio.open_signal_receiver(signal.SIGTERM) as signals:
@@ -118,10 +120,10 @@ async def main(url: str, path: str, lease_ms: int, begins: int = 5) -> None:
 
         tasks.start_soon(on_signal)
         ledger.write(started=True)
-        await Worker(store, build(ledger), settings, Limits(begins=begins), ledger).run(stop=stop, grace=0.5)
+        await Worker(store, build(ledger), settings, Limits(begins=int(begins)), ledger).run(stop=stop, grace=0.5)
         tasks.cancel_scope.cancel()
     ledger.write(ended=True)
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

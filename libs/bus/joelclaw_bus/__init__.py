@@ -4,6 +4,7 @@ Reading order: keys (what lies where), functions and step (what a service writes
 in the store), execute and settle (one delivery), worker (what turns).
 """
 
+from joelclaw_bus.awaited import Arrived, Awaited
 from joelclaw_bus.backoff import Backoff
 from joelclaw_bus.errors import (
     BusError,
@@ -27,9 +28,12 @@ from joelclaw_bus.script import Script, load_script
 from joelclaw_bus.slot_calls import Published, SlotCalls
 from joelclaw_bus.step import Step
 from joelclaw_bus.store import Store, StoreSettings, open_store
-from joelclaw_bus.worker import Health, Worker, WorkerSettings
+from joelclaw_bus.worker import Health, Worker
+from joelclaw_bus.worker_settings import WorkerSettings
 
 __all__ = [
+    "Arrived",
+    "Awaited",
     "Backoff",
     "BusError",
     "Event",

@@ -97,7 +97,7 @@ class Door:
             return None
         if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
-        begun = (Begun(self.clock.now_ms(), 0, {}), "")
+        begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         if incoming.again or explicit_id or fn.limit:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
@@ -105,6 +105,15 @@ class Door:
                 return None
             begun = fenced
         return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted, fresh=not incoming.again)
+
+    def run_of(self, fn: Function, incoming: Incoming) -> str:
+        """The run that an entry belongs to; '' when it can't be read."""
+        if incoming.ready:
+            return incoming.fields.get(b"run", b"").decode("utf-8", "replace")
+        reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
+        if isinstance(reading, intake.Unreadable):
+            return ""
+        return run_id(fn.id, reading[0].id, given=bool(reading[1]))
 
     async def _fence(
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool

@@ -4,7 +4,9 @@ BusError                    a fault; the message says what, where and what to do
 ├── NameInvalid             an event name, function id, prefix or run id that can't be one
 ├── RegistrationInvalid     a function that can't be registered as declared
 ├── EventInvalid            an event that is refused before it is stored
+├── AddressInvalid          a REDIS_URL that names no store
 ├── StoreUnavailable        no answer: unreachable, timed out, connection lost
+│   └── NotConfirmed        written, but not confirmed at the durability level: to be sent again by its id
 ├── StoreRefused            an answer that is a refusal: READONLY, LOADING, OOM, MISCONF …
 │   └── GroupMissing        NOGROUP: the stream or its group was lost
 ├── StoreUnfit              a server that can't carry the bus (too old, wrong mode)
@@ -36,9 +38,29 @@ class EventInvalid(BusError):
         super().__init__(f"event {event}: {problem}")
 
 
+class AddressInvalid(BusError):
+    """`problem` must not hold the address: any part of it may be the password's."""
+
+    def __init__(self, problem: str) -> None:
+        self.problem = problem
+        super().__init__(f"REDIS_URL {problem}")
+
+
 class StoreUnavailable(BusError):
     def __init__(self, where: str, problem: str, remedy: str = "is it running, and does REDIS_URL name it?") -> None:
         super().__init__(f"store {where} does not answer ({problem}); {remedy}")
+
+
+class NotConfirmed(StoreUnavailable):
+    """It was written, and may yet be lost: `level` was not reached in time. The same id or claim makes a repeat
+    harmless."""
+
+    def __init__(self, where: str, level: str, problem: str) -> None:
+        self.level = level
+        BusError.__init__(
+            self,
+            f"store {where}: written, not confirmed at {level} ({problem}); send it again with the same id",
+        )
 
 
 class StoreRefused(BusError):

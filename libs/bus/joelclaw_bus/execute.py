@@ -19,6 +19,7 @@ from joelclaw_bus.permits import Claimed, Permits
 from joelclaw_bus.run_calls import Delivery, RunCalls
 from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
 from joelclaw_bus.step import Step
+from joelclaw_bus.waiting import Waiting
 from joelclaw_bus.wording import line_of
 
 
@@ -80,13 +81,13 @@ class Executor:
         elif fault:
             outcome = Failed(fault, None)
         elif permit and not await self.permits.claim(permit, line_up=not skips):
-            rest_ms, permit = permit.patience_ms(self.fallback_ms), None
-            outcome = Skipped("an earlier run is still open") if skips else NoPermit(rest_ms)
+            refused = NoPermit(permit.patience_ms(self.fallback_ms), permit)
+            outcome, permit = Skipped("an earlier run is still open") if skips else refused, None
         else:
             held.permit = permit.held if permit and not permit.until_the_end else None
             started = RunStarted(fn.id, d.run, event.name, admitted.attempt, admitted.begun.begins, event.traceparent)
             self.observer.saw(started)
-            outcome = await perform(fn, event, self._step(held, admitted), dice=self.dice())
+            outcome = await perform(fn, event, self._step(fn, held, admitted), dice=self.dice())
         if isinstance(outcome, NotOurs):
             self.observer.saw(WriteRefused(fn.id, d.run, outcome.operation, outcome.why))
             return
@@ -110,19 +111,22 @@ class Executor:
         except Exception as error:  # a limit's key is the service's code: its fault ends this run, not the worker
             return None, admitted.fault or f"its limit's key= failed: {line_of(error)}"
 
-    def _step(self, held: Held, admitted: Admitted) -> Step:
+    def _step(self, fn: Function, held: Held, admitted: Admitted) -> Step:
         d = held.delivery
         journal = {k[2:].decode(): v for k, v in admitted.begun.record.items() if k.startswith(b"s:")}
+        now_ms = admitted.begun.now_ms
+        declared = frozenset(model.event_name for model in fn.awaits)
         return Step(
             run_id=d.run,
             attempt=admitted.attempt,
-            now_ms=admitted.begun.now_ms,
+            now_ms=now_ms,
             _delivery=d,
             _calls=self.calls,
             _observer=self.observer,
             _posted=lambda item: self.outbox.post(d.slot, item),
             _insist=lambda write: self.settler.insist(held, write),
             _journal=journal,
+            _waiting=Waiting(d, self.outbox.waits, declared, admitted.begun.record, admitted.event.entry, now_ms),
             _traceparent=admitted.event.traceparent,
         )
 

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from joelclaw_bus import cron as cron_expressions
 from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.cron import Expression
+from joelclaw_bus.cron import parse as parse_expression
 from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
 from joelclaw_bus.keys import check_function
@@ -51,7 +52,7 @@ class CronTrigger:
     overlap: a tick that finds no permit: `skip` it, or `queue` it like any run.
     """
 
-    expression: cron_expressions.Expression
+    expression: Expression
     misfire: Misfire = "latest"
     overlap: Overlap = "skip"
 
@@ -61,7 +62,7 @@ def event(model: type[EventModel], when: Callable[[Event[Any]], bool] | None = N
 
 
 def cron(expression: str, *, misfire: Misfire = "latest", overlap: Overlap = "skip") -> CronTrigger:
-    return CronTrigger(cron_expressions.parse(expression), misfire, overlap)
+    return CronTrigger(parse_expression(expression), misfire, overlap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Function:
     exclusive: Limit | None
     on_failure: OnFailure | None
     timeout: float | None
+    awaits: tuple[type[EventModel], ...] = ()
 
     @property
     def limit(self) -> Limit | None:
@@ -123,6 +125,11 @@ class Functions:
     def __getitem__(self, function: str) -> Function:
         return self._all[function]
 
+    @property
+    def awaited(self) -> dict[str, type[EventModel]]:
+        """Event name -> model, of all that runs of these functions may wait for."""
+        return {model.event_name: model for fn in self._all.values() for model in fn.awaits}
+
     def __contains__(self, function: str) -> bool:
         return function in self._all
 
@@ -137,12 +144,14 @@ class Functions:
         exclusive: Limit | int | None = None,
         on_failure: OnFailure | None = None,
         timeout: float | None = None,
+        awaits: Sequence[type[EventModel]] = (),
         no_retries_because: str = "",
     ) -> Callable[[Handler], Handler]:
         """Registers a handler.
 
         retries: attempts after the first; 0 needs `no_retries_because`, the path of a decision record.
         timeout: seconds one begin may run before it counts as failed.
+        awaits: the events that its runs may wait for; the worker reads their streams from its start on.
         RegistrationInvalid says what is wrong with the declaration.
         """
         problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
@@ -160,6 +169,7 @@ class Functions:
                 _limit(exclusive),
                 on_failure,
                 timeout,
+                tuple(awaits),
             )
             return handler
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import anyio
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.door import Incoming
@@ -41,9 +40,9 @@ class Handlers:
             room.enter()
             self.tasks.start_soon(self._serve_in, room, fn, incoming, held)
 
-    def start_alone(self, fn: Function, incoming: Incoming, held: Held, done: anyio.Event) -> None:
-        """Serve a delivery that was taken over; `done` is set when it has ended."""
-        self.tasks.start_soon(self._serve, fn, incoming, held, done.set)
+    def start_again(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
+        """Serve a delivery that was taken over; `ended` is called when it has ended. Who took it bounds how many."""
+        self.tasks.start_soon(self._serve, fn, incoming, held, ended)
 
     async def _serve_in(self, room: Room, fn: Function, incoming: Incoming, held: Held) -> None:
         try:

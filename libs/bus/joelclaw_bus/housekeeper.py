@@ -1,4 +1,4 @@
-"""Slow chores: marks and trimming, open runs that nothing would wake, retired consumers, heartbeats."""
+"""Slow chores: marks and trimming, retired consumers, heartbeats. (Broken promises are the auditor's.)"""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, RunsMended, Stuck, Trimmed
+from joelclaw_bus.observer import Observer, Stuck, Trimmed
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import Trouble
 
@@ -39,7 +40,6 @@ class Housekeeper:
     every: float
     beat: Callable[[], tuple[bool, float, int]]
     about: Mapping[str, object] = field(default_factory=dict)
-    _ranks: dict[str, int] = field(default_factory=dict)
     _unreadable: set[bytes] = field(default_factory=set)
 
     async def run(self) -> None:
@@ -79,6 +79,7 @@ class Housekeeper:
                 "everyMs": self.lease_ms // 3,
                 "cycleAge": round(age, 3),
                 "inHand": in_hand,
+                "recordFormat": RECORD_FORMAT,
             }
             alive |= {"functions": served, **self.about}
             row = json.dumps(alive, separators=(",", ":"))
@@ -96,15 +97,11 @@ class Housekeeper:
         return [("HSET", self.calls.keys.services, str(self.about["service"]), text)]
 
     async def sweep(self) -> None:
-        """Trim behind every group, mend open runs, forget consumers and workers that are long gone."""
+        """Trim behind every group, forget consumers and workers that are long gone."""
         for slot in self.slots:
             trimmed, _ = await self.calls.housekeep(slot)
             if trimmed:
                 self.observer.saw(Trimmed(slot.name, trimmed))
-            mended = await self.calls.mend(slot, self._ranks.get(slot.name, 0))
-            self._ranks[slot.name] = mended.next_rank
-            if mended.put_back or mended.lost:
-                self.observer.saw(RunsMended(slot.name, mended.put_back, mended.lost))
         for fn, slot in self.groups:
             for stream in (slot.stream, slot.ready(fn.id)):
                 await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)
@@ -129,6 +126,7 @@ def describe(fn: Function) -> dict[str, object]:
     return {
         "events": [t.name for t in fn.event_triggers],
         "crons": [t.expression.text for t in fn.cron_triggers],
+        "awaits": [model.event_name for model in fn.awaits],
         "retries": fn.retries,
         "concurrency": fn.concurrency.most if fn.concurrency else None,
         "exclusive": fn.exclusive.most if fn.exclusive else None,

@@ -31,7 +31,15 @@ class Unreadable:
 def read(
     fn: Function, slot: Slot, entry: str, fields: Mapping[bytes, bytes], limits: Limits
 ) -> tuple[Event[EventModel], str] | Unreadable:
-    """The event and its explicit id ('' when the producer gave none), or why a handler may not see it."""
+    """What triggers a function: the event and its explicit id ('' when the producer gave none), or why a handler may
+    not see it."""
+    return read_as(model_of(fn, slot), slot, entry, fields, limits)
+
+
+def read_as(
+    model: type[EventModel], slot: Slot, entry: str, fields: Mapping[bytes, bytes], limits: Limits
+) -> tuple[Event[EventModel], str] | Unreadable:
+    """The same for whoever names the model."""
     size = sum(len(k) + len(v) for k, v in fields.items())
     try:
         if size > limits.event_bytes + 4096:  # the envelope's own fields are not the payload's
@@ -39,7 +47,6 @@ def read(
         if len(fields) > MOST_FIELDS:
             raise TooLarge(f"the entry has {len(fields)} fields; {MOST_FIELDS} are allowed")
         envelope = Envelope.from_fields(fields)
-        model = model_of(fn, slot)
         data = model.from_json(envelope.data)
     except (ContractError, TooLarge) as error:
         return _unreadable(str(error), entry, fields, limits)

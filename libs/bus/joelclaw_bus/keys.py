@@ -18,7 +18,13 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:ids`             | zset   | generations of the dedupe index, by their start   | publish                   |
 | `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
 | `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
+| `{NAME}:waits`           | zset   | runs that wait for this event, by when they stop  | match, unwait             |
+| `{NAME}:waits:items`     | hash   | what each of them waits for                       | match, unwait             |
+| `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| match, unwait             |
+| `{NAME}:waits:forms`     | hash   | which fields are asked for -> how many ask        | match, unwait             |
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
+| `{NAME}:auditor`         | string | who audits this slot now                          | expires                   |
+| `{NAME}:confirmed`       | string | nothing: the write that a confirmation waits for  | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
 | `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
@@ -27,6 +33,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
 | `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
 | `{bus}:services`         | hash   | service -> what its workers last said of it       | never (one per service)   |
+| `{bus}:pauses`           | hash   | function id -> why and until when it is paused    | resume, promotion sweeps  |
 | `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
@@ -41,6 +48,8 @@ from dataclasses import dataclass
 
 from joelclaw_contracts import NameInvalid, check_name, check_prefix
 
+WAITS_GROUP = "~waits"
+"""The system group of an awaited stream. No function can be called so."""
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
 
 
@@ -58,17 +67,23 @@ _KINDS = (
     (re.compile(r"(open|ended|due|outbox)\Z"), "", "zset"),
     (re.compile(r"due:items\Z"), "due items", "hash"),
     (re.compile(r"outbox:items\Z"), "outbox items", "hash"),
+    (re.compile(r"waits\Z"), "waits", "zset"),
+    (re.compile(r"waits:(?:items|forms)\Z"), "waits items", "hash"),
+    (re.compile(r"waits:index\Z"), "waits index", "zset"),
     (re.compile(r"dead\Z"), "", "stream"),
     (re.compile(r"buried:\d+-\d+\Z"), "buried", "string"),
     (re.compile(r"ids\Z"), "", "zset"),
     (re.compile(r"ids:\d+\Z"), "ids of a generation", "hash"),
     (re.compile(r"(marks|cron)\Z"), "", "hash"),
+    (re.compile(r"confirmed\Z"), "confirmed", "string"),
     (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
+    (re.compile(r"auditor\Z"), "", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
     (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
-_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash", "sweeper": "string"}
+_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash"}
+_BUS_KINDS |= {"pauses": "hash", "sweeper": "string"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +119,12 @@ def _is_named(tag: str, prefix: str) -> bool:
     except NameInvalid:
         return False
     return True
+
+
+def confirmed_key(key: str) -> str:
+    """The key that is written to confirm a write of `key`'s slot; of any key, a stranger's too."""
+    tag = key[1:].partition("}")[0] if key.startswith("{") else key
+    return "{" + tag + "}:confirmed"
 
 
 def run_id(function: str, event_id: str, *, given: bool = False) -> str:
@@ -187,6 +208,22 @@ class Slot:
         return self.key("buried", entry)
 
     @property
+    def waits(self) -> str:
+        return self.key("waits")
+
+    @property
+    def wait_items(self) -> str:
+        return self.key("waits", "items")
+
+    @property
+    def wait_index(self) -> str:
+        return self.key("waits", "index")
+
+    @property
+    def wait_forms(self) -> str:
+        return self.key("waits", "forms")
+
+    @property
     def ids(self) -> str:
         return self.key("ids")
 
@@ -196,6 +233,10 @@ class Slot:
 
     def claimer(self, function: str) -> str:
         return self.key("claimer", function)
+
+    @property
+    def auditor(self) -> str:
+        return self.key("auditor")
 
     @property
     def cron(self) -> str:
@@ -263,6 +304,11 @@ class Keys:
     def services(self) -> str:
         """Hash: service -> what its workers last said of themselves, JSON. Stays when the last worker is gone."""
         return self.bus.key("services")
+
+    @property
+    def pauses(self) -> str:
+        """Hash: function id -> why it is paused, by whom and until when, JSON."""
+        return self.bus.key("pauses")
 
     @property
     def sweeper(self) -> str:

@@ -137,7 +137,7 @@ class OutboxDelivered:
 
 @dataclass(frozen=True, slots=True)
 class OutboxUndeliverable:
-    """An item that was tried before and is older than the target's dedupe window: reported, not sent again."""
+    """An item that can't be sent (again): older than the target's dedupe window, refused by its model, or lost."""
 
     slot: str
     item: str
@@ -187,12 +187,26 @@ class StreamLost:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsMended:
-    """Open runs that nothing would have woken (keys were lost): `put_back`, or ended because their event is `lost`."""
+class AuditFound:
+    """The store did not keep a promise (keys were lost or altered): what the auditor found, by rule (audit/judge.py).
+
+    names: runs, events, items or keys. remedy: `repaired`; `lost` (ended, or no longer missed: it can't be made anew);
+    `left` as it is (told once).
+    """
 
     slot: str
-    put_back: tuple[str, ...]
-    lost: tuple[str, ...]
+    rule: str
+    names: tuple[str, ...]
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded:
+    """An event came that a run waits for, and the run took it."""
+
+    run: str
+    event: str
+    entry: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +253,8 @@ Fact = (
     | TickEnqueued
     | Trimmed
     | StreamLost
-    | RunsMended
+    | AuditFound
+    | WaitEnded
     | StoreTrouble
     | StoreBack
     | Discontinuity

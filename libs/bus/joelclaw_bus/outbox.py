@@ -6,7 +6,9 @@ Delivery comes before deletion, and is idempotent at the target; so a crash betw
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 import anyio
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
@@ -18,34 +20,52 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import is_away, is_full
-from joelclaw_contracts import ContractError
+from joelclaw_bus.wait_calls import WaitCalls
+from joelclaw_bus.waits import Waits
+from joelclaw_contracts import ContractError, EventModel
 
 HOLD_MS = 5_000
 MOST_TOLD = 10_000
+SIDE_BY_SIDE = 8
 Post = tuple[Slot, OutboxItem]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    send: MemoryObjectSendStream[Post]
+    receive: MemoryObjectReceiveStream[Post]
 
 
 @dataclass
 class Outbox:
-    """`post` is for the writer of an item, after the script that stored it; `sweep` finds what others left."""
+    """`post` is for the writer of an item, after the script that stored it; `sweep` finds what others left. `awaited`:
+    the events that runs of this worker may wait for, by name."""
 
     calls: SlotCalls
     publisher: Publisher
     observer: Observer
+    awaited: Mapping[str, type[EventModel]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        send, receive = anyio.create_memory_object_stream[Post](math.inf)
-        self._send: MemoryObjectSendStream[Post] = send
-        self._receive: MemoryObjectReceiveStream[Post] = receive
+        self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited, self.observer)
+        self._events = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
+        self._others = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
         self._stuck: set[tuple[str, str]] = set()
 
     def post(self, slot: Slot, item: OutboxItem) -> None:
         """Deliver this soon; losing it is harmless, since it is stored."""
-        self._send.send_nowait((slot, item))
+        lane = self._events if item.kind == "event" else self._others
+        lane.send.send_nowait((slot, item))
 
     async def run(self) -> None:
-        """Deliver what is posted, in order. What fails stays in the store for the sweep."""
-        async for slot, item in self._receive:
+        """Deliver what is posted: events in their order, all else side by side, since it has none. What fails stays in
+        the store for the sweep."""
+        async with anyio.create_task_group() as tasks:
+            for lane in (self._events, *(self._others for _ in range(SIDE_BY_SIDE))):
+                tasks.start_soon(self._run, lane)
+
+    async def _run(self, lane: _Lane) -> None:
+        async for slot, item in lane.receive:
             with anyio.CancelScope(shield=True):  # a stop lets this one arrive; `drain` takes the rest
                 try:
                     await self._try(slot, item)
@@ -54,20 +74,22 @@ class Outbox:
 
     async def drain(self) -> None:
         """Deliver what is posted so far: for a worker that stops."""
-        while True:
-            try:
-                slot, item = self._receive.receive_nowait()
-            except (anyio.WouldBlock, anyio.EndOfStream):
-                return
-            await self._try(slot, item)
+        for lane in (self._events, self._others):
+            with suppress(anyio.WouldBlock, anyio.EndOfStream):
+                while True:
+                    slot, item = lane.receive.receive_nowait()
+                    await self._try(slot, item)
 
     def close(self) -> None:
-        self._send.close()
-        self._receive.close()
+        for lane in (self._events, self._others):
+            lane.send.close()
+            lane.receive.close()
 
     async def sweep(self, slot: Slot) -> int | None:
         """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms."""
         taken = await self.calls.outbox_take(slot, HOLD_MS)
+        for name in taken.lost:
+            self.observer.saw(OutboxUndeliverable(slot.name, name, "its body is gone from the store"))
         for name, why in taken.unreadable:
             self._tell_stuck(slot, name, why)
         full: StoreRefused | None = None
@@ -119,6 +141,11 @@ class Outbox:
                     await self._release(item)
                 case "wake":
                     await self._wake(item)
+                case "await":
+                    if not await self.waits.register(item):
+                        return  # it stays until a worker comes by that knows the event
+                case "unwait":
+                    await self.waits.call_off(item)
                 case _:
                     return  # a newer worker's: it stays until one of those comes by
         except (EventInvalid, ContractError) as error:

@@ -5,6 +5,8 @@
 | event   | publishes (now, or at a time) the event           | its id, within the target's dedupe window       |
 | release | gives a permit back; the next waiter gets it      | its claim: a permit is given back once          |
 | wake    | makes a held run ready                            | the run's state: only a held run wakes          |
+| await   | registers what a run waits for, and looks back    | the wait's id; a run takes each event once      |
+| unwait  | takes such a wait away                            | the wait's id                                   |
 
 The id of an item is deterministic (run + step, incident + transition): a repeated decision writes it once.
 """
@@ -18,16 +20,17 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class OutboxItem:
-    """One item. `target` is an event name (event, wake) or a function id (release).
+    """One item. `target` is an event name (event, wake, await, unwait) or a function id (release).
 
     For `event`: `event_id`, `data` (JSON text), `at_ms` (0: now), `source`, `traceparent`.
     For `release`: `run` is the permit's member, `permit` its key, `claim` the begin that held it ('': any, the run is
     over), `most` the limit (0: not known), `ttl_ms` how long the next one lasts (0: until it is given back).
     For `wake`: the same, `run` is the run's id and `call` the function.
+    For `await` and `unwait`: `event_id` is the wait's id, `data` the wait (JSON).
     """
 
     id: str
-    kind: Literal["event", "release", "wake"]
+    kind: Literal["event", "release", "wake", "await", "unwait"]
     target: str
     event_id: str = ""
     data: str = ""

@@ -11,8 +11,9 @@ import anyio
 from joelclaw_bus.errors import Reject, RetryAfter, StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event
 from joelclaw_bus.functions import Function
-from joelclaw_bus.settle import Completed, Failed, Outcome, Rest, Retry, Waits
-from joelclaw_bus.step import LeaseGone, Park, Step, StepInvalid
+from joelclaw_bus.settle import Completed, Failed, Outcome, Postponed, Rest, Retry
+from joelclaw_bus.step import LeaseGone, Step, StepInvalid
+from joelclaw_bus.waiting import Park
 from joelclaw_bus.wording import line, line_of
 
 STORE_WAIT_MS = 1_000
@@ -55,15 +56,15 @@ def outcome_of(fn: Function, error: BaseException, attempt: int, dice: float) ->
         case LeaseGone():
             return NotOurs(error.operation, error.why)
         case Park():
-            return Rest(error.step, error.delay_ms, error.at_ms)
+            return Rest(error.step, error.delay_ms, error.at_ms, error.waits_for, error.items)
         case StepInvalid():  # the handler's own fault: it would fail again
             return Failed(line_of(error), error)
         case Reject():
             return Failed(line(str(error)) or "rejected", error.__cause__ or error)
         case StoreUnavailable():
-            return Waits(STORE_WAIT_MS, line_of(error))
+            return Postponed(STORE_WAIT_MS, line_of(error))
         case StoreRefused() if error.is_the_store_s:
-            return Waits(STORE_WAIT_MS, line_of(error))
+            return Postponed(STORE_WAIT_MS, line_of(error))
         case Exception():
             text = line(str(error)) if isinstance(error, RetryAfter) else line_of(error)
             if attempt >= fn.retries:

@@ -1,4 +1,4 @@
-"""Time and transport: what is due is promoted, what crosses slots is delivered.
+"""Time and transport: what is due is promoted, what crosses slots is delivered, pauses are looked up.
 
 Sleeps on its own clock until the earliest head it knows. A nudge tells of a new earlier one; a sweep, at least once a
 second, covers lost nudges. The slots that nobody subscribes to are swept by one elected process.
@@ -16,6 +16,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
@@ -33,6 +34,7 @@ class Promoter:
     own: list[Slot]
     calls: SlotCalls
     outbox: Outbox
+    pauses: Pauses
     clock: ServerClock
     observer: Observer
     trouble: Trouble
@@ -54,7 +56,8 @@ class Promoter:
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
                 continue
-            wait = min([*self.heads.values(), self._swept_ms + SWEEP_MS]) - self.clock.now_ms()
+            until = [head - self._now_in(name) for name, head in self.heads.items()]
+            wait = min([*until, self._swept_ms + SWEEP_MS - self.clock.now_ms()])
             if wait > 0:
                 with anyio.move_on_after(wait / 1000):
                     await self._nudged.wait()
@@ -66,13 +69,19 @@ class Promoter:
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
             return True
-        due = [name for name, head in self.heads.items() if head <= now]
+        due = [name for name, head in self.heads.items() if head <= self._now_in(name)]
         for name in due:
             await self._turn(self.calls.keys.slot(name), self._promote)
         return bool(due)
 
+    def _now_in(self, name: str) -> int:
+        """A slot's time is its node's."""
+        return self.clock.now_at(self.calls.keys.slot(name).stream)
+
     async def _sweep(self) -> None:
         self._swept_ms, self._full = self.clock.now_ms(), None
+        for function in await self.pauses.refresh():
+            self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
         orphans = list[Slot]()
         try:
             orphans = await self._orphans()

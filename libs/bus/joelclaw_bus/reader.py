@@ -13,6 +13,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, StreamLost
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Reader
 from joelclaw_bus.trouble import Trouble
@@ -33,6 +34,7 @@ class GroupReader:
     observer: Observer
     trouble: Trouble
     start: Callable[[Function, Incoming], None]
+    pauses: Pauses
     last_cycle: float = field(default=float("-inf"))
     """When a read cycle last ended well: the only proof that this reader consumes. Monotonic seconds."""
     _known: bool = False
@@ -67,6 +69,7 @@ class GroupReader:
 
     async def step(self, reader: Reader) -> int:
         """One blocking read; how many entries it brought."""
+        await self.pauses.over(self.fn.id)
         room = await self.room.some()
         # The first cycle does not wait: it is the proof that this reader consumes, and the start waits for it.
         wait = ("BLOCK", round(self.block * 1000)) if self.last_cycle > float("-inf") else ()

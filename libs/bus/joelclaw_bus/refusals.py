@@ -6,7 +6,8 @@
 | new work  | publishing is refused, what was published goes on to its end, so that the store can drain   |
 | one thing | that one command, key or channel is told and tried again; everything else goes on          |
 
-A code that isn't here concerns one thing. MAXCLIENTS and NOEVAL are ours: the server has no code of their own for them.
+A code that isn't here concerns one thing. MAXCLIENTS, NOEVAL and NOTDURABLE are ours: the server
+has no code of its own for them.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ REFUSALS = {
     "MAXCLIENTS": Refusal("everybody", "find who holds connections (CLIENT LIST), or raise maxclients"),
     "NOAUTH": Refusal("everybody", "it wants a password: write REDIS_URL as redis://user:password@host:port/0"),
     "WRONGPASS": Refusal("everybody", "check user and password in REDIS_URL"),
+    "NOTDURABLE": Refusal("everybody", "nothing may end until the durability level can be given again"),
     "NOEVAL": Refusal(
         "everybody", "all that the bus writes are scripts: give the user in REDIS_URL +eval and +evalsha"
     ),

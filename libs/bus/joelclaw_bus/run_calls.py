@@ -87,6 +87,14 @@ class LimitReached:
 
 
 @dataclass(frozen=True, slots=True)
+class Cancelled:
+    """`done`, and then the state that the run was in; else how it had ended, or '' when there is no such run."""
+
+    done: bool
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
 class RunCalls:
     store: Store
     limits: Limits
@@ -115,14 +123,14 @@ class RunCalls:
                 return Refused(answer[1].decode())
 
     async def step(
-        self, d: Delivery, step: str, result: bytes, item: OutboxItem | None = None
+        self, d: Delivery, step: str, result: bytes, item: OutboxItem | None = None, void: Sequence[str] = ()
     ) -> bytes | LimitReached | Refused:
-        """Journal a step: the result that counts, which is the first one recorded."""
+        """Journal a step: the result that counts, which is the first one recorded. `void`: fields it makes needless."""
         s = d.slot
         answer = await self.store.run(
             _script("step"),
             [d.source, s.run(d.run), s.open, s.outbox, s.outbox_items],
-            [*d.head, d.mark, step, result, self.limits.steps, self.limits.run_bytes, *_one(item)],
+            [*d.head, d.mark, step, result, self.limits.steps, self.limits.run_bytes, *_one(item), *void],
         )
         if answer[0] == 1:
             return bytes(answer[1])
@@ -139,7 +147,9 @@ class RunCalls:
         step: str = "",
         attempts: int = 0,
         error: str = "",
-        item: OutboxItem | None = None,
+        waits_for: str = "",
+        on_cancel: OutboxItem | None = None,
+        items: Iterable[OutboxItem] = (),
     ) -> int | LimitReached | Refused:
         """Put the run to rest; when it is due, ms of the server's clock."""
         s = d.slot
@@ -147,8 +157,8 @@ class RunCalls:
             _script("park"),
             [d.source, s.stream, s.run(d.run), s.open, s.due, s.outbox, s.outbox_items],
             [
-                *(*d.head, d.mark, state, delay_ms, at_ms, step, attempts, error, channel, s.name),
-                *(*_one(item), self.limits.steps),
+                *(*d.head, d.mark, state, delay_ms, at_ms, step, waits_for, attempts, error, channel, s.name),
+                *(self.limits.steps, on_cancel.encode() if on_cancel else "", *_many(items)),
             ],
         )
         if answer[0] == 1:
@@ -189,6 +199,20 @@ class RunCalls:
             ],
         )
         return bool(answer[0] == 1) if answer[0] else Refused(answer[1].decode())
+
+    async def cancel(self, slot: Slot, run: str, reason: str) -> Cancelled:
+        """End an open run from outside: its writes are refused from now on, and its handler stops at the next one."""
+        done, word = await self.store.run(
+            _script("cancel"),
+            [slot.stream, slot.run(run), slot.open, slot.ended, slot.due, slot.outbox, slot.outbox_items],
+            [run, f"{slot.name}|{run}", reason, self.limits.ended_ms],
+        )
+        return Cancelled(bool(done), word.decode())
+
+    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
+        """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""
+        replies = await self.store.calls([("HGET", slot.run(run), "begins") for run in runs])
+        return [int(reply) if isinstance(reply, bytes) and reply.isdigit() else 0 for reply in replies]
 
     async def state_of(self, slot: Slot, run: str) -> str | None:
         """A run's state as its record says; None when there is no record."""

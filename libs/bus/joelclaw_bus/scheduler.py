@@ -18,7 +18,7 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, TickEnqueued
+from joelclaw_bus.observer import AuditFound, Observer, TickEnqueued
 from joelclaw_bus.slot_calls import Early, SlotCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
@@ -77,14 +77,15 @@ class Scheduler:
             silent_ms=SILENT_MS,
         )
         self._first_us = registered.first_us
+        if registered.lost:
+            self.observer.saw(AuditFound(self.slot.name, "schedule-lost", (self.schedule,), "repaired"))
         if registered.ours:  # else we'd put back the other's generation and mark if the store lost them
             self._generation, self._mark_ms = registered.generation, registered.mark_ms
         return registered.ours
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
-        upcoming = next(self.trigger.expression.instants(self._mark_ms))
-        wait = (upcoming - self.clock.now_ms()) / 1000
+        wait = (self.upcoming() - self.clock.now_at(self.slot.stream)) / 1000
         if wait > 0:
             # In naps: the server's clock may be set, and a loss of the mark must be noticed.
             await anyio.sleep(min(wait, LONGEST_NAP))
@@ -100,9 +101,13 @@ class Scheduler:
             self._mark_ms = nominal
         return True
 
+    def upcoming(self) -> int:
+        """The nominal instant after the mark."""
+        return next(self.trigger.expression.instants(self._mark_ms))
+
     def due(self) -> list[int]:
         """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""
-        now = self.clock.now_ms()
+        now = self.clock.now_at(self.slot.stream)
         if self.trigger.misfire == "all":
             missed = takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms))
             return list(islice(missed, MISSED_AT_ONCE))
@@ -110,7 +115,7 @@ class Scheduler:
 
     async def enqueue(self, nominal: int) -> bool | Early | Superseded:
         """Whether this call enqueued the tick."""
-        late = max(0, self.clock.now_ms() - nominal)
+        late = max(0, self.clock.now_at(self.slot.stream) - nominal)
         skip = self.trigger.misfire == "none" and late > LATE_MS
         tick = Tick(schedule=self.trigger.expression.text, nominal_ms=nominal, late_ms=late)
         envelope = Envelope(data=tick.to_json(), id=f"{self.number}@{nominal}", ts=nominal, source=self.fn.id)

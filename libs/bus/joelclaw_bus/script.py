@@ -1,8 +1,9 @@
 """Lua scripts are files: one atomic step each, loaded once, with their shared pieces put in front.
 
 A file `NAME.lua` starts with `#!lua` (and `flags=allow-oom` where it must run in a full store), then a comment header
-that has the lines `KEYS`, `ARGV` and `Answers`. A line `-- uses: clock, outbox` puts `lib/clock.lua` and
-`lib/outbox.lua` of the bus in front of it, so that what two scripts do alike is written once.
+that has the lines `KEYS`, `ARGV` and `Answers`. A line `-- unconfirmed: WHY` says that nobody relies on what it wrote
+when it answers, so that it need not wait for the durability level. A line `-- uses: clock, outbox` puts
+`lib/clock.lua` and `lib/outbox.lua` of the bus in front of it, so that what two scripts do alike is written once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
+_UNCONFIRMED = re.compile(r"^-- unconfirmed: \S", re.MULTILINE)
 _USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 
 
@@ -24,6 +26,8 @@ class Script:
     name: str
     text: str
     sha: str
+    confirmed: bool = True
+    """Whether its answer counts only once what it wrote has reached the durability level."""
 
 
 @cache
@@ -35,7 +39,9 @@ def load_script(package: str, name: str) -> Script:
         raise ValueError(f"{package}/lua/{name}.lua must start with #!lua")
     shared = "".join(_piece(piece.strip()) for m in _USES.finditer(body) for piece in m[1].split(","))
     text = f"{first}\n{shared}{body}"
-    return Script(name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+    return Script(
+        name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), not _UNCONFIRMED.search(body)
+    )
 
 
 def _piece(name: str) -> str:

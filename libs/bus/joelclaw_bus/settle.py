@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -41,11 +42,14 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """A sleep: `step` is journaled with the time it ends."""
+    """A sleep: `step` is journaled with the time it ends. Or a wait: `waits_for` is kept until it ends, and `items`
+    register it where the events come."""
 
     step: str
     delay_ms: int
     at_ms: int
+    waits_for: str = ""
+    items: tuple[OutboxItem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class Postponed:
     """The store was away, or refused everybody: no fault of the handler's, and no attempt of its own."""
 
     delay_ms: int
@@ -70,10 +74,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class NoPermit:
+    """It waits for `permit`, and asks again after `fallback_ms`."""
+
     fallback_ms: int
+    permit: Claimed
 
 
-Outcome = Completed | Skipped | Rest | Retry | Waits | Failed | NoPermit
+Outcome = Completed | Skipped | Rest | Retry | Postponed | Failed | NoPermit
 
 
 @dataclass
@@ -100,10 +107,13 @@ class Settler:
     ) -> None:
         """Write one outcome down; a refusal is told to the observer and nothing else is done."""
         d = held.delivery
-        rests = isinstance(outcome, Rest | Retry | Waits | NoPermit)
+        rests = isinstance(outcome, Rest | Retry | Postponed | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
         items = [give_back] if give_back else []
-        channel = self.calls.store.keys.nudges
+        on_cancel = permit.on_cancel() if permit and permit.until_the_end else None
+        rest = partial(
+            self.calls.park, d, state="due", channel=self.calls.store.keys.nudges, on_cancel=on_cancel, items=items
+        )
         answer: int | LimitReached | Refused
         match outcome:
             case Completed(result):
@@ -124,37 +134,27 @@ class Settler:
                     error = f"{error}; and its on_failure failed: {told[:2000]}"
                 answer = await self._ended(held, "failed", keep=True, error=error, items=items)
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "failed", seconds, error))
-            case Rest(step, delay_ms, at_ms):
-                answer = await self.insist(
-                    held,
-                    lambda: self.calls.park(
-                        d, state="due", channel=channel, delay_ms=delay_ms, at_ms=at_ms, step=step, item=give_back
-                    ),
-                )
+            case Rest(step, delay_ms, at_ms, waits_for, registrations):
+                items += registrations
+                state = "waiting" if waits_for else "due"
+                when = {"delay_ms": delay_ms, "at_ms": at_ms}
+                answer = await self.insist(held, partial(rest, state=state, step=step, waits_for=waits_for, **when))
                 if isinstance(answer, LimitReached):
                     failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
                     await self.settle(
                         held, fn, failed, event=event, attempt=attempt, permit=permit, keep=True, seconds=seconds
                     )
                     return
-                self._tell(d, "park", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
+                self._tell(d, "park", answer, RunParked(fn.id, d.run, state, _ms(answer)))
             case Retry(delay_ms, error):
-                answer = await self.insist(
-                    held,
-                    lambda: self.calls.park(
-                        d, state="due", channel=channel, delay_ms=delay_ms, attempts=1, error=error, item=give_back
-                    ),
-                )
+                answer = await self.insist(held, partial(rest, delay_ms=delay_ms, attempts=1, error=error))
                 self._tell(d, "retry", answer, RunRetried(fn.id, d.run, attempt + 1, _ms(answer), error))
-            case Waits(delay_ms, _):
-                answer = await self.insist(
-                    held, lambda: self.calls.park(d, state="due", channel=channel, delay_ms=delay_ms, item=give_back)
-                )
+            case Postponed(delay_ms, _):
+                answer = await self.insist(held, partial(rest, delay_ms=delay_ms))
                 self._tell(d, "wait", answer, RunParked(fn.id, d.run, "due", _ms(answer)))
-            case NoPermit(fallback_ms):
-                answer = await self.insist(
-                    held, lambda: self.calls.park(d, state="held", channel=channel, delay_ms=fallback_ms)
-                )
+            case NoPermit(fallback_ms, wanted):
+                hold = partial(rest, state="held", delay_ms=fallback_ms, on_cancel=wanted.on_cancel())
+                answer = await self.insist(held, hold)
                 self._tell(d, "hold", answer, RunParked(fn.id, d.run, "held", _ms(answer)))
         if isinstance(answer, int):
             for item in items:

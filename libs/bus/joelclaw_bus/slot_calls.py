@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from joelclaw_bus.keys import Keys, Slot
@@ -14,7 +14,6 @@ from joelclaw_bus.store import Arg, Store
 
 _script = partial(load_script, "joelclaw_bus")
 DUE_PER_PROMOTION = 100
-OPEN_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +36,33 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids and why."""
+    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids and why; `lost`: ids
+    of those without a body."""
 
     now_ms: int
     head_ms: int | None
     items: list[tuple[OutboxItem, int]]
     unreadable: list[tuple[str, str]]
+    lost: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a takeover. `entries`: (id, fields or None when deleted)."""
+    """One page of a takeover. `entries`: (id, fields); `deleted`: ids of those that are gone; `next_ms`: until the next
+    lease may run out, None when none is half way there."""
 
     now_ms: int
     cursor: str
     entries: list[tuple[str, dict[bytes, bytes]]]
     deleted: tuple[str, ...]
+    next_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class NotClaimer:
-    pass
+    """Another one is; its election lasts `lasts_ms` unless it looks again."""
+
+    lasts_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +82,16 @@ class Permit:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
-    """Runs that nothing would have woken: `put_back`, or ended because their event is `lost`."""
-
-    next_rank: int
-    put_back: tuple[str, ...]
-    lost: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Schedule:
-    """`first_us`: when its scheduler first registered; `ours`: whether the caller's expression stands."""
+    """`first_us`: when its scheduler first registered; `ours`: whether the caller's expression stands; `lost`: the
+    store had forgotten it, and it goes on from what the caller knew."""
 
     generation: int
     mark_ms: int
     now_ms: int
     first_us: int
     ours: bool
+    lost: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +146,9 @@ class SlotCalls:
         )
         taken = Taken(now, None if head < 0 else head, [], [])
         for name, raw, tries in zip(*[iter(rest)] * 3, strict=True):
+            if not raw:
+                taken.lost.append(name.decode("utf-8", "replace"))
+                continue
             try:
                 taken.items.append((OutboxItem.decode(raw), tries))
             except ValueError as error:  # anyone may have written it: it must not stop those behind it
@@ -158,13 +159,25 @@ class SlotCalls:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
 
     async def acquire(
-        self, function: str, key: str, member: str, limit: int, ttl_ms: int, claim: str, *, line_up: bool = True
+        self,
+        function: str,
+        key: str,
+        member: str,
+        limit: int,
+        ttl_ms: int,
+        claim: str,
+        *,
+        line_up: bool = True,
+        at_ms: int | None = None,
+        tolerance_ms: int = 1_000,
     ) -> Permit:
+        """Take a permit, or learn who has them. `at_ms`: the server's time as the caller reckons it; when it can't say
+        (None), or is wrong, permits that have expired still count: their owners may be about to renew them."""
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
             _script("acquire"),
             [slot.permits(key), slot.waiters(key), slot.claims(key)],
-            [member, limit, ttl_ms, int(line_up), claim],
+            [member, limit, ttl_ms, int(line_up), claim, "" if at_ms is None else at_ms, tolerance_ms],
         )
         return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]), answer[2])
 
@@ -180,15 +193,19 @@ class SlotCalls:
         )
         return OutboxItem.decode(answer[2]) if len(answer) > 1 else None
 
-    async def ensure_group(self, slot: Slot, function: str) -> tuple[int, str, str]:
+    async def ensure_group(
+        self, slot: Slot, group: str, *, ready: bool = True, first_read_ms: int | None = None
+    ) -> tuple[int, str, str]:
         """(0, '', redo) there already; (1, start, redo) registered; (2, mark, redo) lost, and goes on from its mark.
 
-        redo: the last entry that a group that was lost may have delivered; '' when none was.
+        redo: the last entry that a group that was lost may have delivered; '' when none was. ready: it has a ready
+        stream as well; first_read_ms: how far back a first registration reads, when not as far as any function's.
         """
+        back = self.limits.first_read_ms if first_read_ms is None else first_read_ms
         code, start, redo = await self.store.run(
             _script("ensure_group"),
-            [slot.stream, slot.ready(function), slot.marks],
-            [function, self.limits.first_read_ms],
+            [slot.stream, slot.ready(group) if ready else slot.stream, slot.marks],
+            [group, back],
         )
         return int(code), start.decode(), redo.decode()
 
@@ -218,9 +235,10 @@ class SlotCalls:
         match answer[0]:
             case 1:
                 rows = [(e.decode(), dict(zip(f[::2], f[1::2], strict=True))) for e, f in answer[3] if f is not None]
-                return Page(answer[1], answer[2].decode(), rows, tuple(i.decode() for i in answer[4]))
+                deleted = tuple(i.decode() for i in answer[4])
+                return Page(answer[1], answer[2].decode(), rows, deleted, None if answer[5] < 0 else answer[5])
             case 0:
-                return NotClaimer()
+                return NotClaimer(answer[2])
             case _:
                 return Jumped(answer[1])
 
@@ -239,15 +257,6 @@ class SlotCalls:
         )
         return int(trimmed), int(old)
 
-    async def mend(self, slot: Slot, rank: int) -> Mended:
-        """Hold one page of the slot's open runs, from `rank` on, against what would wake them."""
-        next_rank, put_back, lost = await self.store.run(
-            _script("mend"),
-            [slot.open, slot.ended, slot.due, slot.stream, slot.dead],
-            [rank, OPEN_PER_PAGE, self.limits.ended_ms, self.limits.dead_letters],
-        )
-        return Mended(next_rank, tuple(r.decode() for r in put_back), tuple(r.decode() for r in lost))
-
     async def register_schedule(
         self,
         slot: Slot,
@@ -264,8 +273,8 @@ class SlotCalls:
         silent_ms: another's expression that nobody stood for so long is replaced.
         """
         args: list[Arg] = [schedule, expression, generation, mark_ms, first_us, silent_ms]
-        generation, mark, now, first, ours = await self.store.run(_script("register_schedule"), [slot.cron], args)
-        return Schedule(generation, mark, now, first, bool(ours))
+        generation, mark, now, first, ours, lost = await self.store.run(_script("register_schedule"), [slot.cron], args)
+        return Schedule(generation, mark, now, first, bool(ours), bool(lost))
 
     async def tick(
         self, slot: Slot, schedule: str, generation: int, nominal_ms: int, fields: dict[bytes, bytes] | None

@@ -1,4 +1,4 @@
-"""The handler's hand on its journal: run, sleep, sleep_until, send_event.
+"""The handler's hand on its journal: run, sleep, sleep_until, send_event, wait_for_event.
 
 A step's result is recorded before the handler goes on, and given back on every later begin. Step names are unique in
 a run: they are how a result is found again, so they must not depend on clock or chance.
@@ -9,31 +9,27 @@ from __future__ import annotations
 import inspect
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 import anyio.to_process
 from pydantic import BaseModel
 
+from joelclaw_bus.awaited import Arrived, Awaited, Plain
 from joelclaw_bus.errors import BusError, Reject
+from joelclaw_bus.event import Event
 from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+from joelclaw_bus.waiting import Park, Waiting
 from joelclaw_contracts import ContractError, EventModel, normal_id
 
 T = TypeVar("T")
+M = TypeVar("M", bound=EventModel)
 Recorded = bytes | LimitReached | Refused
 Insist = Callable[[Callable[[], Awaitable[Recorded]]], Awaitable[Recorded]]
-
-
-class Park(BaseException):
-    """Leaves the handler: the run rests until `at_ms` (or for `delay_ms`). BaseException: no handler may catch it."""
-
-    def __init__(self, step: str, delay_ms: int, at_ms: int) -> None:
-        self.step, self.delay_ms, self.at_ms = step, delay_ms, at_ms
-        super().__init__(step)
 
 
 class LeaseGone(BaseException):
@@ -62,6 +58,7 @@ class Step:
     _posted: Callable[[OutboxItem], None]
     _insist: Insist
     _journal: dict[str, bytes]
+    _waiting: Waiting
     _traceparent: str = ""
     _seen: set[str] = field(default_factory=set)
 
@@ -129,12 +126,60 @@ class Step:
         await self._record(name, json.dumps({"sent": event_id}).encode(), item, time.monotonic())
         return event_id
 
+    async def wait_for_event(
+        self,
+        name: str,
+        model: type[M],
+        *,
+        match: Mapping[str, Plain] | None = None,
+        timeout: float,
+        look_back: float | None = None,
+    ) -> Event[M] | None:
+        """Rest until an event of `model` comes whose data has the values of `match`; None after `timeout` seconds.
+
+        What came already counts, from the event that began this run on, or from `look_back` seconds ago. The function
+        names the model in its `awaits=[…]`. Holds no slot meanwhile, as a sleep.
+        """
+        return (await self._wait(name, [Awaited(model, match or {})], False, timeout, look_back))[0]
+
+    async def wait_for_first(
+        self, name: str, awaited: Sequence[Awaited[Any]], *, timeout: float, look_back: float | None = None
+    ) -> Arrived[Event[Any]] | None:
+        """The same for several events, of which the first to come ends it; the others are called off."""
+        came = await self._wait(name, awaited, False, timeout, look_back)
+        return next((Arrived(i, e) for i, e in enumerate(came) if e is not None), None)
+
+    async def wait_for_all(
+        self, name: str, awaited: Sequence[Awaited[Any]], *, timeout: float, look_back: float | None = None
+    ) -> list[Event[Any] | None]:
+        """The same until all of them have come; after `timeout` seconds, None for each that has not."""
+        return await self._wait(name, awaited, True, timeout, look_back)
+
+    async def _wait(
+        self, name: str, awaited: Sequence[Awaited[Any]], all: bool, timeout: float, look_back: float | None
+    ) -> list[Event[Any] | None]:
+        self._use(name)
+        try:
+            if name not in self._journal:
+                began = time.monotonic()
+                came = await self._waiting.outcome(name, awaited, all=all, timeout=timeout, look_back=look_back)
+                void = self._waiting.fields(name, awaited)
+                await self._journal_step(name, json.dumps(came).encode(), None, began, void)
+            return self._waiting.events(name, awaited, json.loads(self._journal[name]))
+        except ValueError as error:
+            raise StepInvalid(self.run_id, name, str(error)) from error
+
     async def _record(self, name: str, value: bytes, item: OutboxItem | None, began: float) -> bytes:
         if len(value) > self._calls.limits.result_bytes:
             limit = self._calls.limits.result_bytes
             raise Reject(f"step {name!r} returned {len(value)} bytes; {limit} are allowed: journal a reference")
+        return await self._journal_step(name, value, item, began)
+
+    async def _journal_step(
+        self, name: str, value: bytes, item: OutboxItem | None, began: float, void: Sequence[str] = ()
+    ) -> bytes:
         # A store that hiccups must not make the handler fail: the act is done, and would be done again.
-        answer = await self._insist(lambda: self._calls.step(self._delivery, name, value, item))
+        answer = await self._insist(lambda: self._calls.step(self._delivery, name, value, item, void))
         match answer:
             case Refused(why):
                 raise LeaseGone(f"step {name}", why)

@@ -1,95 +1,59 @@
-"""The one room that speaks redis-py: it builds clients, sends commands and scripts, and names what comes back.
+"""An open store: commands and scripts in, raw replies out, every fault one of ours.
 
-Rules that hold for every client made here:
-- no library retries: one lost reply to a repeated XADD made two entries. Only the bus repeats, and only what is safe;
-- an explicit deadline on every call, blocking reads included;
-- raw replies (bytes, lists, ints), the same shape whatever the library's version;
-- a client belongs to one role and is closed with it.
+| room       | duty                                                             |
+|------------|------------------------------------------------------------------|
+| address    | what REDIS_URL can say                                           |
+| connect    | address → redis-py clients, and the rules that all of them keep  |
+| routing    | which key a command is about; the map of a cluster               |
+| nodes      | where a command goes: one server, a primary, the node of a slot  |
+| confirm    | waiting until a write has reached the durability level           |
+| replies    | redis-py's errors as ours                                        |
+| blocking   | the same for the renewal's thread                                |
+
+Only these speak redis-py.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
-import redis
-import redis.asyncio
-from redis.asyncio.retry import Retry as AsyncRetry
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from joelclaw_bus.errors import BusError, GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.address import Address, read_address
+from joelclaw_bus.blocking import BlockingStore
+from joelclaw_bus.confirm import Confirmer
+from joelclaw_bus.durability import Durability
+from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.keys import Keys
+from joelclaw_bus.nodes import ClusterNodes, Nodes, OneNode
+from joelclaw_bus.replies import FAULTS, Ask, Moved, NoScript, translate
+from joelclaw_bus.routing import Arg, Command, check_one_slot, key_of
 from joelclaw_bus.script import Script
-from joelclaw_bus.tls import advice
 
-Arg = str | bytes | int | float
-Command = Sequence[Arg]
+__all__ = ["Arg", "BlockingStore", "Command", "Listener", "Reader", "Store", "StoreSettings", "open_store"]
 
-_NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
+PATIENCE = 0.75
+"""How much of the deadline a confirmation may take: at one sync a second it needs more than a second."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """Where the store is and how long to wait for it.
+    """Where the store is, how long to wait for it, and what its acknowledgements mean.
 
-    url: redis://[user:password@]host:port/0 or rediss://…; prefix: put before every key of this deployment;
-    deadline: seconds for one answer; connections: at most so many for commands.
+    url: see `address`; prefix: put before every key of this deployment; deadline: seconds for one answer;
+    connections: at most so many for commands (to each node); durability: see `durability`; min_replicas: at level
+    `replica`, nothing is written while fewer are online.
     """
 
-    url: str
+    url: str = field(repr=False)  # it may hold a password
     prefix: str = ""
     deadline: float = 5.0
     connections: int = 16
-
-
-def _without_secret(url: str) -> str:
-    """The address for messages: never the user's password."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
-
-
-_CODES: tuple[tuple[type[Exception], str], ...] = (
-    (redis.exceptions.AuthenticationError, "WRONGPASS"),
-    (redis.exceptions.NoPermissionError, "NOPERM"),
-    (redis.exceptions.BusyLoadingError, "LOADING"),
-    (redis.exceptions.ReadOnlyError, "READONLY"),
-    (redis.exceptions.MasterDownError, "MASTERDOWN"),
-    (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
-    (redis.exceptions.MovedError, "MOVED"),
-    (redis.exceptions.AskError, "ASK"),
-    (redis.exceptions.TryAgainError, "TRYAGAIN"),
-    (redis.exceptions.OutOfMemoryError, "OOM"),
-)
-"""Of these redis-py cuts the server's code off the text. Order matters: some are subclasses of others."""
-
-
-def _code(error: Exception) -> str:
-    """The server's own code of a refusal; '' where the server did not speak."""
-    text = str(error)
-    if "max number of clients reached" in text:
-        return "MAXCLIENTS"
-    if "NOGROUP" in text or text.startswith("UNBLOCKED"):  # a blocked read whose stream vanished is told the latter
-        return "NOGROUP"
-    for known, code in _CODES:
-        if isinstance(error, known):
-            code = getattr(error, "status_code", None) or code
-            return "NOEVAL" if code == "NOPERM" and "'eval" in text else code
-    if isinstance(error, _NO_ANSWER):
-        return ""
-    return text.split(" ", 1)[0].rstrip(":") if text else type(error).__name__
-
-
-def _translate(error: Exception, where: str) -> BusError:
-    """redis-py's error as one of ours: its refusals are subclasses of its connection errors too."""
-    text, code = str(error) or type(error).__name__, _code(error)
-    if not code:
-        return StoreUnavailable(where, text, *advice(error, where))
-    return GroupMissing(where, code, text) if code == "NOGROUP" else StoreRefused(where, code, text)
+    durability: Durability = Durability.MEMORY
+    min_replicas: int = 1
 
 
 @dataclass(eq=False)
@@ -98,180 +62,182 @@ class Store:
 
     settings: StoreSettings
     keys: Keys
-    _client: Any  # redis-py types its replies as wide unions; this room narrows them
+    address: Address
+    nodes: Nodes
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        self._confirmer = Confirmer(
+            self.nodes, self.where, s.durability, s.min_replicas, s.deadline * PATIENCE, self.address.kind
+        )
 
     @property
     def where(self) -> str:
-        return _without_secret(self.settings.url)
+        return self.address.shown
 
-    async def call(self, *command: Arg) -> Any:
-        """One command, its raw reply. StoreUnavailable, StoreRefused."""
+    async def call(self, *command: Arg, node: str | None = None) -> Any:
+        """One command, its raw reply. node: which one is asked, where any could be. StoreUnavailable, StoreRefused."""
         try:
-            return await self._client.execute_command(*command)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self.where) from error
+            return await self.nodes.send(command, node)
+        except FAULTS as error:
+            raise translate(error, self.where) from error
 
-    async def calls(self, commands: Iterable[Command]) -> list[Any]:
-        """Several commands in one round trip (no transaction): raw replies; a refusal is an error in its place."""
-        pipe = self._client.pipeline(transaction=False)
-        for command in commands:
-            pipe.execute_command(*command)
+    async def calls(self, commands: Iterable[Command], *, node: str | None = None) -> list[Any]:
+        """Several commands, in one round trip to each node they concern (no transaction): raw replies; a refusal is
+        an error in its place."""
         try:
-            replies = await pipe.execute(raise_on_error=False)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self.where) from error
-        return [_translate(r, self.where) if isinstance(r, Exception) else r for r in replies]
+            replies = await self.nodes.scattered(list(commands), node)
+        except FAULTS as error:
+            raise translate(error, self.where) from error
+        return [translate(r, self.where) if isinstance(r, Exception) else r for r in replies]
+
+    async def write(self, *command: Arg) -> Any:
+        """One command that others will rely on: it answers once its write has reached the durability level."""
+        if self.settings.durability is Durability.MEMORY:
+            return await self.call(*command)
+        key = key_of(command)
+        assert key is not None, command
+        try:
+            return await self._confirmer.send(key if isinstance(key, str) else key.decode(), command)
+        except FAULTS as error:
+            raise translate(error, self.where) from error
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
-        """One script. A server that doesn't know it yet gets its text: nothing has run then, so this is safe."""
+        """One script, confirmed unless it says that it need not be. NotConfirmed, StoreUnavailable, StoreRefused.
+
+        A server that doesn't know it yet gets its text: nothing has run then, so this is safe.
+        """
+        check_one_slot(keys)
+        send = self.write if script.confirmed else self.call
         try:
-            try:
-                return await self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:
-                return await self._client.execute_command("EVAL", script.text, len(keys), *keys, *args)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self.where) from error
+            return await send("EVALSHA", script.sha, len(keys), *keys, *args)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            if not isinstance(error.__cause__, NoScript):
+                raise
+        return await send("EVAL", script.text, len(keys), *keys, *args)
 
     async def time_ms(self) -> int:
         """The server's clock, ms since the epoch."""
         seconds, micros = await self.call("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def node_of(self, key: str) -> str:
+        """The name of the node that serves a key, as far as is known."""
+        return self.nodes.name_of(key)
+
+    async def node_names(self) -> list[str]:
+        """Those that can be asked as `node`: one alone, or every primary of a cluster."""
+        try:
+            return await self.nodes.names()
+        except FAULTS as error:
+            raise translate(error, self.where) from error
+
     @asynccontextmanager
     async def reader(self, block: float) -> AsyncIterator[Reader]:
         """A client for one blocking reader: its deadline is the block time plus a margin."""
-        client = _async_client(self.settings, deadline=block + self.settings.deadline, connections=1)
+        reader = Reader(self.nodes, self.where, block + self.settings.deadline)
         try:
-            yield Reader(client, self.where)
+            yield reader
         finally:
             with anyio.CancelScope(shield=True):
-                await client.aclose()
+                await reader.close()
 
     @asynccontextmanager
     async def listener(self, channel: str) -> AsyncIterator[Listener]:
-        """A subscription to one channel."""
-        client = _async_client(self.settings, deadline=self.settings.deadline, connections=1)
-        pubsub: Any = client.pubsub()
+        """A subscription to one channel. Of a cluster any node will do: each hears what is published on all."""
+        client = pubsub = None
         try:
             try:
+                client = await self.nodes.dedicated(None, self.settings.deadline)
+                pubsub = client.pubsub()
                 await pubsub.subscribe(channel)
-            except (redis.exceptions.RedisError, OSError) as error:
-                raise _translate(error, self.where) from error
-            yield Listener(pubsub, self.where, self.settings.deadline)
+            except FAULTS as error:
+                raise translate(error, self.where) from error
+            yield Listener(pubsub, self.where, self.settings.deadline, anyio.current_time())
         finally:
             with anyio.CancelScope(shield=True):
-                await pubsub.aclose()
-                await client.aclose()
+                if pubsub is not None:
+                    await pubsub.aclose()
+                if client is not None:
+                    await client.aclose()
 
     def blocking_client(self, deadline: float) -> BlockingStore:
         """A client for a thread (the renewal), with a deadline of its own."""
-        return BlockingStore(self.settings, deadline)
+        return BlockingStore(self.address, deadline)
 
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
-            await self._client.aclose()
+            await self.nodes.close()
 
 
 @dataclass(eq=False)
 class Reader:
-    """Blocking reads of one group, on a connection of their own."""
+    """Blocking reads on a connection of their own, to the node of the first command's key."""
 
-    _client: Any
+    _nodes: Nodes
     _where: str
+    _deadline: float
+    _client: Any = None
 
     async def call(self, *command: Arg) -> Any:
+        """StoreUnavailable also when the slot has moved: its reader comes back, and finds the new node."""
         try:
+            if self._client is None:
+                self._client = await self._nodes.dedicated(key_of(command), self._deadline)
             return await self._client.execute_command(*command)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self._where) from error
+        except FAULTS as error:
+            self._nodes.lost()
+            if isinstance(error, Moved | Ask):
+                raise StoreUnavailable(self._where, "the slot has moved to another node") from error
+            raise translate(error, self._where) from error
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.aclose()
 
 
 @dataclass(eq=False)
 class Listener:
-    """Messages of one channel."""
+    """Messages of one channel. On a quiet one nothing would tell that its connection is dead, so it is asked."""
 
     _pubsub: Any
     _where: str
     _deadline: float
-    _heard: float = field(default_factory=time.monotonic)
+    _heard: float
     _asked: bool = False
 
     async def next(self, timeout: float) -> bytes | None:
-        """The next message, or None after `timeout` seconds. After a silence it is asked to speak: a connection that
-        somebody dropped without a word would else be listened to for ever. StoreUnavailable, StoreRefused."""
+        """The next message, or None after `timeout` seconds. StoreUnavailable when even a PING gets no answer."""
         try:
             message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout)
+            now = anyio.current_time()
             if message:
-                self._heard, self._asked = time.monotonic(), False
-                return bytes(message["data"]) if message["type"] == "message" else None
-            if time.monotonic() - self._heard > self._deadline:
+                self._heard, self._asked = now, False
+            elif now - self._heard > self._deadline:
                 if self._asked:
-                    raise StoreUnavailable(self._where, "a subscription gives no sign of life")
+                    raise StoreUnavailable(
+                        self._where, f"its subscription is silent, a PING too, for {self._deadline} s"
+                    )
                 await self._pubsub.ping()
-                self._heard, self._asked = time.monotonic(), True
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self._where) from error
-        return None
-
-
-class BlockingStore:
-    """The same store for one thread. Scripts only: that is all the renewal needs."""
-
-    def __init__(self, settings: StoreSettings, deadline: float) -> None:
-        self._where = _without_secret(settings.url)
-        self._client: Any = redis.Redis.from_url(
-            settings.url,
-            protocol=2,
-            socket_timeout=deadline,
-            socket_connect_timeout=deadline,
-            retry=Retry(NoBackoff(), 0),
-            retry_on_error=[],
-            single_connection_client=False,
-        )
-        self._client.response_callbacks.clear()
-
-    def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
-        try:
-            try:
-                return self._client.execute_command("EVALSHA", script.sha, len(keys), *keys, *args)
-            except redis.exceptions.NoScriptError:
-                return self._client.execute_command("EVAL", script.text, len(keys), *keys, *args)
-        except (redis.exceptions.RedisError, OSError) as error:
-            raise _translate(error, self._where) from error
-
-    def close(self) -> None:
-        self._client.close()
-
-
-def _async_client(settings: StoreSettings, *, deadline: float, connections: int) -> redis.asyncio.Redis:
-    try:
-        pool = redis.asyncio.BlockingConnectionPool.from_url(
-            settings.url,
-            max_connections=connections,
-            timeout=deadline,
-            protocol=2,
-            decode_responses=False,
-            socket_timeout=deadline,
-            socket_connect_timeout=settings.deadline,
-            retry=AsyncRetry(NoBackoff(), 0),
-            retry_on_error=[],
-            health_check_interval=0,
-        )
-        connections_of: Any = pool  # typed in part only
-        # An option in the address that doesn't exist is refused now, not at the first call.
-        connections_of.make_connection()
-    except (ValueError, TypeError) as error:
-        raise StoreUnavailable(_without_secret(settings.url), f"not a usable address: {error}") from error
-    client = redis.asyncio.Redis.from_pool(pool)
-    client.response_callbacks.clear()
-    return client
+                self._heard, self._asked = now, True
+        except FAULTS as error:
+            raise translate(error, self._where) from error
+        return bytes(message["data"]) if message and message["type"] == "message" else None
 
 
 @asynccontextmanager
 async def open_store(settings: StoreSettings) -> AsyncIterator[Store]:
-    """An open store, closed at the end of the block. Connects lazily: the first call says whether it is there."""
-    client = _async_client(settings, deadline=settings.deadline, connections=settings.connections)
-    store = Store(settings, Keys(settings.prefix), client)
+    """An open store, closed at the end of the block. AddressInvalid. Connects lazily: the first call says whether it
+    is there."""
+    address, keys = read_address(settings.url), Keys(settings.prefix)
+    nodes: Nodes
+    if address.kind == "cluster":
+        nodes = ClusterNodes(address, settings.deadline, settings.connections, keys.slots)
+    else:
+        nodes = OneNode(address, settings.deadline, settings.connections)
+    store = Store(settings, keys, address, nodes)
     try:
         yield store
     finally:

@@ -1,13 +1,18 @@
 """Taking over what dead workers left: quiet or busy, the cursor followed to its end, one claimer a group.
 
-Nobody claims for one lease after a discontinuity, so that owners can renew first. What is taken over runs alone, one
-entry at a time in this process: a poison then kills nothing but itself.
+Nobody claims for one lease after a discontinuity, so that owners can renew first. A look that is due sooner than the
+next round (a lease is about to run out, the claimer has gone silent) is taken then: a takeover costs a lease, not more.
+
+What was taken over runs beside other work, in places of its own. What was lost by a second holder while it ran, and
+had made no progress, runs alone, one entry at a time in this process, the least begun first: so a poison meets its
+neighbours at two deaths, or three, and buries only itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import anyio
 
@@ -16,19 +21,35 @@ from joelclaw_bus.door import Incoming
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
+from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
-from joelclaw_bus.slot_calls import Jumped, NotClaimer, SlotCalls
+from joelclaw_bus.pauses import Pauses
+from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from joelclaw_bus.trouble import Trouble, is_away
 
 PAGE = 16
+ALONE_FROM = 1
+"""Begins without an end, counted from the second delivery on, after which a run may be a poison."""
 ALONE_LEASES = 5
+LOOKS_A_LEASE = 3
+SHORTEST_NAPS_A_LEASE = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """What may be a poison, and how often it began."""
+
+    begins: int
+    fn: Function
+    incoming: Incoming
+    held: Held
 
 
 @dataclass
 class Takeover:
-    """The recovery loop of one worker, over all its functions."""
+    """The recovery loop of one worker, over all its functions. `places`: of each function so many beside each other."""
 
     groups: list[tuple[Function, Slot]]
     executor: Executor
@@ -37,12 +58,19 @@ class Takeover:
     observer: Observer
     trouble: Trouble
     lease_ms: int
-    start: Callable[[Function, Incoming, Held, anyio.Event], None]
-    _lane: list[tuple[Function, Incoming, Held]] = field(default_factory=list)
+    pauses: Pauses
+    places: int
+    start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
+    _rooms: dict[str, Room] = field(default_factory=dict)
+    _lane: list[Suspect] = field(default_factory=list)
     _filled: anyio.Event = field(default_factory=anyio.Event)
+    _next_ms: int = 0
+    _starved: bool = False
+    """There may be more than we had places for: look when one is free."""
+    _wake: anyio.Event = field(default_factory=anyio.Event)
 
     async def run(self) -> None:
-        """Look every third of a lease."""
+        """Look every third of a lease, and in between when a lease or an election runs out or a place is free."""
         async for _ in self.trouble.attempts("take over"):
             try:
                 await self.step()
@@ -51,31 +79,61 @@ class Takeover:
                 self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
-            await anyio.sleep(self.lease_ms / 3000)
+            await self._nap(max(self._next_ms, self.lease_ms / SHORTEST_NAPS_A_LEASE))
+
+    async def _nap(self, ms: float) -> None:
+        """Until the next look. Who oversleeps was frozen (a paused machine, a SIGSTOP), and the owners perhaps with it:
+        their leases ran out unseen, so they too renew first."""
+        asleep_at, self._wake = self.clock.local(), anyio.Event()
+        with anyio.move_on_after(ms / 1000):
+            await self._wake.wait()
+        overslept = self.clock.local() - asleep_at - ms
+        if overslept > self.lease_ms / 2:
+            self.clock.disturbed()
+            self.observer.saw(Discontinuity(self.calls.store.where, f"this worker was frozen for {overslept:.0f} ms"))
 
     async def step(self) -> int:
         """One look at every group; how many entries were taken over."""
+        self._next_ms, self._starved = self.lease_ms // LOOKS_A_LEASE, False
         why = await self.clock.sync()
         if why:
             self.observer.saw(Discontinuity(self.calls.store.where, why))
         taken, refused = 0, list[StoreRefused]()
         for fn, slot in self.groups:
+            if self.pauses.holds(fn.id):
+                continue
             for ready in (False, True):
-                if len(self._lane) < PAGE and self.clock.steady_for_ms() > self.lease_ms:
-                    try:
-                        taken += await self._group(fn, slot, ready)
-                    except StoreRefused as error:  # one group's trouble must not keep the others from being recovered
-                        if is_away(error):
-                            raise
-                        refused.append(error)
+                if (wait := self.lease_ms - self.clock.steady_for_ms()) >= 0:
+                    self._look_in(round(wait) + 1)
+                    continue
+                try:
+                    taken += await self._group(fn, slot, ready)
+                except StoreRefused as error:  # one group's trouble must not keep the others from being recovered
+                    if is_away(error):
+                        raise
+                    refused.append(error)
         if refused:
             raise refused[0]
         return taken
 
+    def _look_in(self, ms: int) -> None:
+        self._next_ms = min(self._next_ms, ms)
+
+    def _free(self, fn: Function) -> int:
+        """How many more may be taken: whichever way they will run."""
+        room = self._rooms.setdefault(fn.id, Room(self.places))
+        free = min(PAGE, PAGE - len(self._lane), room.places - room.used)
+        self._starved |= free <= 0
+        return free
+
+    def _freed(self) -> None:
+        if self._starved:
+            self._wake.set()
+
     async def _group(self, fn: Function, slot: Slot, ready: bool) -> int:
         stream = slot.ready(fn.id) if ready else slot.stream
         cursor, taken, lost = "0-0", 0, list[str]()
-        while True:
+        while (free := self._free(fn)) > 0:
             page = await self.calls.takeover(
                 slot,
                 stream,
@@ -83,44 +141,80 @@ class Takeover:
                 self.executor.consumer,
                 lease_ms=self.lease_ms,
                 cursor=cursor,
-                count=PAGE,
-                at_ms=self.clock.now_ms(),
+                count=free,
+                at_ms=self.clock.now_at(stream),
             )
             if isinstance(page, NotClaimer):
+                self._look_in(page.lasts_ms + 1)
                 break
             if isinstance(page, Jumped):
                 self.clock.disturbed()
                 self.observer.saw(Discontinuity(self.calls.store.where, "a takeover arrived late"))
                 break
-            for entry, fields in page.entries:
-                incoming = Incoming(slot, entry, fields, ready, again=True)
-                held = self.executor.take(fn, incoming)
-                if held:
-                    self._lane.append((fn, incoming, held))
-                    self._filled.set()
-                    taken += 1
+            taken += await self._begin(fn, slot, ready, page)
             lost += page.deleted
             cursor = page.cursor
-            if cursor == "0-0" or len(self._lane) >= PAGE:
+            if cursor == "0-0":
+                if page.next_ms is not None:
+                    self._look_in(page.next_ms + 1)
                 break
         if taken or lost:
             self.observer.saw(TakenOver(fn.id, stream, taken, tuple(lost)))
         return taken
 
+    async def _begin(self, fn: Function, slot: Slot, ready: bool, page: Page) -> int:
+        """Begin what was claimed, or line it up; how many that were."""
+        mine = list[tuple[Incoming, Held]]()
+        for entry, fields in page.entries:
+            incoming = Incoming(slot, entry, fields, ready, again=True)
+            if held := self.executor.take(fn, incoming):
+                mine.append((incoming, held))
+        runs = [self.executor.door.run_of(fn, incoming) for incoming, _ in mine]
+        try:
+            begins = await self.executor.calls.begins_of(slot, runs) if runs else []
+        except BaseException:
+            for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
+                self.executor.leases.drop(held)
+            raise
+        for (incoming, held), times in zip(mine, begins, strict=True):
+            if times >= ALONE_FROM:
+                self._lane.append(Suspect(times, fn, incoming, held))
+                self._filled.set()
+            else:
+                room = self._rooms[fn.id]
+                room.enter()
+                self.start(fn, incoming, held, partial(self._left, room))
+        return len(mine)
+
+    def _left(self, room: Room) -> None:
+        room.leave()
+        self._freed()
+
     def abandon(self) -> None:
         """Let go of what was taken over and has not begun: for a worker that stops."""
-        for _, _, held in self._lane:
-            self.executor.leases.drop(held)
+        for suspect in self._lane:
+            self.executor.leases.drop(suspect.held)
         self._lane.clear()
 
     async def alone(self) -> None:
-        """Run what was taken over, one at a time; one that takes long lets the next begin after some leases."""
+        """Run what may be a poison, one at a time; one that takes long lets the next begin after some leases."""
         while True:
             while not self._lane:
                 self._filled = anyio.Event()
                 await self._filled.wait()
-            fn, incoming, held = self._lane.pop(0)
-            done = anyio.Event()
-            self.start(fn, incoming, held, done)
-            with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
-                await done.wait()
+            await self.serve_next()
+
+    @property
+    def waiting(self) -> int:
+        """How many that may be a poison have not begun."""
+        return len(self._lane)
+
+    async def serve_next(self) -> None:
+        """Begin the least begun of them, and wait for its end; but not for ever."""
+        suspect = min(self._lane, key=lambda s: s.begins)
+        self._lane.remove(suspect)
+        self._freed()
+        done = anyio.Event()
+        self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
+        with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
+            await done.wait()

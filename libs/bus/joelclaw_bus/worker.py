@@ -13,20 +13,18 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 import anyio
-from anyio.abc import TaskGroup
 
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.crew import Crew
 from joelclaw_bus.door import Door
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
-from joelclaw_bus.housekeeper import Housekeeper
 from joelclaw_bus.keys import Slot, consumer_name
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
@@ -34,33 +32,13 @@ from joelclaw_bus.observer import Observer, Unobserved
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
-from joelclaw_bus.promoter import Promoter
 from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.run_calls import Delivery, RunCalls
-from joelclaw_bus.scheduler import Scheduler
 from joelclaw_bus.settle import Settler
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Store
-from joelclaw_bus.takeover import Takeover
 from joelclaw_bus.trouble import Spells, Trouble
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here; block: seconds of
-    one blocking read; fallback_ms: after how long a run without a permit asks again; chores: seconds between trims;
-    watchdog: end the process when its event loop is silent for four leases (services set it, tests mostly don't);
-    about: JSON-able facts for its heartbeats, read at each: `service` makes it known, `http` is where its probes are.
-    """
-
-    lease_ms: int = 15_000
-    parallel: int = 32
-    block: float = 2.0
-    fallback_ms: int = 10_000
-    chores: float = 30.0
-    watchdog: bool = False
-    about: Mapping[str, object] = field(default_factory=dict)
+from joelclaw_bus.worker_settings import WorkerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +73,34 @@ class Worker:
         self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
         self._chores = Trouble(self.spells)
         self.publisher = Publisher(self.store, limits=self.limits)
-        self.outbox = Outbox(self.slot_calls, self.publisher, self.observer)
+        self.outbox = Outbox(self.slot_calls, self.publisher, self.observer, self.functions.awaited)
         self.groups: list[tuple[Function, Slot]] = []
         for fn in self.functions:
             self.groups += [(fn, keys.slot(t.name)) for t in fn.event_triggers]
             if fn.cron_triggers:
                 self.groups.append((fn, keys.cron_slot(fn.id)))
         limited = [keys.function_slot(fn.id) for fn in self.functions if fn.limit]
-        self.slots = list(dict.fromkeys([slot for _, slot in self.groups] + limited + list(self.also)))
-        self.readers: list[GroupReader] = []
+        self.slots = list(
+            dict.fromkeys([slot for _, slot in self.groups] + limited + self.outbox.waits.slots() + list(self.also))
+        )
+        self.crew: Crew | None = None
         self.leases: Leases | None = None
 
     async def run(self, *, stop: anyio.Event, grace: float = 10.0) -> None:
         """Work until `stop` is set, then let handlers end for at most `grace` seconds."""
         clock = self.clock
         assert clock is not None
-        loop = asyncio.get_running_loop()
-        self.leases = leases = Leases(
-            self.settings.lease_ms,
-            self.consumer,
-            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
-            loop.call_soon_threadsafe,
-            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
-            self.settings.watchdog,
-        )
+        self.leases = leases = self.renewal(clock)
         leases.start()
         try:
             async with anyio.create_task_group() as tasks:
-                handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
+                handlers = Handlers(tasks, self.executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
                 # What is due is due by the server's clock: ours may be far off it.
                 with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
                     await clock.sync()  # if the store is away, the loops meet it too, and tell it
                 async with anyio.create_task_group() as loops:
-                    takeover = self._start_loops(loops, handlers, clock)
+                    takeover = self._gather(clock).start(loops, handlers)
                     await stop.wait()
                     loops.cancel_scope.cancel()
                 # Also when the loops ended by themselves: a worker that only pulses would renew its leases for ever.
@@ -145,14 +117,28 @@ class Worker:
             # must not look like one that was stopped.
             raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
 
-    def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
+    def renewal(self, clock: ServerClock) -> Leases:
+        """What keeps this worker's leases, not started yet."""
+        loop = asyncio.get_running_loop()
+        return Leases(
+            self.settings.lease_ms,
+            self.consumer,
+            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
+            loop.call_soon_threadsafe,
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
+            self.settings.watchdog,
+        )
+
+    def executor(self, leases: Leases, clock: ServerClock) -> Executor:
+        """What serves this worker's deliveries."""
+
         def post(d: Delivery, item: OutboxItem) -> None:
             self.outbox.post(d.slot, item)
 
         return Executor(
             door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
-            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
+            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms, clock),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,
@@ -161,59 +147,23 @@ class Worker:
             fallback_ms=self.settings.fallback_ms,
         )
 
-    def _start_loops(self, loops: TaskGroup, handlers: Handlers, clock: ServerClock) -> Takeover:
-        def trouble() -> Trouble:
-            return Trouble(self.spells)
-
-        calls, observer, lease = self.slot_calls, self.observer, self.settings.lease_ms
-        self.readers = [
-            GroupReader(
-                fn,
-                slot,
-                self.consumer,
-                self.settings.block,
-                handlers.room(fn),
-                calls,
-                observer,
-                trouble(),
-                handlers.start,
-            )
-            for fn, slot in self.groups
-        ]
-        for reader in self.readers:
-            loops.start_soon(reader.run)
-        takeover = Takeover(
-            self.groups, handlers.executor, calls, clock, observer, trouble(), lease, handlers.start_alone
-        )
-        loops.start_soon(takeover.run)
-        loops.start_soon(takeover.alone)
-        chores_ms = round(self.settings.chores * 1000)
-        promoter = Promoter(
-            self.slots, calls, self.outbox, clock, observer, trouble(), trouble(), self.consumer, chores_ms
-        )
-        loops.start_soon(promoter.run)
-        loops.start_soon(promoter.listen)
-        loops.start_soon(self.outbox.run)
-        for fn in self.functions:
-            for number, trigger in enumerate(fn.cron_triggers):
-                slot = self.store.keys.cron_slot(fn.id)
-                loops.start_soon(Scheduler(fn, number, trigger, slot, calls, clock, observer, trouble()).run)
-        keeper = Housekeeper(
+    def _gather(self, clock: ServerClock) -> Crew:
+        self.crew = Crew(
             self.functions,
             self.groups,
             self.slots,
-            calls,
+            self.settings,
+            self.slot_calls,
+            self.run_calls,
+            self.outbox,
             clock,
-            observer,
+            self.observer,
+            self.spells,
             self._chores,
             self.consumer,
-            lease,
-            self.settings.chores,
             self._beat,
-            self.settings.about,
         )
-        loops.start_soon(keeper.run)
-        return takeover
+        return self.crew
 
     async def _pulse(self, leases: Leases) -> None:
         """Tell the renewal thread and the watchdog that the event loop turns."""
@@ -241,17 +191,12 @@ class Worker:
     def health(self) -> Health:
         """How this worker is, by what its loops really did."""
         now = anyio.current_time()
-        patience = self.settings.block + self.store.settings.deadline
-        late = [r for r in self.readers if now - r.last_cycle > patience and not self._full(r)]
-        reasons = [f"{r.fn.id} has not read {r.slot.name} for {now - r.last_cycle:.0f} s" for r in late]
+        readers = self.crew.readers if self.crew else []
+        reasons = self.crew.late(now, self.settings.block + self.store.settings.deadline) if self.crew else []
         if self.spells.in_trouble:
             reasons.append(self.spells.why)
         if self._chores.stuck_on:
             reasons.append(f"its heartbeat is refused: {self._chores.stuck_on}")
-        age = max((now - r.last_cycle for r in self.readers), default=0.0)
+        age = max((now - r.last_cycle for r in readers), default=0.0)
         in_flight = len(self.leases) if self.leases else 0
-        return Health(True, bool(self.readers) and not reasons, tuple(reasons), in_flight, age)
-
-    def _full(self, reader: GroupReader) -> bool:
-        """A reader without room does not read, and is well."""
-        return reader.room.used >= reader.room.places
+        return Health(True, bool(readers) and not reasons, tuple(reasons), in_flight, age)

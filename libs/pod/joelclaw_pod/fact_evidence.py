@@ -5,7 +5,7 @@
 | EventBuried, the first time | error | false   | bus.event.buried         |
 | TakenOver with lost entries | error | false   | bus.entries.lost         |
 | StreamLost                  | error | false   | bus.stream.lost          |
-| RunsMended with lost runs   | error | false   | bus.runs.lost            |
+| AuditFound, lost            | error | false   | bus.audit.lost           |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
 | Stuck                       | error | false   | bus.stuck                |
 | Unstuck                     | info  | true    | bus.unstuck              |
@@ -16,6 +16,7 @@
 | StoreBack                   | info  | true    | bus.store.back           |
 | Discontinuity               | warn  | true    | bus.discontinuity        |
 | UnknownFields               | warn  | true    | bus.fields.unknown       |
+| AuditFound, repaired, left  | warn  | true    | bus.audit.repaired, bus.audit.left |
 | all others                  |       |         | (none: they are counted) |
 
 A failed run doesn't page by itself: its failure event goes to the router, who retries, pauses or calls a person.
@@ -51,9 +52,13 @@ class FactEvidence:
                 )
                 marks = {"stream": fact.stream, "resumedAt": fact.resumed_at}
                 self._lost(fact.function, "bus.stream.lost", text, **marks)
-            case o.RunsMended() if fact.lost:
-                runs = {"count": len(fact.lost), "samples": fact.lost[:6]}
-                self._lost(fact.slot, "bus.runs.lost", "the events of open runs were lost with their stream", **runs)
+            case o.AuditFound():
+                about = {"rule": fact.rule, "count": len(fact.names), "samples": fact.names[:6]}
+                text = f"the auditor found {fact.rule}: {len(fact.names)} in {fact.slot}"
+                if fact.remedy == "lost":
+                    self._lost(fact.slot, "bus.audit.lost", text, **about)
+                else:
+                    self._note("warn", fact.slot, f"bus.audit.{fact.remedy}", text, None, **about)
             case o.OutboxUndeliverable():
                 self._lost(fact.slot, "bus.outbox.undeliverable", fact.reason, item=fact.item)
             case o.Stuck():

@@ -52,7 +52,8 @@ class Metrics:
         self._ticks = c("ticks_enqueued", "Cron ticks enqueued.", "function")
         self._trimmed = c("entries_trimmed", "Entries trimmed behind every group.", "slot")
         self._streams_lost = c("streams_lost", "Streams or groups that were gone.", "stream")
-        self._mended = c("runs_mended", "Open runs that nothing would have woken.", "slot", "how")
+        self._audit = c("audit_findings", "Broken promises that the auditor found.", "rule", "remedy")
+        self._waits_ended = c("waits_ended", "Waits of runs that an event ended.", "event")
         self._trouble = c("store_trouble", "Spells in which the store did not answer or refused.", "doing")
         self._trouble_seconds = c("store_trouble_seconds", "How long those spells lasted, together.")
         self._jumps = c("discontinuities", "Jumps of the store's server or clock.")
@@ -123,9 +124,10 @@ class Metrics:
                 self._measure(self._tick_late, fact.late_ms / 1000, function=fact.function)
             case o.Trimmed():
                 self._count(self._trimmed, fact.entries, slot=fact.slot)
-            case o.RunsMended():
-                self._count(self._mended, len(fact.put_back), slot=fact.slot, how="put back")
-                self._count(self._mended, len(fact.lost), slot=fact.slot, how="lost")
+            case o.AuditFound():
+                self._count(self._audit, len(fact.names), rule=fact.rule, remedy=fact.remedy)
+            case o.WaitEnded():
+                self._count(self._waits_ended, event=fact.event)
             case o.StreamLost():
                 self._count(self._streams_lost, stream=fact.stream)
             case o.StoreTrouble():

@@ -92,7 +92,10 @@ async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_e
     tracing = Tracing(settings.service, system_id=settings.system_id, endpoint=settings.otlp_endpoint)
     watch = StoreWatch(LastResort(settings.service, settings.state_dir))
     metrics.watch(gate.health)
-    async with open_store(StoreSettings(settings.redis_url, settings.prefix)) as store:
+    where = StoreSettings(
+        settings.redis_url, settings.prefix, durability=settings.durability, min_replicas=settings.min_replicas
+    )
+    async with open_store(where) as store:
         evidence = Evidence(store, settings.service, settings.system_id, on_drop=metrics.evidence_dropped)
         observer = Tee(metrics, tracing, FactEvidence(evidence), watch)
         known: dict[str, object] = {"service": settings.service, "pid": os.getpid(), "started": time.time_ns() // 10**6}

@@ -2,7 +2,10 @@
 
 | variable                    | default      | what                                                               |
 |-----------------------------|--------------|--------------------------------------------------------------------|
-| REDIS_URL                   | (required)   | the store: redis://, rediss:// or unix://                          |
+| REDIS_URL                   | (required)   | the store: redis://, rediss://, unix://, redis+sentinel://host,…/0 |
+|                             |              | ?service=NAME or redis+cluster://host,…; see joelclaw_bus.address  |
+| JOELCLAW_DURABILITY         | memory       | memory, local or replica: what "acknowledged" means                |
+| JOELCLAW_MIN_REPLICAS       | 1            | at replica: nothing is written while fewer are online, 1 to 100    |
 | JOELCLAW_PREFIX             | (none)       | before every key of this deployment                                |
 | JOELCLAW_HTTP_HOST          | 127.0.0.1    | where the probes listen                                            |
 | JOELCLAW_HTTP_PORT          | 0            | their port; 0 takes any free one                                   |
@@ -31,12 +34,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from joelclaw_bus.address import read_address
+from joelclaw_bus.durability import Durability
+from joelclaw_bus.errors import AddressInvalid
 from joelclaw_contracts import NameInvalid, check_name, check_prefix
 from joelclaw_pod.errors import SettingsError
 
 LOG_LEVELS = ("debug", "info", "warn", "error")
 OURS = (
     "JOELCLAW_PREFIX",
+    "JOELCLAW_DURABILITY",
+    "JOELCLAW_MIN_REPLICAS",
     "JOELCLAW_HTTP_HOST",
     "JOELCLAW_HTTP_PORT",
     "JOELCLAW_LEASE_MS",
@@ -66,6 +74,8 @@ class ServiceSettings:
     service: str
     redis_url: str = field(repr=False)  # it may hold a password
     prefix: str = ""
+    durability: Durability = Durability.MEMORY
+    min_replicas: int = 1
     http_host: str = "127.0.0.1"
     http_port: int = 0
     lease_ms: int = 15_000
@@ -97,6 +107,8 @@ def read_settings(service: str, environ: Mapping[str, str]) -> ServiceSettings:
         service=service,
         redis_url=_store_url(text.get("REDIS_URL")),
         prefix=_prefix(text.get("JOELCLAW_PREFIX", "")),
+        durability=_durability(text.get("JOELCLAW_DURABILITY", "memory")),
+        min_replicas=_number(text, "JOELCLAW_MIN_REPLICAS", 1, 1, 100),
         http_host=text.get("JOELCLAW_HTTP_HOST", "127.0.0.1"),
         http_port=_number(text, "JOELCLAW_HTTP_PORT", 0, 0, 65_535),
         lease_ms=_number(text, "JOELCLAW_LEASE_MS", 15_000, 500, 600_000),
@@ -147,6 +159,13 @@ def _store_url(url: str | None) -> str:
         raise SettingsError(
             "REDIS_URL", "is not set", "name the store, e.g. REDIS_URL=redis://127.0.0.1:6379/0, or use `joelclaw up`"
         )
+    if url.partition("://")[0].partition("+")[1]:
+        try:
+            read_address(url)
+        except AddressInvalid as error:
+            remedy = "write redis+sentinel://[user:password@]host:port,…/0?service=NAME or redis+cluster://host:port,…"
+            raise SettingsError("REDIS_URL", error.problem, remedy) from None
+        return url
     remedy = "write redis://[user:password@]host:port/0, rediss://… or unix://path"
     try:  # the value is never shown: it may hold a password
         parts = urlsplit(url)
@@ -159,6 +178,15 @@ def _store_url(url: str | None) -> str:
     if parts.scheme != "unix" and not re.fullmatch(r"(/[0-9]*)?", parts.path):
         raise SettingsError("REDIS_URL", "ends with something that is no database number", remedy)
     return url
+
+
+def _durability(value: str) -> Durability:
+    try:
+        return Durability(value.lower())
+    except ValueError:
+        raise SettingsError(
+            "JOELCLAW_DURABILITY", f"is {value[:40]!r}", f"choose one of {', '.join(Durability)}"
+        ) from None
 
 
 def _endpoint(url: str | None) -> str | None:

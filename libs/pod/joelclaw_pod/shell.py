@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from joelclaw_bus import WorkerSettings
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.store import Store
-from joelclaw_bus.worker import WorkerSettings
 from joelclaw_contracts import Config
 from joelclaw_pod.evidence import Evidence
 from joelclaw_pod.settings import ServiceSettings

@@ -60,6 +60,7 @@ async def _tell_fitness(store: Store) -> tuple[str, ...]:
     except StoreRefused as error:  # a user without INFO can carry the bus all the same
         log.warning("the store's fitness can't be told: %s", error)
         return ()
+    log.info("durability %s: %s", store.settings.durability, fitness.promise.sentence)
     for warning in fitness.warnings:
         log.warning("the store %s: %s", store.where, warning)
     return fitness.warnings

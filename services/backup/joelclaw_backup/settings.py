@@ -32,7 +32,7 @@ def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> Bac
         source = parse_address(url)
     except AddressInvalid as error:
         name = "backup.redis.url" if config.backup.redis.url else "REDIS_URL"
-        raise SettingsError(name, str(error), "mend the address") from None
+        raise SettingsError(name, str(error), "set backup.redis.url to the one server to copy") from None
     return BackupSettings(
         source=source,
         destination=destination_of(config, state_dir),

@@ -14,7 +14,7 @@ A first deadline, or an earlier one, leaves a timer too. A dry run leaves its an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from joelclaw_contracts import BackupFailureDetected
@@ -202,6 +202,7 @@ class _Case:
                 "id": request.id,
                 "from": request.source_function,
                 "by": request.requested_by,
+                "wish": asdict(request.wish),
             },
             "failure": failure.to_json(),
             "incident": {
@@ -210,6 +211,7 @@ class _Case:
                 "holds": base.holds,
                 "last_act": base.last_act,
                 "act_due_ms": base.act.due_ms if base.act else 0,
+                "first_failure_ms": base.first_failure_ms,
             },
             "policy": {name: getattr(policy, name) for name in Policy.__slots__},
             "budgets": {"retries_today": budgets.retries_today},

@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from joelclaw_bus import Worker, WorkerSettings
 from joelclaw_bus.observer import Observer, Unobserved
 from joelclaw_bus.store import Store
-from joelclaw_bus.worker import Worker, WorkerSettings
 from joelclaw_healing.evidence import Voice
 from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.postman import Postman

@@ -46,6 +46,17 @@ def _store_options() -> list[click.Parameter]:
         click.Option(["--redis-url"], envvar="REDIS_URL", help="The store (REDIS_URL); else the running suite's."),
         state_option(),
         click.Option(["--prefix"], envvar="JOELCLAW_PREFIX", help="Before every key (JOELCLAW_PREFIX)."),
+        # Hidden: they are settings of a deployment, given by its environment as the services get them.
+        click.Option(
+            ["--durability"],
+            envvar="JOELCLAW_DURABILITY",
+            type=click.Choice(["memory", "local", "replica"], case_sensitive=False),
+            default="memory",
+            hidden=True,
+        ),
+        click.Option(
+            ["--min-replicas"], envvar="JOELCLAW_MIN_REPLICAS", type=click.IntRange(1, 100), default=1, hidden=True
+        ),
     ]
 
 
@@ -87,7 +98,11 @@ class Command(_Examples):
             from joelclaw_cli.place import Place
 
             ctx.params["place"] = Place(
-                ctx.params.pop("redis_url"), ctx.params.pop("state_dir"), ctx.params.pop("prefix")
+                ctx.params.pop("redis_url"),
+                ctx.params.pop("state_dir"),
+                ctx.params.pop("prefix"),
+                ctx.params.pop("durability"),
+                ctx.params.pop("min_replicas"),
             )
         with _progress(ctx.command_path, shown=self.progress):
             answer = super().invoke(ctx)

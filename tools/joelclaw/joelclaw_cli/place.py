@@ -13,6 +13,9 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from joelclaw_bus.address import read_address
+from joelclaw_bus.durability import Durability
+from joelclaw_bus.errors import AddressInvalid
 from joelclaw_bus.state_directory import StateDirectory
 from joelclaw_bus.store import Store, StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
@@ -22,6 +25,13 @@ T = TypeVar("T")
 
 def checked_url(url: str) -> str:
     """An address of a store. Else a usage Failure that shows nothing of it: any part may be the password's."""
+    if url.partition("://")[0].partition("+")[1]:
+        try:
+            read_address(url)
+        except AddressInvalid as error:
+            remedy = "write redis+sentinel://[user:password@]host:port,…/0?service=NAME or redis+cluster://host:port,…"
+            raise Failure("store_unknown", str(error), fix=remedy, exit_code=USAGE) from None
+        return url
     remedy = "write redis://[user:password@]host:port/0, rediss://… or unix://path; % / @ # ? in a password as %25 …"
     try:
         parts = urlsplit(url)
@@ -45,11 +55,13 @@ class Place:
     redis_url: str | None
     state_dir: Path
     prefix: str | None
+    durability: str = "memory"
+    min_replicas: int = 1
 
     def settings(self) -> StoreSettings:
         """The address to use. Failure `store_unknown` when there is none."""
         if self.redis_url:
-            return StoreSettings(checked_url(self.redis_url), self.prefix or "")
+            return self._at(checked_url(self.redis_url), self.prefix or "")
         suite = StateDirectory(self.state_dir).running_suite()
         if suite is None:
             raise Failure(
@@ -59,7 +71,11 @@ class Place:
                 exit_code=USAGE,
                 next_actions=(("joelclaw up", "start the suite here"),),
             )
-        return StoreSettings(str(suite["redis_url"]), str(suite.get("prefix", "")) if not self.prefix else self.prefix)
+        return self._at(str(suite["redis_url"]), str(suite.get("prefix", "")) if not self.prefix else self.prefix)
+
+    def _at(self, url: str, prefix: str) -> StoreSettings:
+        level = Durability(self.durability)
+        return StoreSettings(url, prefix, durability=level, min_replicas=self.min_replicas)
 
     def run(self, ask: Callable[[Store], Awaitable[T]]) -> T:
         """Open the store, ask it, close it. KeyboardInterrupt after Ctrl-C."""

@@ -8,6 +8,9 @@
 | entries  | the events themselves: the latest, or as they come          |
 | runs     | runs of functions, and one run in full                      |
 | active   | what runs at this moment, and in whose hands                |
+| explain  | why a run isn't moving, and what to do (of explain_facts)   |
+| find     | which run a word means                                      |
+| spans    | times as words                                              |
 | workers  | which workers live, and what they run                       |
 | due      | what waits for its time                                     |
 | dead     | dead letters                                                |

@@ -8,6 +8,7 @@ from typing import Any
 
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.inspect.replies import attempts, ms_of, number, pairs, parsed, sound, text
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.store import Store
 
 
@@ -59,6 +60,17 @@ async def find_dead(store: Store, letter: str, *, pattern: str = "*") -> list[De
     names = await event_names(store, pattern)
     replies = await store.calls(("XRANGE", store.keys.slot(n).dead, letter, letter) for n in names)
     return [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]
+
+
+LETTERS = 500
+
+
+async def find_letter(store: Store, slot: Slot, run: str) -> str:
+    """The latest letter that a run left, among the last 500 of its stream; '' when there is none."""
+    for row in await store.call("XREVRANGE", slot.dead, "+", "-", "COUNT", LETTERS):
+        if pairs(row[1] or []).get("run") == run:
+            return text(row[0])
+    return ""
 
 
 def _letter(name: str, row: Any) -> DeadLetter:

@@ -10,12 +10,13 @@ from joelclaw_bus.inspect.replies import attempts, number, pairs, parsed, sound
 from joelclaw_bus.store import Store
 
 MOST = 5000
-ENDS = ("completed", "failed", "skipped", "ended")
+ENDS = ("completed", "failed", "skipped", "cancelled", "ended")
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """One run. `state`: running, queued, held, due, waiting, or how it ended: completed, failed, skipped."""
+    """One run. `state`: running, queued, held, due, waiting, or how it ended: completed, failed, skipped,
+    cancelled."""
 
     id: str
     event: str

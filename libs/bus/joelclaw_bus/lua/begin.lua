@@ -5,6 +5,7 @@
 --       8 most begins without an end, 9 dedupe window, ms
 -- Answers: {0, why} not mine, nothing written; {1, now, begins, record} run it; {2, why} acknowledged, don't run it;
 --          {3, now, begins, record} poison: end it as failed
+-- unconfirmed: whoever reads the entry next begins it anew; the fence then refuses this one's writes
 -- uses: clock, lease, record, ids, stream_id
 local fn, entry, claim = ARGV[1], ARGV[3], ARGV[5]
 local at = (KEYS[1] == KEYS[2] and 's' or 'r') .. entry
@@ -13,7 +14,7 @@ if not count then return { 0, why } end
 local now = now_ms()
 local rec = redis.call('HMGET', KEYS[3], 'state', 'at', 'v', 'begins')
 if rec[1] then
-  if tonumber(rec[3]) > RECORD_FORMAT then return { 0, 'newer' } end
+  if (tonumber(rec[3]) or 0) > RECORD_FORMAT then return { 0, 'newer' } end
   if rec[1] == 'ended' then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'ended' } end
   if rec[2] ~= at then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'open' } end
 else

@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
 -- Makes a function's groups on its event stream and its ready stream where they are missing, at the mark it had reached.
--- KEYS: 1 stream, 2 ready, 3 marks
--- ARGV: 1 function, 2 how far back a first registration reads, ms (0: everything)
+-- KEYS: 1 stream, 2 ready (the stream again: there is none), 3 marks
+-- ARGV: 1 group, 2 how far back a first registration reads, ms (0: everything)
 -- Answers: {0, '', redo} there already; {1, start, redo} first registration; {2, mark, redo} it was lost and goes on at
 --          its mark. redo: entries up to this id may have been delivered by a group that was lost ('' none)
+-- unconfirmed: it is made again by whoever reads next, at the same mark
 -- uses: clock
 local function has(stream)
   local rows = redis.pcall('XINFO', 'GROUPS', stream)
@@ -13,7 +14,7 @@ local function has(stream)
   end
   return false
 end
-if not has(KEYS[2]) then redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM') end
+if KEYS[2] ~= KEYS[1] and not has(KEYS[2]) then redis.call('XGROUP', 'CREATE', KEYS[2], ARGV[1], '0', 'MKSTREAM') end
 if has(KEYS[1]) then return { 0, '', redis.call('HGET', KEYS[3], 'redo:' .. ARGV[1]) or '' } end
 local mark = redis.call('HGET', KEYS[3], ARGV[1])
 local start = mark

@@ -3,6 +3,7 @@
 -- KEYS: 1 stream
 -- ARGV: 1 group, 2 consumer, 3 lease, ms, 4 how many at most
 -- Answers: how many were its own; 0 when it held nothing
+-- unconfirmed: the lease then runs out by itself
 local rows = redis.pcall('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[4], ARGV[2])
 if rows.err then return 0 end
 for _, row in ipairs(rows) do

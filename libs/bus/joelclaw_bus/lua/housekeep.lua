@@ -3,6 +3,7 @@
 -- KEYS: 1 stream, 2 marks, 3 ended
 -- ARGV: 1 retention of events, ms, 2 retention of ended runs, ms
 -- Answers: {entries trimmed, ended runs forgotten}
+-- unconfirmed: it is done again at the next round
 -- uses: clock, stream_id
 local now = now_ms()
 local cut = string.format('%.0f-0', math.max(0, now - tonumber(ARGV[1])))

@@ -3,6 +3,7 @@
 -- KEYS: 1 permits, 2 claims
 -- ARGV: 1 member (slot|run), 2 claim, 3 time to live, ms
 -- Answers: 1 kept; 0 it is not this begin's any more
+-- unconfirmed: it is renewed again within a third of a lease
 -- uses: clock
 if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
 if not redis.call('ZSCORE', KEYS[1], ARGV[1]) then return 0 end

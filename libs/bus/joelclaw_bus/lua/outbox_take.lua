@@ -3,7 +3,8 @@
 -- to 64 times: what is refused for good must not take up every page.
 -- KEYS: 1 outbox, 2 outbox items
 -- ARGV: 1 how many at most, 2 hold, ms
--- Answers: {now, earliest left (-1 none), item id, item, tries before, …}
+-- Answers: {now, earliest left (-1 none), item id, item ('' it was lost, and is no longer missed), tries before, …}
+-- unconfirmed: the item is then taken again, and delivery is idempotent
 -- uses: clock
 local now = now_ms()
 local out = { now, -1 }
@@ -17,6 +18,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0
     redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]) * 2 ^ math.min(tries, 6), id)
   else
     redis.call('ZREM', KEYS[1], id)
+    for _, value in ipairs({ id, '', 0 }) do out[#out + 1] = value end
   end
 end
 local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')

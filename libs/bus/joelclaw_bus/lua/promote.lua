@@ -3,6 +3,7 @@
 -- KEYS: 1 due, 2 due items, 3 stream, 4 ids
 -- ARGV: 1 how many at most, 2 dedupe window, ms
 -- Answers: {moved, now, earliest left (-1 none), ms that the latest-moved was late}
+-- unconfirmed: what was lost is due again, in the same slot
 -- The run and ready keys are the due key's own slot: they are built from its tag, since the members name the runs.
 -- uses: clock, ids
 local now = now_ms()
@@ -15,8 +16,8 @@ for i = 1, #rows, 2 do
   if member:sub(1, 2) == 'r:' then
     local key = tag .. 'run:' .. name
     local rec = redis.call('HMGET', key, 'state', 'due', 'fn')
-    if (rec[1] == 'due' or rec[1] == 'held') and tonumber(rec[2]) == score then
-      local entry = redis.call('XADD', tag .. 'ready:' .. rec[3], '*', 'run', name)
+    if (rec[1] == 'due' or rec[1] == 'held' or rec[1] == 'waiting') and tonumber(rec[2]) == score then
+      local entry = redis.call('XADD', tag .. 'ready:' .. (rec[3] or name:match('^[^:]*')), '*', 'run', name)
       redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)
       redis.call('HDEL', key, 'due')
       moved = moved + 1
@@ -24,7 +25,9 @@ for i = 1, #rows, 2 do
   else
     local body = redis.call('HGET', KEYS[2], name)
     if body then
-      local entry = redis.call('XADD', KEYS[3], '*', unpack(cjson.decode(body)))
+      local fields = cjson.decode(body)
+      if fields[#fields - 1] == 'due' then fields[#fields], fields[#fields - 1] = nil, nil end -- its time, for the auditor
+      local entry = redis.call('XADD', KEYS[3], '*', unpack(fields))
       local seen, where = ids_find(KEYS[4], name)
       if seen == 'due' then
         redis.call('HSET', where, name, entry)

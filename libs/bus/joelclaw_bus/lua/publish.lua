@@ -13,6 +13,8 @@ end
 local fields = {}
 for i = 7, #ARGV do fields[#fields + 1] = ARGV[i] end
 if at > now then
+  fields[#fields + 1] = 'due' -- last: if the index is lost, the body still says when
+  fields[#fields + 1] = string.format('%.0f', at)
   redis.call('HSET', KEYS[4], id, cjson.encode(fields))
   due_put(KEYS[3], ARGV[4], ARGV[5], 'e:' .. id, at)
   ids_put(KEYS[2], id, 'due', now, tonumber(ARGV[3]))

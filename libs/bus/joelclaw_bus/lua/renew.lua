@@ -5,6 +5,7 @@
 -- KEYS: 1 stream
 -- ARGV: 1 group, 2 consumer, 3… entries
 -- Answers: the entries that are no longer its own
+-- unconfirmed: a lease that looks older only ends sooner, and the fence holds
 -- uses: lease
 local lost = {}
 for i = 3, #ARGV do

@@ -3,6 +3,7 @@
 -- KEYS: 1 stream
 -- ARGV: 1 group, 2 consumer that asks, 3 silent for at least, ms
 -- Answers: how many were deleted; 0 as well when the stream or its group is gone
+-- unconfirmed: it is done again at the next round
 local n = 0
 local rows = redis.pcall('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])
 if rows.err then return 0 end

@@ -2,7 +2,7 @@
 -- Records one step's result, and what it sends, once: whoever comes second gets what the first recorded.
 -- KEYS: 1 source stream, 2 run, 3 open, 4 outbox, 5 outbox items
 -- ARGV: 1 function, 2 consumer, 3 entry, 4 claim, 5 run id, 6 's'|'r' source mark, 7 step, 8 result (JSON),
---       9 most steps, 10 most bytes of a run, 11 outbox item id ('' none), 12 outbox item
+--       9 most steps, 10 most bytes of a run, 11 outbox item id ('' none), 12 outbox item, 13… fields that are void now
 -- Answers: {1, result, now} recorded; {0, why} not mine, nothing written; {2, what} a limit is reached
 -- uses: clock, lease, record, outbox
 local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
@@ -18,5 +18,6 @@ redis.call('HSET', KEYS[2], 's:' .. ARGV[7], ARGV[8])
 redis.call('HINCRBY', KEYS[2], 'steps', 1)
 redis.call('HDEL', KEYS[2], 'begins') -- progress is no poison
 redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[8])
+for i = 13, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
 if ARGV[11] ~= '' then outbox_put(KEYS[4], KEYS[5], ARGV[11], ARGV[12], now) end
 return { 1, ARGV[8], now }

@@ -6,7 +6,7 @@
 -- uses: clock
 local had = redis.call('HMGET', KEYS[2], ARGV[1] .. ':generation', ARGV[1] .. ':mark')
 if had[1] ~= ARGV[2] then return { -1, tonumber(had[1] or '0') } end
-local nominal, mark = tonumber(ARGV[3]), tonumber(had[2])
+local nominal, mark = tonumber(ARGV[3]), tonumber(had[2] or '0')
 if nominal <= mark or nominal > now_ms() then return { 0, mark } end
 redis.call('HSET', KEYS[2], ARGV[1] .. ':mark', ARGV[3], ARGV[1] .. ':seen', now_ms())
 if ARGV[4] == '1' then return { '' } end

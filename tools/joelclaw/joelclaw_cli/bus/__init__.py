@@ -13,12 +13,18 @@ bus = Group(
         "streams": (f"{__name__}.streams:streams", "Length, readers, lag, what waits, what died."),
         "runs": (f"{__name__}.runs:runs", "Runs of functions, the latest first."),
         "run": (f"{__name__}.runs:run", "One run in full: steps, attempts, error."),
+        "cancel": (f"{__name__}.hold:cancel", "End an open run."),
+        "pause": (f"{__name__}.hold:pause", "Hold a function back."),
+        "resume": (f"{__name__}.hold:resume", "Let a paused function go on."),
+        "pauses": (f"{__name__}.hold:pauses", "What is held back, by whom and why."),
+        "explain": (f"{__name__}.explain:explain", "Why a run isn't moving, in one line, and what to do."),
         "due": (f"{__name__}.due:due", "What waits for its time."),
         "dead": (f"{__name__}.dead:dead", "Dead letters: what could not be read, and what no attempt could mend."),
     },
     examples=[
         ("joelclaw bus tail 'system/*' --since 5m", "what happened lately"),
         ("joelclaw bus streams", "who reads what, and who lags"),
+        ("joelclaw bus explain shop/ship:order-1", "why a run isn't moving"),
         ("joelclaw bus dead list", "what could not be handled"),
     ],
 )

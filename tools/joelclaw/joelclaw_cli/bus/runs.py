@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from joelclaw_bus.inspect.runs import RunDetail, RunFacts
     from joelclaw_bus.store import Store
 
-STATES = ("running", "queued", "held", "due", "waiting", "completed", "failed", "skipped", "ended")
+STATES = ("running", "queued", "held", "due", "waiting", "completed", "failed", "skipped", "cancelled", "ended")
 
 
 @command(

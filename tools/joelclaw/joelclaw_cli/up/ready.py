@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from joelclaw_bus.address import read_address
 from joelclaw_bus.state_directory import write_atomically
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import DEFAULT_STATE
@@ -133,5 +134,4 @@ def _program() -> str:
 
 
 def _without_secret(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+    return read_address(url).shown  # a query may hold a sentinel's password

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import anyio
 from anyio import to_thread
@@ -101,9 +102,22 @@ class Suite:
         for name in end_orphans(self._state.services, grace=self._plan.grace):
             self._feed.say(f"ended {name}, which an earlier suite had left running")
 
+    def _embedded(self) -> EmbeddedSettings:
+        """At level `local` it syncs each write: to wait for the next second's sync would cost half a second each."""
+        level = self._plan.environ.get("JOELCLAW_DURABILITY", "").strip().lower()
+        if level == "replica":
+            raise Failure(
+                "config_invalid",
+                "JOELCLAW_DURABILITY is replica, and the embedded store has no replicas",
+                fix="set REDIS_URL to a store that has some, or JOELCLAW_DURABILITY=local",
+                exit_code=USAGE,
+            )
+        fsync: Literal["always", "everysec"] = "always" if level == "local" else "everysec"
+        return EmbeddedSettings(self._state.store, self._plan.port, fsync)
+
     async def _open_store(self, tasks: TaskGroup) -> None:
         if self._plan.redis_url is None:
-            self._store = EmbeddedStore(EmbeddedSettings(self._state.store, self._plan.port))
+            self._store = EmbeddedStore(self._embedded())
             await to_thread.run_sync(self._store.start)
             self._url = self._store.url
             self._feed.say(f"store on {self._url}, data in {self._store.directory}")

@@ -1,0 +1,95 @@
+"""Waiting until a write has reached the durability level: a script, its trifle and the WAIT, on one connection.
+
+An answer that falls short means: written, not confirmed. The script is then to be sent again, not only the WAIT: the
+server that takes the second WAIT may be another one, which never had the write.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance, online_of
+from joelclaw_bus.errors import NotConfirmed, StoreRefused
+from joelclaw_bus.keys import confirmed_key
+from joelclaw_bus.nodes import Nodes
+from joelclaw_bus.replies import FAULTS, translate
+from joelclaw_bus.routing import Command
+from joelclaw_bus.script import load_script
+
+FACTS_AGE = 1.0
+"""Seconds that a node's facts are believed: so late a new replica is waited for, or a lost one is not."""
+
+
+@dataclass(eq=False)
+class Confirmer:
+    """`patience`: seconds that one WAIT may take."""
+
+    nodes: Nodes
+    where: str
+    level: Durability
+    min_replicas: int
+    patience: float
+    kind: Kind
+    _facts: dict[str, tuple[float, ServerFacts]] = field(default_factory=dict)
+
+    async def send(self, key: str, command: Command) -> Any:
+        """One write and its confirmation. redis-py's faults for the write; NotConfirmed, StoreRefused NOTDURABLE."""
+        facts = await self._known(key)
+        why = hindrance(self.level, facts, self.min_replicas)
+        if why:
+            self._facts.clear()  # it may be mended at any moment
+            raise StoreRefused(self.where, "NOTDURABLE", why)
+        wait, enough = self._wait(facts)
+        if not wait:
+            (reply,) = await self.nodes.together(key, [command])
+            return _sound(reply)
+        trifle = load_script("joelclaw_bus", "confirm").text
+        # Who is online is asked again behind the WAIT: a replica that came since may be promoted, and must have it.
+        after = ("INFO", "replication")
+        sent = await self.nodes.together(key, [command, ("EVAL", trifle, 1, confirmed_key(key)), wait, after])
+        reply, written, reached, online = sent
+        if isinstance(reply, Exception):  # refused: nothing was written
+            raise reply
+        for answer in (written, reached, online):
+            if isinstance(answer, Exception):
+                raise self._short(str(translate(answer, self.where)))
+        if self.level is Durability.LOCAL:
+            reached = reached[0]
+        else:
+            enough = max(enough, online_of(online))
+        if reached < enough:
+            raise self._short(f"{reached} of {enough} in {self.patience:g} s")
+        return reply
+
+    def _wait(self, facts: ServerFacts) -> tuple[Command, int]:
+        """The command that waits, empty where the server's answer says it already; and the number it must reach."""
+        patience_ms = max(1, round(self.patience * 1000))
+        match self.level:
+            case Durability.LOCAL if facts.fsync != "always":
+                return ("WAITAOF", 1, 0, patience_ms), 1
+            case Durability.REPLICA:
+                return ("WAIT", facts.replicas, patience_ms), facts.replicas
+            case _:
+                return (), 0
+
+    def _short(self, why: str) -> NotConfirmed:
+        self._facts.clear()
+        return NotConfirmed(self.where, self.level, why)
+
+    async def _known(self, key: str) -> ServerFacts:
+        """What the key's node says of itself, not older than FACTS_AGE."""
+        node = self.nodes.name_of(key)
+        at, facts = self._facts.get(node, (float("-inf"), None))
+        if facts is None or time.monotonic() - at > FACTS_AGE:
+            info, fsync = await self.nodes.together(key, [("INFO",), ("CONFIG", "GET", "appendfsync")])
+            facts = facts_of(_sound(info), b"" if isinstance(fsync, Exception) or not fsync else fsync[1], self.kind)
+            self._facts[self.nodes.name_of(key)] = (time.monotonic(), facts)
+        return facts
+
+
+def _sound(reply: Any) -> Any:
+    if isinstance(reply, FAULTS):
+        raise reply
+    return reply

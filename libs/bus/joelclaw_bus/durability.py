@@ -1,0 +1,156 @@
+"""What an acknowledgement promises: a level and the server's facts in, plain words out. No I/O.
+
+| level     | an acknowledged write                            | by                                          |
+|-----------|--------------------------------------------------|---------------------------------------------|
+| `memory`  | is in the server's memory (the default)          | the server's answer                         |
+| `local`   | is on the server's own disk                      | WAITAOF, or appendfsync always where it has |
+|           |                                                  | no WAITAOF                                  |
+| `replica` | is in the memory of every replica that is online | WAIT for all of them                        |
+
+`doctor`, `docs/promises.md` and the start say these sentences; the tests hold the documents against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+Kind = Literal["single", "sentinel", "cluster"]
+NOTHING = "nothing that was acknowledged"
+ALWAYS = (
+    "Side effects are at least once: a process that dies between an act and its record does the act again."
+    " Hand step.key to receivers that can tell a repeat.",
+    "A write that was not acknowledged may be there or not. Send it again with the same id: that is harmless.",
+)
+"""What holds at every level, on every server."""
+
+
+class Durability(StrEnum):
+    MEMORY = "memory"
+    LOCAL = "local"
+    REPLICA = "replica"
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; waitaof: whether it has the
+    command; replicas: those it reports as online (of a cluster: the fewest that any primary has)."""
+
+    append_only: bool
+    fsync: str
+    waitaof: bool
+    replicas: int
+    kind: Kind = "single"
+
+
+def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
+    """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
+    fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
+    version = tuple(int(part) for part in fields.get("redis_version", "0.0").split(".")[:2])  # Valkey tells 7.2 here
+    return ServerFacts(
+        append_only=fields.get("aof_enabled") == "1",
+        fsync=fsync.decode() or "unknown",
+        waitaof=version >= (7, 2),
+        replicas=online_of(info),
+        kind=kind,
+    )
+
+
+def online_of(info: bytes) -> int:
+    """How many replicas INFO reports as online."""
+    rows = (line.partition(b":") for line in info.splitlines() if line.startswith(b"slave"))
+    return sum(1 for name, _, what in rows if name[5:].isdigit() and b"state=online" in what)
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """What of the acknowledged writes each event can take, as words."""
+
+    server_killed: str
+    power_cut: str
+    failover: str
+
+    def rows(self) -> tuple[tuple[str, str], ...]:
+        return (
+            ("the server process is killed", self.server_killed),
+            ("the server's machine loses power", self.power_cut),
+            ("a failover to a replica", self.failover),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    level: Durability
+    sentence: str
+    losses: Losses
+
+
+def promise(level: Durability, facts: ServerFacts) -> Promise:
+    """What holds for every acknowledged write at this level on such a server."""
+    match level:
+        case Durability.MEMORY:
+            sentence = "Acknowledged means: in the server's memory."
+        case Durability.LOCAL:
+            sentence = "Acknowledged means: on the disk of the server that answered."
+        case Durability.REPLICA:
+            sentence = "Acknowledged means: in the memory of the primary and of every replica that is online."
+    return Promise(level, sentence, Losses(_killed(level, facts), _power(level, facts), _failover(level, facts)))
+
+
+def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
+    """Why such a server can't give this level now, with the remedy; '' when it can."""
+    if level is Durability.LOCAL and not facts.append_only:
+        return "durability local needs the append-only file: set appendonly yes, or JOELCLAW_DURABILITY=memory"
+    if level is Durability.LOCAL and not facts.waitaof and facts.fsync != "always":
+        return (
+            f"durability local needs WAITAOF (Valkey; Redis 7.2 or newer) or appendfsync always, and appendfsync is"
+            f" {facts.fsync}: set appendfsync always, or JOELCLAW_DURABILITY=memory"
+        )
+    if level is Durability.REPLICA and facts.replicas < at_least:
+        return (
+            f"durability replica needs {at_least} online and the server reports {facts.replicas}: attach a replica,"
+            " or lower JOELCLAW_MIN_REPLICAS"
+        )
+    return ""
+
+
+def _killed(level: Durability, facts: ServerFacts) -> str:
+    if level is Durability.LOCAL:
+        return f"{NOTHING} (its append-only file has it)"
+    if level is Durability.REPLICA and facts.kind != "single":
+        return f"{NOTHING} (a replica that has it takes over)"
+    if not facts.append_only:
+        return "everything since the last snapshot (append-only file is off)"
+    return "nothing that reached its append-only file; while its disk stalls, up to the last 2 seconds"
+
+
+def _power(level: Durability, facts: ServerFacts) -> str:
+    if level is Durability.LOCAL:
+        return f"{NOTHING} (it was synced to disk before the answer)"
+    alone = _unsynced(facts)
+    if level is Durability.REPLICA:
+        if facts.kind == "single":
+            return f"{alone}, unless you promote a replica on another machine: that has all of it"
+        return f"{NOTHING}, if the replicas stand on other machines; all at once lose {alone}"
+    return alone
+
+
+def _unsynced(facts: ServerFacts) -> str:
+    if not facts.append_only:
+        return "everything since the last snapshot (append-only file is off)"
+    match facts.fsync:
+        case "always":
+            return NOTHING + " (appendfsync always)"
+        case "everysec":
+            return "up to the last 2 seconds (appendfsync everysec)"
+        case _:
+            return f"what the system had not yet written, often 30 seconds (appendfsync {facts.fsync})"
+
+
+def _failover(level: Durability, facts: ServerFacts) -> str:
+    if level is Durability.REPLICA:
+        return f"{NOTHING}, with one death at a time"
+    if facts.replicas == 0 and facts.kind == "single":
+        return "there is no replica: the bus waits until the server is back"
+    return "what had not reached the replica yet: milliseconds as a rule, as much as its link lags else"

@@ -1,0 +1,149 @@
+"""Reading an awaited slot for the runs that wait: the system's own group, shared by all workers that know the event.
+
+An entry stays pending until every run that it ends was told, so a matcher that dies is followed by another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import anyio
+
+from joelclaw_bus.awaited import Wait, is_before
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.intake import Unreadable, read_as
+from joelclaw_bus.keys import WAITS_GROUP, Slot
+from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck
+from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
+from joelclaw_bus.slot_calls import Page
+from joelclaw_bus.store import Reader
+from joelclaw_bus.trouble import Trouble
+from joelclaw_bus.wait_calls import Found
+from joelclaw_bus.waits import Waits
+
+MOST_PER_READ = 100
+
+
+@dataclass
+class Matcher:
+    """One awaited slot. `block`: seconds of one blocking read."""
+
+    slot: Slot
+    consumer: str
+    block: float
+    lease_ms: int
+    waits: Waits
+    runs: RunCalls
+    clock: ServerClock
+    observer: Observer
+    trouble: Trouble
+    recovering: Trouble
+    last_cycle: float = field(default=float("-inf"))
+    _known: bool = False
+
+    async def run(self) -> None:
+        """Read for ever; on trouble wait, and come back with a new client."""
+        async for _ in self.trouble.attempts(f"match {self.slot.name}"):
+            try:
+                code, mark = await self.waits.ensure_group(self.slot)
+                if code == 2 or (code == 1 and self._known):
+                    self.observer.saw(StreamLost(WAITS_GROUP, self.slot.name, mark))
+                self._known = True
+                self.trouble.answered()
+                async with self.waits.calls.store.reader(self.block) as reader:
+                    while True:
+                        await self.step(reader)
+                        self.trouble.over()
+            except (StoreUnavailable, StoreRefused) as error:
+                self.trouble.saw(error, quietly=isinstance(error, GroupMissing))
+
+    async def step(self, reader: Reader) -> int:
+        """One blocking read; how many entries it brought."""
+        wait = ("BLOCK", round(self.block * 1000)) if self.last_cycle > float("-inf") else ()
+        answer = await reader.call(
+            *("XREADGROUP", "GROUP", WAITS_GROUP, self.consumer, "COUNT", MOST_PER_READ),
+            *(*wait, "STREAMS", self.slot.stream, ">"),
+        )
+        self.last_cycle = anyio.current_time()
+        entries = answer[0][1] if answer else []
+        for entry, flat in entries:
+            await self.match(Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}))
+        return len(entries)
+
+    async def recover(self) -> None:
+        """Follow up what a matcher that died had read, every third of a lease."""
+        async for _ in self.recovering.attempts(f"recover matches of {self.slot.name}"):
+            try:
+                if self.clock.steady_for_ms() > self.lease_ms:
+                    await self._take_over()
+                self.recovering.over()
+            except GroupMissing:
+                self.recovering.answered()  # its reader makes it anew
+            except (StoreUnavailable, StoreRefused) as error:
+                self.recovering.saw(error)
+            await anyio.sleep(self.lease_ms / 3000)
+
+    async def _take_over(self) -> None:
+        cursor = "0-0"
+        while True:
+            page = await self.waits.calls.takeover(
+                *(self.slot, self.slot.stream, WAITS_GROUP, self.consumer),
+                lease_ms=self.lease_ms,
+                cursor=cursor,
+                count=MOST_PER_READ,
+                at_ms=self.clock.now_at(self.slot.stream),
+            )
+            if not isinstance(page, Page):  # another one's turn, or a call that came late
+                return
+            for entry, fields in page.entries:
+                await self.match(Found(entry, fields))
+            cursor = page.cursor
+            if cursor == "0-0":
+                return
+
+    async def match(self, found: Found) -> int:
+        """Tell every run that this entry ends a wait of; how many went on or noted it."""
+        calls, told = self.waits.wait_calls, 0
+        page = await calls.match(self.slot, self.consumer, found.entry)
+        if not page.waits:
+            return 0
+        if await self._buried(found):
+            return 0
+        while True:
+            ids = []
+            for name, raw in page.waits:
+                went_on = await self._tell(name, raw, found)
+                if went_on is not None:
+                    ids.append(name)
+                    told += went_on
+            more = await calls.match(self.slot, self.consumer, found.entry, page.next) if page.next else None
+            last = more is None or not more.waits
+            await calls.unwait(self.slot, ids, consumer=self.consumer, entry=found.entry if last else "")
+            if more is None or last:
+                return told
+            page = more
+
+    async def _tell(self, name: str, raw: bytes, found: Found) -> int | None:
+        """1 the run took it, 0 it does not wait any more; None: the wait stands."""
+        try:
+            wait = Wait.decode(raw)
+        except ValueError as error:  # anyone may have written it: it must not stop those behind it
+            self.observer.saw(Stuck(self.slot.name, f"wait {name[:200]}", f"{error}; it is taken away"))
+            return 0
+        if is_before(found.entry, wait.since):
+            return None  # read late, and older than what the run looks back for
+        return 1 if await self.waits.tell(wait, found) else 0
+
+    async def _buried(self, found: Found) -> bool:
+        """An entry that does not validate ends no wait: it is set aside, once."""
+        reading = read_as(
+            self.waits.models[self.slot.name], self.slot, found.entry, found.fields, self.waits.calls.limits
+        )
+        if not isinstance(reading, Unreadable):
+            return False
+        d = Delivery(self.slot, WAITS_GROUP, self.consumer, found.entry, "", "", ready=False)
+        first = await self.runs.bury(d, [*reading.letter, "function", WAITS_GROUP], [])
+        if not isinstance(first, Refused):
+            self.observer.saw(EventBuried(WAITS_GROUP, self.slot.name, found.entry, reading.error, first))
+        return True

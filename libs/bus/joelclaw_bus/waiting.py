@@ -1,0 +1,134 @@
+"""One begin's view of what its run waits for: where the wait stands, and how the run rests until it ends.
+
+A wait lies in the run's record from its park on (`w:STEP`, and `a:STEP:NUMBER` for each event that came); when it has
+ended, one journaled step takes the place of both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from joelclaw_bus.awaited import Awaited, Spec, Wait, decode_arrival, encode_arrival, entry_after, first_entry_of
+from joelclaw_bus.errors import Reject
+from joelclaw_bus.event import Event
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.run_calls import Delivery
+from joelclaw_bus.wait_calls import Found
+from joelclaw_bus.waits import Waits
+
+GRACE_MS = 60_000
+"""So long an awaited slot remembers a wait after its end: the run's own slot decides when it is over."""
+LAST = 2**64 - 1
+
+Arrival = dict[str, Any]
+
+
+class Park(BaseException):
+    """Leaves the handler: the run rests until `at_ms` (or for `delay_ms`), or until what it `waits_for` comes, which
+    `items` register. BaseException: no handler may catch it."""
+
+    def __init__(
+        self, step: str, delay_ms: int, at_ms: int, waits_for: str = "", items: tuple[OutboxItem, ...] = ()
+    ) -> None:
+        self.step, self.delay_ms, self.at_ms = step, delay_ms, at_ms
+        self.waits_for, self.items = waits_for, items
+        super().__init__(step)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """`declared`: the events that the function may wait for; `record`: the run's fields as this begin found them;
+    `entry`: of the event that began the run."""
+
+    delivery: Delivery
+    waits: Waits
+    declared: frozenset[str]
+    record: Mapping[bytes, bytes]
+    entry: str
+    now_ms: int
+
+    async def outcome(
+        self, step: str, awaited: Sequence[Awaited[Any]], *, all: bool, timeout: float, look_back: float | None
+    ) -> list[Arrival | None]:
+        """What has come, for each awaited event; Park while it has to wait. ValueError: it can't wait like this."""
+        kept = self.record.get(f"w:{step}".encode())
+        if kept is None:
+            since = tuple(self._since(a, look_back) for a in awaited)
+            spec = Spec(all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since)
+            self._check(awaited)
+            raise self._park(step, awaited, spec, max(0, round(timeout * 1000)), 0)
+        ends_ms, spec = Spec.decode(kept)
+        if spec.events != tuple(a.event for a in awaited):
+            raise ValueError(f"it waits for {', '.join(spec.events)}; a run's waits may not change under it")
+        came = [self._noted(step, number) for number in range(len(awaited))]
+        if _is_over(spec, came):
+            return came
+        if self.now_ms < ends_ms:
+            raise self._park(step, awaited, spec, 0, ends_ms)
+        # Its time is over. What came in time counts all the same, if only nobody was there to tell the run.
+        for number, noted in enumerate(came):
+            if noted is None and not _is_over(spec, came):
+                wait = self._wait(step, awaited, spec, number, ends_ms)
+                found = await self.waits.look(wait, register=False, to=f"{ends_ms}-{LAST}")
+                came[number] = json.loads(encode_arrival(found.entry, found.fields)) if found else None
+        return came
+
+    def fields(self, step: str, awaited: Sequence[Awaited[Any]]) -> list[str]:
+        """The record's fields of a wait, void once it is journaled."""
+        return ["wait", f"w:{step}", *(f"a:{step}:{number}" for number in range(len(awaited)))]
+
+    def events(
+        self, step: str, awaited: Sequence[Awaited[Any]], came: Sequence[Arrival | None]
+    ) -> list[Event[Any] | None]:
+        """What came, read into its models."""
+        return [self._event(step, a, arrival) if arrival else None for a, arrival in zip(awaited, came, strict=True)]
+
+    def _event(self, step: str, awaited: Awaited[Any], arrival: Arrival) -> Event[Any]:
+        slot = self.waits.calls.keys.slot(awaited.event)
+        event = self.waits.read(slot, Found(*decode_arrival(arrival)))
+        if event is None:  # it did when it came: the model was changed since
+            raise Reject(f"step {step!r}: the {awaited.event} that it waited for does not validate any more")
+        return event
+
+    def _noted(self, step: str, number: int) -> Arrival | None:
+        raw = self.record.get(f"a:{step}:{number}".encode())
+        return json.loads(raw) if raw else None
+
+    def _check(self, awaited: Sequence[Awaited[Any]]) -> None:
+        if not awaited:
+            raise ValueError("it waits for nothing; name at least one event")
+        for a in awaited:
+            if a.event not in self.declared:
+                raise ValueError(f"{a.event} is not declared; give the function awaits=[{a.model.__name__}]")
+
+    def _since(self, awaited: Awaited[Any], look_back: float | None) -> str:
+        if look_back is not None:
+            return first_entry_of(self.now_ms - look_back * 1000)
+        if awaited.event == self.delivery.slot.name:
+            return entry_after(self.entry)  # an event can't be what its own run waits for
+        return first_entry_of(int(self.entry.partition("-")[0]))
+
+    def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
+        ends_ms = at_ms or self.now_ms + delay_ms
+        waits = [self._wait(step, awaited, spec, number, ends_ms) for number in range(len(awaited))]
+        items = tuple(
+            OutboxItem(id=f"await:{w.id}", kind="await", target=w.event, event_id=w.id, data=w.encode()) for w in waits
+        )
+        return Park(step, delay_ms, at_ms, spec.encode(), items)
+
+    def _wait(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, number: int, ends_ms: int) -> Wait:
+        d = self.delivery
+        form, key = awaited[number].form_and_key()
+        return Wait(
+            *(d.slot.name, d.run, d.function, step, number, spec.events[number], form, key, spec.since[number]),
+            ends_ms=ends_ms + GRACE_MS,
+        )
+
+
+def _is_over(spec: Spec, came: Sequence[object | None]) -> bool:
+    """Whether what came ends the wait."""
+    there = [arrival is not None for arrival in came]
+    return all(there) if spec.all else any(there)

@@ -1,0 +1,381 @@
+"""Each kind of key of `keys.py` is deleted or altered, one at a time: what broke is named, its runs end or go on."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+import pytest
+
+from joelclaw_bus import Event, Functions, Publisher, Step, Store, event
+from joelclaw_bus.audit.judge import RECORD_FORMAT
+from joelclaw_bus.keys import _BUS_KINDS, _KINDS
+from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
+from joelclaw_bus.store import Command
+from tests.support.audit import Audit, rules_of
+from tests.support.open_work import ASK, Asked, OpenWork, Told, functions
+from tests.support.seen import Seen
+from tests.support.waiting import later, until
+from tests.support.workers import working
+
+FAR = 9_999_999_999_999
+GHOST = "test/ask:ghost"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`rules`: what must be named, '' nothing: then `why` says that nothing is owed. `gone`: runs that can't go on."""
+
+    row: str
+    what: str
+    harm: Callable[[OpenWork], Awaitable[list[Command]]]
+    rules: str
+    why: str = ""
+    gone: tuple[str, ...] = ()
+
+
+def case(
+    row: str, what: str, command: Callable[[OpenWork], Command], rules: str, why: str = "", gone: tuple[str, ...] = ()
+) -> Case:
+    async def harm(w: OpenWork) -> list[Command]:
+        return [command(w)]
+
+    return Case(row, what, harm, rules, why, gone)
+
+
+def entry_case(
+    row: str, what: str, command: Callable[[OpenWork, str], Command], of: str, rules: str, gone: tuple[str, ...] = ()
+) -> Case:
+    async def harm(w: OpenWork) -> list[Command]:
+        return [command(w, await w.entry_of(of))]
+
+    return Case(row, what, harm, rules, gone=gone)
+
+
+WAITS = {"waits", "waits items", "waits index"}
+"""Told apart below: what they owe is another slot's."""
+WRITTEN_AGAIN = "the next heartbeat writes it again"
+CASES = [
+    case("event stream", "deleted", lambda w: ("DEL", w.slot.stream), "entry-lost", gone=("dies", "executes")),
+    case("event stream", "group lost", lambda w: ("XGROUP", "DESTROY", w.slot.stream, ASK), "group-lost"),
+    entry_case("event stream", "acknowledged", lambda w, e: ("XACK", w.slot.stream, ASK, e), "dies", "acknowledged"),
+    case("ready", "deleted", lambda w: ("DEL", w.slot.ready(ASK)), "entry-lost"),
+    case("ready", "group lost", lambda w: ("XGROUP", "DESTROY", w.slot.ready(ASK), ASK), "ready-group-lost"),
+    entry_case("ready", "entry lost", lambda w, e: ("XDEL", w.slot.ready(ASK), e), "woken", "entry-lost"),
+    entry_case("ready", "acknowledged", lambda w, e: ("XACK", w.slot.ready(ASK), ASK, e), "dies_later", "acknowledged"),
+    *(
+        case("run", f"{name} deleted", lambda w, n=name: ("DEL", w.record(n)), "record-lost")  # type: ignore[misc]
+        for name in ("rests", "woken", "dies", "dies_later", "holder", "waiter")
+    ),
+    *(
+        case("run", f"{name} without {f}", lambda w, n=name, f=f: ("HDEL", w.record(n), f), rule)  # type: ignore[misc]
+        for name, f, rule in (
+            ("rests", "due", "no-time"),
+            ("waiter", "due", "no-time"),
+            ("rests", "state", "state-lost"),
+            ("woken", "state", "state-lost"),
+            ("dies", "state", "state-lost"),
+            ("woken", "at", "no-entry"),
+            ("dies", "at", "no-entry"),
+            ("rests", "fn", "fields-lost"),
+            ("woken", "v", "fields-lost"),
+            ("rests", "e:data", "body-lost"),
+            ("woken", "e:data", "body-lost"),
+        )
+    ),
+    case("run", "format spoilt", lambda w: ("HSET", w.record("woken"), "v", "x"), "fields-lost"),
+    case("run", "due spoilt", lambda w: ("HSET", w.record("rests"), "due", "soon"), "due-at-other"),
+    case("run", "expires while open", lambda w: ("PEXPIRE", w.record("rests"), 3_600_000), "open-expires"),
+    case("run", "kept for ever", lambda w: ("PERSIST", w.record("over")), "ended-kept"),
+    case("open", "deleted", lambda w: ("DEL", w.slot.open), "unlisted"),
+    case("open", "a name lost", lambda w: ("ZREM", w.slot.open, w.runs["rests"]), "unlisted"),
+    case("open", "a stranger", lambda w: ("ZADD", w.slot.open, 1, GHOST), "record-lost"),
+    case("open", "one that ended", lambda w: ("ZADD", w.slot.open, 1, w.runs["over"]), "ended-open"),
+    case(
+        "ended", "deleted", lambda w: ("DEL", w.slot.ended), "", "a list for people; the records expire by themselves"
+    ),
+    case("due", "deleted", lambda w: ("DEL", w.slot.due), "never-due event-never-due"),
+    case("due", "a run lost", lambda w: ("ZREM", w.slot.due, "r:" + w.runs["rests"]), "never-due"),
+    case("due", "a held run lost", lambda w: ("ZREM", w.slot.due, "r:" + w.runs["waiter"]), "never-due"),
+    case("due", "an event lost", lambda w: ("ZREM", w.slot.due, "e:later"), "event-never-due"),
+    case("due", "put off", lambda w: ("ZADD", w.slot.due, FAR, "r:" + w.runs["rests"]), "due-at-other"),
+    case("due", "a stranger", lambda w: ("ZADD", w.slot.due, FAR, f"r:{GHOST}"), "due-without-run"),
+    case("due items", "deleted", lambda w: ("DEL", w.slot.due_items), "event-lost"),
+    case("outbox", "deleted", lambda w: ("DEL", w.slot.outbox), "item-unlisted"),
+    case("outbox items", "deleted", lambda w: ("DEL", w.slot.outbox_items), "item-lost"),
+    case("outbox items", "tries left", lambda w: ("HSET", w.slot.outbox_items, "#ghost", 3), "tries-left"),
+    case("dead", "deleted", lambda w: ("DEL", w.slot.dead), "", "letters are for operators, who delete them too"),
+    case("buried", "kept for ever", lambda w: ("PERSIST", w.slot.buried("1-1")), "never-expires"),
+    case("ids", "deleted", lambda w: ("DEL", w.slot.ids), "ids-unlisted"),
+    case("ids", "kept for ever", lambda w: ("PERSIST", w.slot.ids), "never-expires"),
+    case("ids of a generation", "deleted", lambda w: ("DEL", w.slot.ids + ":1"), "ids-lost"),
+    case("ids of a generation", "kept for ever", lambda w: ("PERSIST", w.slot.ids + ":1"), "never-expires"),
+    case("marks", "deleted", lambda w: ("DEL", w.slot.marks), "marks-lost"),
+    case("claimer", "held for ever", lambda w: ("SET", w.slot.claimer(ASK), "dead-worker"), "never-expires"),
+    case("auditor", "held for ever", lambda w: ("SET", w.slot.auditor, "dead-worker"), "never-expires"),
+    case("confirmed", "kept for ever", lambda w: ("SET", w.slot.key("confirmed"), ""), "never-expires"),
+    case("cron", "deleted", lambda w: ("DEL", w.slot.cron), "", "its scheduler tells it (test_cron)"),
+    case("permits", "deleted", lambda w: ("DEL", w.permits_slot.permits("")), "permit-lost"),
+    case(
+        "permits",
+        "of a run that is over",
+        lambda w: ("ZADD", w.permits_slot.permits(""), "+inf", f"a|{GHOST}"),
+        "permit-left",
+    ),
+    case("claims", "deleted", lambda w: ("DEL", w.permits_slot.claims("")), "claim-lost"),
+    case("claims", "a stranger", lambda w: ("HSET", w.permits_slot.claims(""), f"a|{GHOST}", "c"), "claim-left"),
+    case(
+        "waiters", "deleted", lambda w: ("DEL", w.permits_slot.waiters("")), "", "who waits asks again when it is due"
+    ),
+    case(
+        "waiters",
+        "of a run that is over",
+        lambda w: ("ZADD", w.permits_slot.waiters(""), 1, f"a|{GHOST}"),
+        "waiter-left",
+    ),
+    case(
+        "pauses",
+        "deleted",
+        lambda w: ("DEL", w.store.keys.pauses),
+        "",
+        "no pause, no hold: what operators do to resume",
+    ),
+    case("slots", "deleted", lambda w: ("DEL", w.store.keys.slots), "slot-unregistered"),
+    *(
+        case(row, "deleted", lambda w, row=row: ("DEL", w.store.keys.bus.key(row)), "", WRITTEN_AGAIN)  # type: ignore[misc]
+        for row in ("functions", "workers", "services", "sweeper")
+    ),
+]
+
+
+def test_every_kind_of_key_has_its_case() -> None:
+    rows = {row or form.pattern.removesuffix(r"\Z") for form, row, _ in _KINDS}
+    kinds = {part for row in rows for part in row.partition(")")[0].strip("()").split("|")}
+    missing = (kinds | set(_BUS_KINDS) | {"event stream"}) - {c.row for c in CASES} - WAITS
+    assert missing == set()
+
+
+@pytest.fixture
+async def work(one_store: Store) -> OpenWork:
+    work = OpenWork(one_store)
+    await work.prepare()
+    return work
+
+
+def test_the_judge_knows_the_format_that_the_scripts_write() -> None:
+    from joelclaw_bus.script import load_script
+
+    assert f"local RECORD_FORMAT = {RECORD_FORMAT}\n" in load_script("joelclaw_bus", "begin").text
+
+
+async def test_a_store_with_a_run_in_every_state_is_sound(work: OpenWork) -> None:
+    assert await Audit(work.store, work.slot, work.permits_slot).once() == []
+    assert len(await work.open()) == 7
+
+
+@pytest.mark.parametrize("c", CASES, ids=lambda c: f"{c.row}: {c.what}")
+async def test_what_was_harmed_is_named_and_its_runs_end_or_go_on(work: OpenWork, c: Case) -> None:
+    audit = Audit(work.store, *(() if c.row == "slots" else (work.slot, work.permits_slot)))
+    for command in await c.harm(work):
+        await work.store.call(*command)
+    # The second pass may name what the first made visible; the third has nothing more to say.
+    found = [*await audit.once(), *await audit.once()]
+    assert set(rules_of(found)) >= set(c.rules.split()), found
+    assert bool(found) == bool(c.rules), f"{found} for {c.why}"
+    assert await audit.once() == []
+    await everything_ends(work, gone={work.runs[name] for name in c.gone})
+
+
+async def everything_ends(work: OpenWork, gone: set[str]) -> None:
+    """With workers there, every run ends: well, but for those that are `gone`."""
+    got: list[int] = []
+
+    async def all_ended() -> bool:
+        return not await work.open()
+
+    async with working(work.store, functions(got), lease_ms=600, fallback_ms=200, chores=0.1) as seen:
+        await until(all_ended)
+    states = {run: await work.store.call("HGET", work.slot.run(run), "status") for run in work.runs.values()}
+    assert {run for run, status in states.items() if status == b"failed"} <= gone
+    assert {f.run for f in seen.all(RunEnded) if f.status == "failed"} <= gone
+
+
+async def test_what_cannot_be_repaired_is_named_once_and_again_only_when_it_comes_back(work: OpenWork) -> None:
+    audit, record = Audit(work.store, work.slot, work.permits_slot), work.record("rests")
+    await work.store.call("HSET", record, "v", RECORD_FORMAT + 1)
+    await work.store.call("HSET", work.record("woken"), "state", "dreaming")
+    found = await audit.once()
+    assert {(f.rule, f.names, f.remedy) for f in found} == {
+        ("newer-format", (work.runs["rests"],), "left"),
+        ("unknown-state", (work.runs["woken"],), "left"),
+    }
+    assert await audit.once() == []
+    await work.store.call("HSET", record, "v", RECORD_FORMAT)
+    assert await audit.once() == []
+    await work.store.call("HSET", record, "v", RECORD_FORMAT + 1)
+    assert [f.rule for f in await audit.once()] == ["newer-format"]
+    assert await work.store.call("HGET", record, "state") == b"due"
+
+
+async def test_a_newer_record_that_nothing_would_wake_is_left_alone(work: OpenWork) -> None:
+    await work.store.call("HSET", work.record("rests"), "v", RECORD_FORMAT + 1)
+    await work.store.call("ZREM", work.slot.due, "r:" + work.runs["rests"])
+    await Audit(work.store, work.slot).once()
+    assert await work.store.call("ZSCORE", work.slot.due, "r:" + work.runs["rests"]) is None
+    await work.store.call("HSET", work.record("rests"), "v", RECORD_FORMAT)
+    assert rules_of(await Audit(work.store, work.slot).once())["never-due"] == 1
+
+
+async def test_of_many_auditors_at_once_one_repairs_and_tells(work: OpenWork) -> None:
+    auditors = [Audit(work.store, work.slot, work.permits_slot) for _ in range(4)]
+    for harm in (("DEL", work.slot.due), ("DEL", work.slot.ready(ASK)), ("DEL", work.slot.open)):
+        await work.store.call(*harm)
+    told: list[AuditFound] = []
+
+    async def one(auditor: Audit) -> None:
+        told.extend(await auditor.once())
+
+    async with anyio.create_task_group() as tasks:
+        for auditor in auditors:
+            tasks.start_soon(one, auditor)
+    named = [(fact.rule, name) for fact in told for name in fact.names]
+    assert len(named) == len(set(named)) == 8
+    assert await Audit(work.store, work.slot, work.permits_slot).once() == []
+
+
+async def test_a_dead_auditor_s_turn_ends(work: OpenWork) -> None:
+    await work.store.call("SET", work.slot.auditor, "dead-worker", "PX", 200)
+    await work.store.call("DEL", work.slot.open)
+    audit = Audit(work.store, work.slot)
+    await audit.auditor.pages.runs(work.slot)  # nothing is listed: only the walk could find them
+    await later(work.store, 250)
+    assert rules_of(await audit.once())["unlisted"] == 7
+
+
+async def test_a_key_of_another_type_is_named_and_does_not_stop_the_rest(work: OpenWork) -> None:
+    other = work.store.keys.slot(Told.event_name)
+    await work.store.call("DEL", work.slot.due)
+    await work.store.call("SET", work.slot.due, "a stranger's")
+    await work.store.call("ZADD", other.open, 1, GHOST)
+    audit = Audit(work.store, work.slot, other)
+    found = await audit.once()
+    assert {"wrong-type", "record-lost"} <= set(rules_of(found))
+    assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
+    await work.store.call("DEL", work.slot.due)
+    assert rules_of(await audit.once())["never-due"] == 3
+
+
+async def test_a_lost_delayed_event_is_due_again_at_its_time_and_not_before(work: OpenWork) -> None:
+    at = await work.store.call("ZSCORE", work.slot.due, "e:later")
+    await work.store.call("DEL", work.slot.due)
+    await Audit(work.store, work.slot).once()
+    assert await work.store.call("ZSCORE", work.slot.due, "e:later") == at
+
+
+async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
+    """Two workers on every kind of run, and auditors that never rest: nothing is found, so nothing is repaired."""
+    got: list[int] = []
+    watcher = Audit(one_store, one_store.keys.slot(Asked.event_name), lease_ms=2_000)
+    stop = anyio.Event()
+
+    async def watch() -> None:
+        while not stop.is_set():
+            await watcher.once()
+            await one_store.call("DEL", one_store.keys.slot(Asked.event_name).auditor)
+
+    publisher, wanted = Publisher(one_store), 240
+    async with (
+        working(one_store, functions(got), chores=0.02) as first,
+        working(one_store, functions(got), chores=0.02) as second,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(watch)
+        for n in range(wanted):
+            # Ten of the hundred-odd wait for one exclusive permit.
+            at = await one_store.time_ms() + n if n % 3 == 0 else 0
+            await publisher.send(Asked(n=100 + n if n % 24 == 0 else n % 100), id=f"id-{n}", at_ms=at)
+
+        async def all_ended() -> bool:
+            return len(got) >= wanted and not await one_store.call("EXISTS", one_store.keys.slot("test/asked").open)
+
+        await until(all_ended)
+        stop.set()
+    assert [f for seen in (watcher.seen, first, second) for f in seen.all(AuditFound)] == []
+    assert len(got) == wanted
+
+
+def waiting(came: list[bool]) -> Functions:
+    """Runs that wait an hour for an event."""
+    all_of_them = Functions()
+
+    @all_of_them.function(ASK, on=[event(Asked)], retries=1, awaits=[Told])
+    async def ask(e: Event[Asked], step: Step) -> None:
+        came.append(await step.wait_for_event("answer", Told, timeout=3600) is not None)
+
+    return all_of_them
+
+
+WAIT_HARMS: dict[str, Callable[[Store], Command]] = {
+    "waits": lambda s: ("DEL", s.keys.slot("test/told").waits),
+    "waits items": lambda s: ("DEL", s.keys.slot("test/told").wait_items),
+    "waits index": lambda s: ("DEL", s.keys.slot("test/told").wait_index),
+    "waits forms": lambda s: ("DEL", s.keys.slot("test/told").wait_forms),
+}
+
+
+@pytest.mark.parametrize("what", WAIT_HARMS)
+async def test_a_wait_that_its_slot_forgot_is_registered_again(one_store: Store, what: str) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        audit = Audit(one_store, slot)
+        assert await audit.once() == []
+        await one_store.call(*WAIT_HARMS[what](one_store))
+        assert rules_of(await audit.once()) == {"wait-lost": 1}
+        await seen.wait(RunParked, 2)
+        await until(lambda: one_store.call("HLEN", one_store.keys.slot("test/told").wait_items))
+        assert await audit.once() == []
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def test_a_run_that_forgot_what_it_waits_for_waits_anew(one_store: Store) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        await one_store.call("HDEL", slot.run("test/ask:one"), "w:answer")
+        audit = Audit(one_store, slot)
+        assert rules_of(await audit.once()) == {"wait-unreadable": 1}
+        await seen.wait(RunParked, 2)
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def registered(store: Store, seen: Seen) -> None:
+    """Waits until the first wait is registered, and nothing of it is on its way."""
+    await seen.wait(RunParked)
+    await until(lambda: store.call("HLEN", store.keys.slot("test/told").wait_items))
+
+    async def delivered() -> bool:
+        return not await store.call("ZCARD", store.keys.slot("test/asked").outbox)
+
+    await until(delivered)
+    await store.call("DEL", store.keys.slot("test/asked").auditor)  # the worker's own had its turn, an hour's
+
+
+async def test_what_is_harmed_all_at_once_is_repaired_on_every_server(store: Store) -> None:
+    work = OpenWork(store)
+    await work.prepare()
+    for key in (work.slot.due, work.slot.ready(ASK), work.slot.open, work.slot.outbox, work.slot.ids, work.slot.marks):
+        await store.call("DEL", key)
+    await store.call("DEL", work.record("rests"))
+    found = await Audit(store, work.slot, work.permits_slot).once()
+    assert {"never-due", "event-never-due", "entry-lost", "unlisted", "item-unlisted", "ids-unlisted"} <= set(
+        rules_of(found)
+    )
+    await everything_ends(work, gone=set())

@@ -1,0 +1,116 @@
+"""Ending a run from outside, in every state that it can be in."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import anyio
+import pytest
+
+from joelclaw_bus import Backoff, Event, Functions, Limits, Publisher, Step, Store, event
+from joelclaw_bus.observer import LeaseLost, OutboxDelivered, RunEnded, RunParked, RunRetried, RunStarted, StepRecorded
+from joelclaw_bus.run_calls import Cancelled, RunCalls
+from joelclaw_contracts import EventModel
+from tests.support.waiting import later
+from tests.support.workers import working
+
+
+class Asked(EventModel):
+    event_name: ClassVar[str] = "test/asked"
+
+    way: str = ""
+
+
+class Answered(EventModel):
+    event_name: ClassVar[str] = "test/answered"
+
+
+FN = "test/ask"
+RUN = f"{FN}:one"
+
+
+def resting(did: list[str]) -> Functions:
+    """A function that rests in the way that its event says, and notes what it does after that."""
+    functions = Functions()
+    slow = Backoff(base_ms=600_000, cap_ms=600_000)
+
+    @functions.function(FN, on=[event(Asked)], retries=1, backoff=slow, concurrency=1, awaits=[Answered])
+    async def ask(e: Event[Asked], step: Step) -> None:
+        match e.data.way:
+            case "sleep":
+                await step.sleep("nap", 600)
+            case "retry":
+                raise OSError("not yet")
+            case "wait":
+                await step.wait_for_event("answer", Answered, timeout=600)
+            case "run":
+                await step.run("first", lambda: did.append("first"))
+                await anyio.sleep(600)
+        did.append("after")
+
+    return functions
+
+
+async def cancel(store: Store, reason: str = "no longer wanted") -> Cancelled:
+    return await RunCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), RUN, reason)
+
+
+@pytest.mark.parametrize(("way", "state"), [("sleep", "due"), ("retry", "due"), ("wait", "waiting")])
+async def test_a_resting_run_is_cancelled_and_never_goes_on(store: Store, way: str, state: str) -> None:
+    did: list[str] = []
+    slot = store.keys.slot(Asked.event_name)
+    async with working(store, resting(did)) as seen:
+        await Publisher(store).send(Asked(way=way), id="one")
+        await seen.wait(RunRetried if way == "retry" else RunParked)
+        assert await cancel(store) == Cancelled(True, state)
+        if way == "wait":
+            await seen.wait(OutboxDelivered, where=lambda f: f.kind == "unwait")
+        await Publisher(store).send(Answered())
+        await later(store, 100)
+    assert did == []
+    assert await store.call("HMGET", slot.run(RUN), "status", "error") == [b"cancelled", b"no longer wanted"]
+    assert await store.call("ZCARD", slot.due) == 0
+
+
+async def test_an_executing_run_stops_and_none_of_its_writes_is_accepted(store: Store) -> None:
+    did: list[str] = []
+    async with working(store, resting(did), lease_ms=600) as seen:
+        await Publisher(store).send(Asked(way="run"), id="one")
+        await seen.wait(StepRecorded)
+        assert (await cancel(store)).done
+        await seen.wait(LeaseLost)  # at its next renewal: it makes no write meanwhile
+    assert "after" not in did
+    assert seen.all(RunEnded) == []
+    pending = await store.call("XPENDING", Asked.event_name, FN)
+    assert pending[0] == 0, "its entry was acknowledged with its end"
+
+
+async def test_a_held_run_is_cancelled_and_the_one_before_it_is_not_disturbed(store: Store) -> None:
+    did: list[str] = []
+    async with working(store, resting(did)) as seen:
+        await Publisher(store).send(Asked(way="run"), id="zero")
+        await seen.wait(RunStarted)
+        await Publisher(store).send(Asked(way="go"), id="one")
+        await seen.wait(RunParked, where=lambda f: f.state == "held")
+        assert await cancel(store) == Cancelled(True, "held")
+        assert (await RunCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), f"{FN}:zero", "x")).done
+
+
+async def test_an_ended_run_and_one_that_never_was_are_told_apart(store: Store) -> None:
+    assert await cancel(store) == Cancelled(False, "")
+    async with working(store, resting([])) as seen:
+        await Publisher(store).send(Asked(way="go"), id="one")
+        await seen.wait(RunEnded)
+    assert await cancel(store) == Cancelled(False, "completed")
+
+
+async def test_a_second_entry_of_a_cancelled_run_is_dropped(store: Store) -> None:
+    did: list[str] = []
+    async with working(store, resting(did)) as seen:
+        await Publisher(store).send(Asked(way="sleep"), id="one")
+        await seen.wait(RunParked)
+        await cancel(store)
+        await store.call("XADD", "test/asked", "*", "data", "{}", "id", "one")
+        await Publisher(store).send(Asked(way="go"), id="two")
+        await seen.wait(RunEnded)
+    assert did == ["after"], "only the second event's run did anything"

@@ -1,0 +1,404 @@
+"""Waiting for an event: what came before, what comes later, the first of several, all of them, or none in time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import anyio
+import pytest
+
+from joelclaw_bus import (
+    Awaited,
+    Event,
+    Functions,
+    Limits,
+    OutboxItem,
+    Publisher,
+    SlotCalls,
+    Step,
+    Store,
+    event,
+)
+from joelclaw_bus.awaited import Wait
+from joelclaw_bus.keys import WAITS_GROUP
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, WaitEnded
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.wait_calls import Found, WaitCalls
+from joelclaw_contracts import EventModel
+from tests.support.seen import Seen
+from tests.support.waiting import later
+from tests.support.workers import working
+
+FN = "test/ask"
+
+
+class Asked(EventModel):
+    event_name: ClassVar[str] = "test/asked"
+
+    question: str
+
+
+class Answered(EventModel):
+    event_name: ClassVar[str] = "test/answered"
+
+    question_id: str
+    text: str
+    rank: int = 0
+    right: bool = False
+    by: dict[str, str] = {}  # noqa: RUF012 - pydantic copies it
+
+
+class Closed(EventModel):
+    event_name: ClassVar[str] = "test/closed"
+
+    question_id: str
+
+
+Ask = Callable[[Event[Asked], Step], object]
+
+
+def asking(ask: Ask, got: list[object]) -> Functions:
+    """A function that keeps what `ask` returns."""
+    functions = Functions()
+
+    @functions.function(FN, on=[event(Asked)], retries=1, awaits=[Answered, Closed])
+    async def handler(e: Event[Asked], step: Step) -> None:
+        got.append(await ask(e, step))  # type: ignore[misc]  # every Ask of this file is a coroutine function
+
+    return functions
+
+
+async def answer_to(e: Event[Asked], step: Step) -> str | None:
+    answer = await step.wait_for_event("answer", Answered, match={"question_id": e.data.question}, timeout=30)
+    return answer.data.text if answer else None
+
+
+async def waiting(seen: Seen) -> None:
+    """A run is parked and its wait stands where the events come."""
+    await seen.wait(RunParked, where=lambda f: f.state == "waiting")
+    await seen.wait(OutboxDelivered, where=lambda f: f.kind == "await")
+
+
+async def test_a_run_rests_until_the_event_comes_that_it_waits_for(store: Store) -> None:
+    got: list[object] = []
+    publisher = Publisher(store)
+    async with working(store, asking(answer_to, got)) as seen:
+        await publisher.send(Asked(question="q1"))
+        await waiting(seen)
+        await publisher.send(Answered(question_id="another", text="no"))
+        await publisher.send(Answered(question_id="q1", text="yes"))
+        await seen.wait(RunEnded)
+    assert got == ["yes"]
+
+
+async def test_a_bare_client_can_answer(store: Store) -> None:
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+        await store.call("XADD", "test/answered", "*", "data", '{"questionId":"q1","text":"by hand","extra":[1]}')
+        await seen.wait(RunEnded)
+    assert got == ["by hand"]
+
+
+async def test_what_came_a_moment_earlier_counts(store: Store) -> None:
+    got: list[object] = []
+    publisher = Publisher(store)
+    await publisher.send(Asked(question="q1"))
+    await publisher.send(Answered(question_id="q1", text="quick"))
+    async with working(store, asking(answer_to, got)) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["quick"]
+
+
+async def test_what_came_before_the_run_s_own_event_does_not_count_unless_asked_for(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        look_back = 30.0 if e.data.question == "far" else None
+        answer = await step.wait_for_event("answer", Answered, timeout=0.2, look_back=look_back)
+        return answer.data.text if answer else None
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    await publisher.send(Answered(question_id="q", text="old"))
+    await later(store, 5)
+    async with working(store, asking(ask, got)) as seen:
+        await publisher.send(Asked(question="near"))
+        await seen.wait(RunEnded)
+        await publisher.send(Asked(question="far"))
+        await seen.wait(RunEnded, 2)
+    assert got == [None, "old"]
+
+
+async def test_a_wait_that_nothing_ends_times_out(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        answer = await step.wait_for_event("answer", Answered, timeout=0.2)
+        return answer.data.text if answer else "nobody"
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    async with working(store, asking(ask, got)) as seen:
+        await publisher.send(Asked(question="q1"))
+        await seen.wait(RunEnded)
+        await publisher.send(Answered(question_id="q1", text="too late"))
+        await later(store, 5)
+        await publisher.send(Asked(question="q2"))
+        await seen.wait(RunEnded, 2)
+    assert got == ["nobody", "nobody"], "the second run's own look back begins at its own event"
+
+
+async def test_what_came_in_time_counts_though_nobody_was_there_to_match_it(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        answer = await step.wait_for_event("answer", Answered, timeout=0.5)
+        return answer.data.text if answer else "nobody"
+
+    got: list[object] = []
+    async with working(store, asking(ask, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+    await Publisher(store).send(Answered(question_id="q1", text="in time"))
+    await later(store, 600)
+    slot = store.keys.slot(Asked.event_name)
+    await SlotCalls(store, Limits()).promote(slot)  # somebody else's promoter: the time-out wakes the run first
+    assert got == []
+    async with working(store, asking(ask, got)) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["in time"]
+
+
+async def test_the_first_of_several_wins_and_the_others_are_called_off(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> tuple[int, str] | None:
+        match = {"questionId": e.data.question}
+        first = await step.wait_for_first("end", [Awaited(Answered, match), Awaited(Closed, match)], timeout=30)
+        return (first.index, first.event.name) if first else None
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    async with working(store, asking(ask, got)) as seen:
+        await publisher.send(Asked(question="q1"))
+        await seen.wait(OutboxDelivered, 2, where=lambda f: f.kind == "await")
+        await publisher.send(Closed(question_id="q1"))
+        await seen.wait(RunEnded)
+        await seen.wait(OutboxDelivered, where=lambda f: f.kind == "unwait")
+        await publisher.send(Answered(question_id="q1", text="second"))
+    assert got == [(1, "test/closed")]
+    assert await store.call("ZCARD", store.keys.slot(Answered.event_name).waits) == 0
+
+
+async def test_all_of_several_must_come_in_any_order(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> list[str | None]:
+        match = {"question_id": e.data.question}
+        both = await step.wait_for_all("both", [Awaited(Answered, match), Awaited(Closed, match)], timeout=30)
+        return [came.name if came else None for came in both]
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    async with working(store, asking(ask, got)) as seen:
+        await publisher.send(Asked(question="q1"))
+        await seen.wait(OutboxDelivered, 2, where=lambda f: f.kind == "await")
+        await publisher.send(Closed(question_id="q1"))
+        await seen.wait(WaitEnded)
+        assert got == []
+        await publisher.send(Answered(question_id="q1", text="at last"))
+        await seen.wait(RunEnded)
+    assert got == [["test/answered", "test/closed"]]
+
+
+async def test_of_all_those_that_came_in_time_are_told_apart_from_those_that_did_not(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> list[bool]:
+        both = await step.wait_for_all("both", [Awaited(Answered), Awaited(Closed)], timeout=0.4)
+        return [came is not None for came in both]
+
+    got: list[object] = []
+    async with working(store, asking(ask, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await Publisher(store).send(Closed(question_id="q1"))
+        await seen.wait(RunEnded)
+    assert got == [[False, True]]
+
+
+async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        answer = await step.wait_for_event("answer", Answered, match={"right": True}, timeout=60)
+        return e.data.question if answer else None
+
+    got: list[object] = []
+    publisher = Publisher(one_store)
+    async with working(one_store, asking(ask, got)) as seen:
+        for n in range(150):
+            await publisher.send(Asked(question=str(n)))
+        await seen.wait(OutboxDelivered, 150, where=lambda f: f.kind == "await")
+        await publisher.send(Answered(question_id="all", text="yes", right=True))
+        await seen.wait(RunEnded, 150)
+        await seen.wait(WaitEnded, 150)
+    assert sorted(got, key=str) == sorted(map(str, range(150)))
+    assert len(seen.all(WaitEnded)) == 150
+
+
+@pytest.mark.parametrize(
+    ("match", "data"),
+    [
+        ({}, "{}"),
+        ({"text": 'a "quoted" \\ ünïcode 😀'}, '{"text":"a \\"quoted\\" \\\\ \\u00fcn\\u00efcode \\ud83d\\ude00"}'),
+        ({"rank": 7}, '{"rank":7}'),
+        ({"rank": -(2**53)}, '{"rank":-9007199254740992}'),
+        ({"right": False}, '{"right":false}'),
+        ({"by.name": "Ada", "rank": 0}, '{"by":{"name":"Ada"},"rank":0}'),
+    ],
+)
+async def test_a_match_says_the_same_here_and_in_the_store(
+    one_store: Store, match: dict[str, object], data: str
+) -> None:
+    await match_is(one_store, match, data, found=True)
+
+
+@pytest.mark.parametrize(
+    ("match", "data"),
+    [
+        ({"text": "7"}, '{"text":7}'),
+        ({"rank": 1}, '{"rank":true}'),
+        ({"rank": 1}, '{"rank":1.5}'),
+        ({"rank": 1}, "[1]"),
+        ({"rank": 1}, "{not json"),
+        ({"by.name": "Ada"}, '{"by":"Ada"}'),
+        ({"by.name": "Ada"}, '{"by":null}'),
+        ({"text": "a", "rank": 1}, '{"text":"a\\n2:n1","rank":2}'),
+    ],
+)
+async def test_what_is_not_the_same_does_not_match(one_store: Store, match: dict[str, object], data: str) -> None:
+    await match_is(one_store, match, data, found=False)
+
+
+async def match_is(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
+    slot = store.keys.slot(Answered.event_name)
+    form, key = Awaited(Answered, match).form_and_key()  # type: ignore[arg-type]  # what may not be matched is tested too
+    await store.call("XADD", slot.stream, "*", "data", data)
+    wait = Wait("test/asked", "r", FN, "s", 0, slot.name, form, key, "0-0", 0)
+    assert isinstance(await WaitCalls(store).look(slot, wait, since="0-0", register=False), Found) == found
+
+
+async def test_what_does_not_validate_ends_no_wait_and_is_buried(store: Store) -> None:
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+        await store.call("XADD", "test/answered", "*", "data", '{"questionId":"q1"}')
+        [buried] = await seen.wait(EventBuried)
+        assert got == []
+        await Publisher(store).send(Answered(question_id="q1", text="well formed"))
+        await seen.wait(RunEnded)
+    assert got == ["well formed"]
+    assert "text" in buried.error
+
+
+async def test_a_look_back_passes_over_what_does_not_validate(store: Store) -> None:
+    got: list[object] = []
+    await Publisher(store).send(Asked(question="q1"))
+    await store.call("XADD", "test/answered", "*", "data", '{"questionId":"q1"}')
+    await Publisher(store).send(Answered(question_id="q1", text="well formed"))
+    async with working(store, asking(answer_to, got)) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["well formed"]
+
+
+async def test_a_wait_survives_its_worker(store: Store) -> None:
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+    await Publisher(store).send(Answered(question_id="q1", text="meanwhile"))
+    async with working(store, asking(answer_to, got)) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["meanwhile"]
+
+
+async def test_an_entry_that_a_dead_matcher_had_read_is_followed_up(store: Store) -> None:
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+    await Publisher(store).send(Answered(question_id="q1", text="left behind"))
+    await store.call("XREADGROUP", "GROUP", WAITS_GROUP, "dead", "STREAMS", "test/answered", ">")
+    async with working(store, asking(answer_to, got), lease_ms=300) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["left behind"]
+
+
+async def test_two_waits_of_one_run_are_two_steps(store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> list[str]:
+        texts = []
+        for n in range(2):
+            answer = await step.wait_for_event(f"answer-{n}", Answered, match={"rank": n}, timeout=30)
+            texts.append(answer.data.text if answer else "none")
+        return texts
+
+    got: list[object] = []
+    async with working(store, asking(ask, got)) as seen:
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+        await Publisher(store).send(Answered(question_id="", text="first", rank=0))
+        await seen.wait(RunParked, 2, where=lambda f: f.state == "waiting")
+        await Publisher(store).send(Answered(question_id="", text="second", rank=1))
+        await seen.wait(RunEnded)
+    assert got == [["first", "second"]]
+
+
+async def test_a_wait_that_can_t_be_ends_the_run_with_what_to_do(one_store: Store) -> None:
+    functions = Functions()
+
+    @functions.function("test/undeclared", on=[event(Asked)], retries=1)
+    async def undeclared(e: Event[Asked], step: Step) -> None:
+        await step.wait_for_event("answer", Answered, timeout=1)
+
+    @functions.function("test/unknown", on=[event(Asked)], retries=1, awaits=[Answered])
+    async def unknown(e: Event[Asked], step: Step) -> None:
+        await step.wait_for_event("answer", Answered, match={"questoin_id": "q"}, timeout=1)
+
+    @functions.function("test/float", on=[event(Asked)], retries=1, awaits=[Answered])
+    async def inexact(e: Event[Asked], step: Step) -> None:
+        await step.wait_for_event("answer", Answered, match={"rank": 1.5}, timeout=1)  # type: ignore[dict-item]
+
+    async with working(one_store, functions) as seen:
+        await Publisher(one_store).send(Asked(question="q1"))
+        ended = {f.function: f.error for f in await seen.wait(RunEnded, 3)}
+    assert "awaits=[Answered]" in ended["test/undeclared"]
+    assert "has no field 'questoin_id'" in ended["test/unknown"]
+    assert "small integer" in ended["test/float"]
+
+
+async def test_a_wait_stays_for_a_worker_that_knows_the_event(one_store: Store) -> None:
+    slot, awaited = one_store.keys.slot(Asked.event_name), one_store.keys.slot(Answered.event_name)
+    form, key = Awaited(Answered).form_and_key()
+    ends = await one_store.time_ms() + 60_000
+    wait = Wait(slot.name, "r", FN, "answer", 0, awaited.name, form, key, "0-0", ends)
+    item = OutboxItem(id="await:1", kind="await", target=awaited.name, event_id=wait.id, data=wait.encode())
+    await one_store.call("HSET", slot.outbox_items, item.id, item.encode())
+    calls, left = SlotCalls(one_store, Limits()), []
+    for known in ({}, {awaited.name: Answered}):
+        await one_store.call("ZADD", slot.outbox, 0, item.id)
+        outbox = Outbox(calls, Publisher(one_store), Seen(), known)
+        await outbox.sweep(slot)
+        outbox.close()
+        left.append((await one_store.call("ZCARD", slot.outbox), await one_store.call("ZCARD", awaited.waits)))
+    assert left == [(1, 0), (0, 1)]
+
+
+@pytest.mark.slow
+async def test_sent_around_the_registration_every_answer_is_matched_once(one_store: Store) -> None:
+    """F17: from well before to well after the run begins to wait."""
+
+    got: list[object] = []
+    publisher, runs = Publisher(one_store), 200
+
+    async def trial(n: int) -> None:
+        await publisher.send(Asked(question=str(n)), id=f"q{n}")
+        await anyio.sleep((n % 20) * 0.002)
+        await publisher.send(Answered(question_id=str(n), text=str(n)), id=f"a{n}")
+
+    async with working(one_store, asking(answer_to, got)) as seen:
+        for first in range(0, runs, 40):
+            async with anyio.create_task_group() as tasks:
+                for n in range(first, first + 40):
+                    tasks.start_soon(trial, n)
+        await seen.wait(RunEnded, runs)
+    assert sorted(map(str, got)) == sorted(map(str, range(runs)))

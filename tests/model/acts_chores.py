@@ -1,0 +1,131 @@
+"""The chores that any worker does: promotion, outboxes, trimming, mending, permits, schedules; and faults from outside."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from joelclaw_bus.slot_calls import Early, Superseded
+from tests.model.base import Base, act
+from tests.model.spec import cron, letters, permits, streams
+from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
+from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS, World
+
+WORKER = st.sampled_from(WORKERS)
+SLOT = st.sampled_from([ORDER, PAID])
+ALL_SLOTS = [ORDER, PAID, *(f"fn/{fn}" for fn, _ in LIMITS)]
+CRON = f"cron/{PACK}"
+SCHEDULE = f"{PACK}#0"
+SILENT = 2 * HOUR
+
+
+def in_outboxes(world: World) -> list[tuple[str, str]]:
+    return [(slot, name) for slot in ALL_SLOTS for name in world.bus.slot(slot).outbox]
+
+
+def on_ready_streams(world: World) -> list[tuple[str, str, Id]]:
+    return [(slot, fn, entry) for slot, fn in GROUPS for entry in world.bus.slot(slot).ready[fn].entries]
+
+
+def resting(world: World) -> list[tuple[str, str]]:
+    return [(slot, member) for slot in (ORDER, PAID) for member in world.bus.slot(slot).due if member[0] == "r"]
+
+
+class ChoreActs(Base):
+    @act(4, slot=SLOT)
+    def promote(self, slot: str) -> None:
+        w = self.world
+        answer = w.do(w.calls.promote(w.keys.slot(slot)))
+        w.same(f"promote {slot}", (answer.moved, answer.head_ms), streams.promote(w.bus, slot))
+
+    @act(2, slot=st.sampled_from(ALL_SLOTS))
+    def take_letters(self, slot: str) -> None:
+        w = self.world
+        taken = w.do(w.calls.outbox_take(w.keys.slot(slot), 5_000))
+        told = [(item.id, tries) for item, tries in taken.items]
+        w.same(f"take the letters of {slot}", told, letters.take(w.bus, slot, 5_000))
+
+    @act(5, what=in_outboxes, done=st.booleans())
+    def deliver(self, what: tuple[str, str], done: bool) -> None:
+        """A letter is delivered, by whomever; or delivered, and its deliverer dies before it can be deleted."""
+        self.world.deliver(*what, done=done)
+
+    @act(2, slot=SLOT)
+    def trim(self, slot: str) -> None:
+        w = self.world
+        answer = w.do(w.calls.housekeep(w.keys.slot(slot)))
+        w.same(f"trim {slot}", answer, streams.trim(w.bus, slot))
+
+    @act(2, "faults", slot=SLOT)
+    def mend(self, slot: str) -> None:
+        self.world.mend(slot)
+
+    @act(1, "faults", what=on_ready_streams)
+    def lose_a_ready_entry(self, what: tuple[str, str, Id]) -> None:
+        """A fault from outside, which `mend` heals."""
+        w, (slot, fn, entry) = self.world, what
+        w.do(w.store.call("XDEL", w.keys.slot(slot).ready(fn), text(entry)))
+        streams.delete(w.bus.slot(slot).ready[fn], entry)
+
+    @act(1, "faults", what=resting)
+    def lose_a_due_time(self, what: tuple[str, str]) -> None:
+        """A fault from outside, which `mend` heals."""
+        w, (slot, member) = self.world, what
+        w.do(w.store.call("ZREM", w.keys.slot(slot).due, member))
+        del w.bus.slot(slot).due[member]
+
+    @act(1, "permits", h=lambda world: with_permits(world))
+    def keep_a_permit(self, h: Hand) -> None:
+        w, ttl = self.world, TTL[h.fn] or MINUTE
+        answer = w.do(w.keep_permit(h, ttl))
+        w.same(f"{h} keeps its permit", answer, permits.keep(w.bus, h.fn, KEY, h.member, ttl=ttl, claim=h.claim))
+
+    @act(1, "permits", fn=st.sampled_from([fn for fn, _ in LIMITS]))
+    def free_permits_of_ended_runs(self, fn: str) -> None:
+        """What a refused run does: a permit that was lost on the way back is given to the next."""
+        self.world.free_permits(fn)
+
+    @act(2, "cron", scheduler=WORKER, expression=st.sampled_from(["each hour", "each minute"]), anew=st.booleans())
+    def register_schedule(self, scheduler: str, expression: str, anew: bool) -> None:
+        """A scheduler says what it stands for: from the start, or with what it knew before."""
+        w, knew = self.world, {} if anew else self.world.schedulers.get((scheduler, expression), {})
+        how = {"generation": knew.get("generation", 0), "mark": knew.get("mark", 0), "first": knew.get("first", 0)}
+        call = w.calls.register_schedule(
+            w.keys.slot(CRON), SCHEDULE, expression, generation=how["generation"], mark_ms=how["mark"],
+            first_us=how["first"], silent_ms=SILENT,
+        )  # fmt: skip
+        answer = w.do(call)
+        told = (answer.generation, answer.mark_ms, answer.first_us, answer.ours)
+        w.same("register a schedule", told, cron.register(w.bus, CRON, SCHEDULE, expression, **how, silent=SILENT))
+        w.schedulers[scheduler, expression] = {"generation": told[0], "mark": told[1], "first": told[2]}
+
+    @act(
+        3,
+        "cron",
+        who=lambda world: sorted(world.schedulers),
+        ahead=st.sampled_from([-1, 1, 1, 2, 61]),
+        passes=st.sampled_from([False, False, True]),
+    )
+    def tick(self, who: tuple[str, str], ahead: int, passes: bool) -> None:
+        """A scheduler enqueues an instant so many minutes after the mark it knows; or lets it pass."""
+        w, knew = self.world, self.world.schedulers[who]
+        nominal = knew["mark"] + ahead * MINUTE
+        data = None if passes else f'{{"nominalMs":{nominal}}}'
+        fields = {b"data": data.encode()} if data else None
+        answer = w.do(w.calls.tick(w.keys.slot(CRON), SCHEDULE, knew["generation"], nominal, fields))
+        told = {Early: "early", Superseded: "superseded"}.get(type(answer), answer)
+        w.same(f"tick {nominal}", told, cron.tick(w.bus, CRON, SCHEDULE, knew["generation"], nominal, data))
+        if told is True:
+            w.ledger.ticked(nominal)
+        if isinstance(told, bool):
+            knew["mark"] = max(knew["mark"], nominal)
+
+    @act(1, "cron")
+    def lose_the_schedule(self) -> None:
+        """A fault from outside: what its schedulers still know goes on."""
+        w = self.world
+        w.do(w.store.call("DEL", w.keys.slot(CRON).cron))
+        w.bus.slot(CRON).schedules.clear()
+
+
+def with_permits(world: World) -> list[Hand]:
+    return [hand for hand in world.hands if hand.claim in world.permits]

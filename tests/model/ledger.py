@@ -1,0 +1,117 @@
+"""The promises, held against what was answered and seen. The ledger knows nothing of how the bus works.
+
+| promise                                                    | kept by                                  |
+|------------------------------------------------------------|------------------------------------------|
+| no zombie write is accepted                                | only the newest begin of a run may write |
+| no run has two ends                                        | `ended`                                  |
+| a recorded step's value never changes                      | `stepped`                                |
+| nothing comes early                                        | `begun`, `look`                          |
+| one append per id and window                               | `published`, `look`                      |
+| cron only goes forward: each instant once                  | `ticked`                                 |
+| never more holders than the limit                          | `look`                                   |
+| no event is lost: each ends, or is set aside, in each group | `unaccounted`, when all has been drained |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from joelclaw_bus.keys import Keys, run_id
+from tests.model.picture import Picture
+from tests.model.spec.nouns import Hand, parsed
+
+Name = tuple[str, str]
+FOREIGN = '{"from":"a stranger"}'
+SPOILT = "no JSON"
+
+
+@dataclass
+class Ledger:
+    window: int
+    now: int = 0
+    newest: dict[Name, str] = field(default_factory=dict)
+    ends: dict[Name, tuple[str, int]] = field(default_factory=dict)
+    values: dict[tuple[Name, str], str] = field(default_factory=dict)
+    rests: dict[Name, int] = field(default_factory=dict)
+    appends: dict[Name, int] = field(default_factory=dict)
+    delayed: dict[Name, int] = field(default_factory=dict)
+    entries: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(slot, entry) -> its event id, '' when it has none."""
+    own: dict[Name, list[int]] = field(default_factory=dict)
+    set_aside: set[tuple[str, str, str]] = field(default_factory=set)
+    lost: set[Name] = field(default_factory=set)
+    last_tick: int = 0
+
+    def begun(self, h: Hand) -> None:
+        name = (h.slot, h.run)
+        assert self.now >= self.rests.pop(name, 0), f"{h.run} goes on before it is due"
+        self.newest[name] = h.claim
+
+    def wrote(self, h: Hand) -> None:
+        newest = self.newest.setdefault((h.slot, h.run), h.claim)
+        assert newest == h.claim, f"a zombie's write was accepted: {h}, but the newest begin is {newest}"
+
+    def stepped(self, h: Hand, step: str, value: str) -> None:
+        self.wrote(h)
+        first = self.values.setdefault(((h.slot, h.run), step), value)
+        assert first == value, f"step {step} of {h.run} was {first} and is {value}"
+
+    def parked(self, h: Hand, state: str, due: int) -> None:
+        self.wrote(h)
+        if state == "due":
+            self.rests[h.slot, h.run] = due
+
+    def ended(self, h: Hand) -> None:
+        self.wrote(h)
+        name = (h.slot, h.run)
+        claim, at = self.ends.get(name, (h.claim, self.now))
+        assert claim == h.claim or self.now - at > self.window, f"{h.run} has two ends: by {claim} and by {h.claim}"
+        self.ends[name] = (h.claim, self.now)
+        for key in [key for key in self.values if key[0] == name]:
+            del self.values[key]
+
+    def published(self, slot: str, event_id: str, due: int) -> None:
+        """A publish that was no duplicate."""
+        if event_id:
+            before = self.appends.get((slot, event_id))
+            assert before is None or self.now - before > self.window, f"{event_id} was appended twice in its window"
+            self.appends[slot, event_id] = self.now
+            if due > self.now:
+                self.delayed[slot, event_id] = due
+
+    def ticked(self, nominal: int) -> None:
+        assert nominal <= self.now, f"the tick of {nominal} came {nominal - self.now} ms early"
+        assert nominal > self.last_tick, f"the tick of {nominal} came after that of {self.last_tick}"
+        self.last_tick = nominal
+
+    def look(self, picture: Picture, keys: Keys, slots: list[str], limits: dict[tuple[str, str], int]) -> None:
+        """What the whole store says."""
+        for slot in slots:
+            for entry, fields in picture.get(keys.slot(slot).stream, ({}, {}))[0].items():
+                if (slot, entry) in self.entries:
+                    continue
+                event_id, at = fields.get("id", ""), parsed(entry)[0]
+                self.entries[slot, entry] = event_id
+                if not event_id or fields["data"] in (FOREIGN, SPOILT):
+                    continue
+                due = self.delayed.pop((slot, event_id), None)
+                assert due is None or at >= due, f"{event_id} came {(due or 0) - at} ms early"
+                before = self.own.setdefault((slot, event_id), [])
+                twice = due is None and any(at - other <= self.window for other in before)
+                assert not twice, f"{event_id} is on {slot} twice within its window"
+                before.append(at)
+        for (fn, key), most in limits.items():
+            holders = picture.get(keys.function_slot(fn).permits(key), {})
+            alive = [member for member, until in holders.items() if until > self.now]
+            assert len(alive) <= most, f"{fn} may run {most} times, and these have a permit: {alive}"
+
+    def unaccounted(self, groups: list[tuple[str, str]]) -> list[str]:
+        """Events that ended nowhere, group by group."""
+        missing = []
+        for slot, fn in groups:
+            for (where, entry), event_id in self.entries.items():
+                name = (slot, run_id(fn, event_id or entry, given=bool(event_id)))
+                known = name in self.ends or name in self.lost or (slot, fn, entry) in self.set_aside
+                if where == slot and not known:
+                    missing.append(f"{fn} never ended {entry} of {slot}")
+        return missing

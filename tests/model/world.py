@@ -1,0 +1,229 @@
+"""Two buses side by side: the real scripts on a real store, and the specification. All rules act on both through this."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from joelclaw_bus.keys import Slot, run_id
+from joelclaw_bus.limits import Limits
+from joelclaw_bus.observer import Fact
+from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
+from joelclaw_bus.script import load_script
+from joelclaw_bus.slot_calls import SlotCalls
+from tests.model.ledger import SPOILT, Ledger
+from tests.model.picture import differences, expected, seen
+from tests.model.spec import delivery, permits, runs, streams
+from tests.model.spec.nouns import HOUR, Bounds, Bus, Hand, Id, Stream, parsed, text
+from tests.model.virtual import VirtualStore, finished
+from tests.support.server import MARK
+
+BEGINNING = 1_800_000_000_000
+ORDER, PAID = "shop/order", "shop/paid"
+PACK, BILL, THANK = "shop/pack", "shop/bill", "shop/thank"
+GROUPS = [(ORDER, PACK), (ORDER, BILL), (PAID, THANK)]
+KEY = "all"
+LIMITS = {(PACK, KEY): 2, (BILL, KEY): 1}
+"""How many may run: `pack` while they execute (its permits expire), `bill` until they end (its permits don't)."""
+TTL = {PACK: 30 * 60_000, BILL: 0}
+WORKERS = ["ann", "bob", "cyd"]
+
+
+class Forgetful(SlotCalls):
+    """Dies after each delivery, before it could say that it was done."""
+
+    async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
+        return
+
+
+class Deaf:
+    def saw(self, fact: Fact) -> None: ...
+
+
+class World:
+    """`hands`: every delivery that was ever made, with what its worker takes it for."""
+
+    def __init__(self, store: VirtualStore) -> None:
+        b = self.bounds = Bounds()
+        self.store, self.do = store, finished
+        assert self.do(store.call("GET", MARK)), "refusing to flush a store that is not the tests' own"
+        for command in (("FLUSHALL",), ("SET", MARK, "model")):
+            self.do(store.call(*command))
+        store.now_ms = BEGINNING
+        self.keys = self.store.keys
+        limits = Limits(
+            steps=b.steps, run_bytes=b.run_bytes, begins=b.begins, dedupe_ms=b.dedupe, events_ms=b.events,
+            ended_ms=b.ended, buried_ms=b.buried, first_read_ms=HOUR,
+        )  # fmt: skip
+        self.runs, self.calls = RunCalls(self.store, limits), SlotCalls(self.store, limits)
+        self.outbox = Outbox(self.calls, Publisher(self.store, limits=limits), Deaf())
+        self.dying = Outbox(Forgetful(self.store, limits), self.outbox.publisher, Deaf())
+        self.bus, self.ledger = Bus(BEGINNING, b), Ledger(b.dedupe, BEGINNING)
+        self.hands: dict[Hand, str] = {}
+        self.permits: dict[str, bool] = {}
+        """Claims that were told: you have your permit (True), or: wait (False)."""
+        self.claims = 0
+        self.schedulers: dict[tuple[str, str], dict[str, int]] = {}
+        for slot, fn in GROUPS:
+            answer = self.do(self.calls.ensure_group(self.keys.slot(slot), fn))
+            self.same(f"register {fn}", answer[:2], streams.register(self.bus, slot, fn, HOUR))
+        for fn, key in LIMITS:
+            self.bus.gate(fn, key)
+
+    def same(self, what: str, answer: Any, expected: Any) -> Any:
+        """The bus answered what the specification says."""
+        assert answer == expected, f"{what}: answered {answer!r}, and should have {expected!r}"
+        return answer
+
+    def compare(self) -> None:
+        """Holds the whole store against the specification, and against the promises."""
+        picture = self.do(seen(self.store))
+        different = differences(picture, expected(self.bus, self.keys))
+        assert not different, "the store is not as it should be:\n" + "\n".join(different)
+        self.ledger.look(picture, self.keys, [ORDER, PAID], LIMITS)
+
+    def close(self) -> None:
+        self.outbox.close()
+        self.dying.close()
+
+    def advance(self, ms: int) -> None:
+        if not self.bus.may_advance(ms):
+            ms += 6 * HOUR
+        self.do(self.store.advance(ms))
+        self.bus.advance(ms)
+        self.ledger.now = self.bus.now
+
+    # What the real calls take and give, in the words of the specification.
+
+    def delivery(self, h: Hand) -> Delivery:
+        return Delivery(self.keys.slot(h.slot), h.fn, h.consumer, text(h.entry), h.run, h.claim, h.ready)
+
+    def stream_key(self, slot: str, fn: str, ready: bool) -> str:
+        own = self.keys.slot(slot)
+        return own.ready(fn) if ready else own.stream
+
+    def stream(self, slot: str, fn: str, ready: bool) -> Stream:
+        return self.bus.slot(slot).ready[fn] if ready else self.bus.slot(slot).events
+
+    def item(self, item: dict[str, Any] | None) -> OutboxItem | None:
+        return OutboxItem(**item) if item else None
+
+    def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> Hand:
+        """A worker has this entry in its hands now, under a claim of its own. `fresh`: it may run without a begin."""
+        fields = self.stream(slot, fn, ready).entries[entry]
+        event_id = "" if ready else fields.get("id", "")
+        run = fields["run"] if ready else run_id(fn, event_id or text(entry), given=bool(event_id))
+        self.claims += 1
+        spoilt = fields.get("data") == SPOILT
+        hand = Hand(slot, fn, consumer, entry, run, f"c{self.claims}", ready, event_id, spoilt)
+        fresh = not (again or ready or event_id or (fn, KEY) in LIMITS)
+        self.hands[hand] = "spoilt" if spoilt else "fresh" if fresh else "read"
+        return hand
+
+    def begin(self, h: Hand) -> Any:
+        """Fence a delivery; one that needs no fence yet may go without (decision 0004)."""
+        wanted = (h.fn, KEY) in LIMITS
+        answer = self.do(self.runs.begin(self.delivery(h), explicit_id=h.event_id, record_wanted=wanted))
+        match answer:
+            case Begun() | Poisoned():
+                begun = answer if isinstance(answer, Begun) else answer.begun
+                journal = {k[2:].decode(): v.decode() for k, v in begun.record.items() if k.startswith(b"s:")}
+                told: Any = ("begun" if answer is begun else "poisoned", begun.begins, journal)
+                self.hands[h] = "working" if answer is begun else "poisoned"
+            case Dropped(why) | Refused(why):
+                told = ("dropped" if isinstance(answer, Dropped) else "refused", why)
+                self.hands[h] = "over"
+        self.same(f"begin {h}", told, runs.begin(self.bus, h, record_wanted=wanted))
+        if told[0] in ("begun", "poisoned"):
+            self.ledger.begun(h)
+        return told
+
+    @staticmethod
+    def told(answer: Any) -> Any:
+        match answer:
+            case Refused(why):
+                return "refused", why
+            case LimitReached(what):
+                return "limit", what
+            case bytes():
+                return answer.decode()
+            case _:
+                return answer
+
+    def read(self, slot: str, fn: str, consumer: str, count: int) -> list[Hand]:
+        own = self.keys.slot(slot)
+        streams_ = (own.stream, own.ready(fn), ">", ">")
+        answer = self.do(self.store.call("XREADGROUP", "GROUP", fn, consumer, "COUNT", count, "STREAMS", *streams_))
+        got = [(k.decode() != own.stream, parsed(entry)) for k, rows in answer or () for entry, _ in rows]
+        self.same(f"{consumer} reads {slot} for {fn}", got, streams.read(self.bus, slot, fn, consumer, count))
+        return [self.grasp(slot, fn, ready, entry, consumer, again=False) for ready, entry in got]
+
+    def page(
+        self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int
+    ) -> tuple[list[Id], list[Id], Id] | str:
+        """One page of a takeover, in the words of the specification."""
+        page = self.do(
+            self.calls.takeover(
+                self.keys.slot(slot), self.stream_key(slot, fn, ready), fn, consumer,
+                lease_ms=self.bounds.lease, cursor=text(cursor), count=most, at_ms=sent_at,
+            )
+        )  # fmt: skip
+        name = {"NotClaimer": "not the claimer", "Jumped": "jumped"}.get(type(page).__name__)
+        told = name or ([parsed(e) for e, _ in page.entries], [parsed(e) for e in page.deleted], parsed(page.cursor))
+        should = streams.take_over(self.bus, slot, fn, ready, consumer, cursor=cursor, most=most, sent_at=sent_at)
+        self.same(f"{consumer} takes over {slot} for {fn}", told, should)
+        return told  # type: ignore[no-any-return]  # one of the two, as the specification answers
+
+    def take_over(
+        self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int
+    ) -> list[Hand]:
+        """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
+        cursor, taken = (0, 0), list[Hand]()
+        for _ in range(pages):
+            page = self.page(slot, fn, ready, consumer, cursor, most, sent_at)
+            if isinstance(page, str):
+                break
+            taken += [self.grasp(slot, fn, ready, entry, consumer, again=True) for entry in page[0]]
+            cursor = page[2]
+            if cursor == (0, 0):
+                break
+        return taken
+
+    def deliver(self, slot: str, name: str, *, done: bool) -> None:
+        """An item of an outbox arrives; unless `done` its deliverer dies before it can be deleted."""
+        item = self.bus.slot(slot).outbox[name].item
+        known = {field: value for field, value in item.items() if field in OutboxItem.__dataclass_fields__}
+        real = OutboxItem(**known)  # type: ignore[arg-type]  # its fields, as the specification put them down
+        outbox = self.outbox if done else self.dying
+        self.do(outbox.deliver(self.keys.slot(slot), real))
+        delivery.deliver(self.bus, slot, item, done=done)
+
+    def mend(self, slot: str) -> None:
+        answer = self.do(self.calls.mend(self.keys.slot(slot), 0))
+        told = (list(answer.put_back), list(answer.lost))
+        self.same(f"mend {slot}", told, runs.mend(self.bus, slot))
+        self.ledger.lost |= {(slot, run) for run in answer.lost}
+
+    async def renew(self, h: Hand) -> list[Id]:
+        lost = await self.store.run(
+            load_script("joelclaw_bus", "renew"), [self.delivery(h).source], [h.fn, h.consumer, text(h.entry)]
+        )
+        return [parsed(entry) for entry in lost]
+
+    async def keep_permit(self, h: Hand, ttl: int) -> bool:
+        own = self.keys.function_slot(h.fn)
+        script = load_script("joelclaw_bus", "keep_permit")
+        return bool(await self.store.run(script, [own.permits(KEY), own.claims(KEY)], [h.member, h.claim, ttl]))
+
+    def free_permits(self, fn: str) -> None:
+        """A permit whose run has ended was lost on its way back: it is given back once more."""
+        for member in list(self.bus.gate(fn, KEY).holders):
+            slot, _, run = member.partition("|")
+            record = self.bus.slot(slot).runs.get(run)
+            if not record or record.state == "ended":
+                answer = self.do(self.calls.release(fn, KEY, member, TTL[fn], most=LIMITS[fn, KEY]))
+                should = permits.release(self.bus, fn, KEY, member, ttl=TTL[fn], claim="", most=LIMITS[fn, KEY])
+                self.same(f"free {member}", answer and answer.id, should and should["id"])

@@ -1,0 +1,258 @@
+"""One seed, played: `python -m tests.simulation.simulate [--seeds N] [--from N] [--seed N] [--jobs N]`.
+
+Prints one line for each broken promise, with its seed; ends with 1 when there was one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from random import Random
+
+import anyio
+
+from joelclaw_bus import Functions, Limits, Publisher, WorkerSettings
+from joelclaw_bus.errors import BusError
+from tests.simulation.faked import FakedServer
+from tests.simulation.judge import Judge
+from tests.simulation.loop import Stalled, VirtualLoop
+from tests.simulation.network import Network, Weather
+from tests.simulation.plan import ACTIVE, LEASE_MS, Ask, Fault, Member, Plan, plan_of
+from tests.simulation.process import Process, patched
+from tests.simulation.program import EVENTS, functions_for
+from tests.simulation.store import SimStore
+from tests.simulation.verdict import Sent, unrest, verdict
+
+SETTINGS = WorkerSettings(lease_ms=LEASE_MS, parallel=4, block=30.0, fallback_ms=10_000, chores=40.0)
+PATIENCE = 900.0
+"""Seconds after all has healed in which the rest must come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of a seed. `broken` is empty when every promise held; `digest` names its history."""
+
+    seed: int
+    broken: list[str]
+    digest: str
+    counts: Counter[str]
+    calls: int
+    trace: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class History:
+    """A plan while it is played."""
+
+    plan: Plan
+    network: Network
+    judge: Judge
+    dice: Random
+    processes: dict[str, Process] = field(default_factory=dict)
+    everybody: list[Process] = field(default_factory=list)
+    sent: list[Sent] = field(default_factory=list)
+    unserved: list[tuple[int, int]] = field(default_factory=list)
+    """Server times between which no schedule could be served, and those over which the clock was set."""
+    _unserved_since: int | None = None
+    _unsent: int = 0
+
+    async def play(self) -> None:
+        self._make = functions_for(self.judge, self.plan.few, self.plan.kinds, self.plan.crons)
+        self._watch()
+        async with anyio.create_task_group() as tasks:
+            for member in self.plan.members:
+                tasks.start_soon(self._start, member, member.starts)
+            for ask in self.plan.asks:
+                tasks.start_soon(self._ask, ask, ask.at, False)
+                if ask.again >= 0 and ask.id:
+                    tasks.start_soon(self._ask, ask, ask.again, True)
+            for fault in self.plan.faults:
+                tasks.start_soon(self._fault, fault)
+            await anyio.sleep(ACTIVE)
+            await self._heal()
+            await self._come_to_rest()
+        verdict(self.judge, self.network, self.sent, self.unserved, self.plan)
+        await self._end()
+
+    async def _start(self, member: Member, after: float, dies_at_call: int | None = None) -> None:
+        await anyio.sleep(after)
+        generation = sum(p.name.startswith(member.name) for p in self.everybody)
+        process = Process(f"{member.name}.{generation}", self.network, self.dice, member.skew, member.drift)
+        process.dies_at_call = member.dies_at_call if dies_at_call is None else dies_at_call
+        process.on_death = lambda: self._died(member)
+        self.processes[member.name] = process
+        self.everybody.append(process)
+
+        def make(p: Process) -> Functions:
+            return self._make(p, member.ticks)
+
+        process.start(make, SETTINGS, Limits(), self.judge)
+        self._watch()
+
+    def _died(self, member: Member) -> None:
+        """Whoever dies is started again after a while, and then lives."""
+        self._watch()
+        self.network.loop.call_later(
+            self.dice.uniform(0, 15), lambda: self._later(member), context=self.network.context
+        )
+
+    def _later(self, member: Member) -> None:
+        self._restarts = [*getattr(self, "_restarts", []), self.network.loop.create_task(self._start(member, 0, 0))]
+
+    async def _ask(self, ask: Ask, at: float, second: bool) -> None:
+        """A producer: it asks until it hears that it was heard; without an id it asks once."""
+        await anyio.sleep(at)
+        producer = Process("producer", self.network, self.dice, 0.0, 0.0)
+        store = SimStore(self.network, producer)
+        bare = second and ask.foreign  # a bare client knows of no delays
+        due = self.network.now_ms + round(ask.delay * 1000) if ask.delay and not bare else 0
+        payload = EVENTS[ask.stream].from_wire({"words": list(ask.words), "lane": ask.lane, "notBefore": due})
+        self._unsent += 1
+        while True:
+            try:
+                if bare:
+                    await store.call("XADD", ask.stream, "*", "id", ask.id, "data", payload.to_json())
+                    break
+                published = await Publisher(store, "sim", wall=producer.wall).send(
+                    payload, id=ask.id or None, at_ms=due
+                )
+                self.sent.append(Sent(ask.stream, ask.id, published.entry or "", ask.words))
+                break
+            except BusError:
+                if not ask.id or second:
+                    break
+                await anyio.sleep(0.5)
+        self._unsent -= 1
+
+    async def _fault(self, fault: Fault) -> None:
+        await anyio.sleep(fault.at)
+        process = self.processes.get(fault.who)
+        match fault.kind:
+            case "kill":
+                if process and not process.dead:
+                    process.kill()
+            case "freeze":
+                if process and not process.dead:
+                    process.freeze()
+                    self._watch()
+                    await anyio.sleep(fault.much)
+                    process.thaw()
+            case "cut":
+                self.network.cut(fault.how)
+                self._watch()
+                await anyio.sleep(fault.much)
+                self.network.down = ""
+            case "jump":
+                before = self.network.now_ms
+                self.network.shift_us += round(fault.much * 1_000_000)
+                self.unserved.append((min(before, self.network.now_ms), max(before, self.network.now_ms)))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Note whether anybody can serve the schedules from now on."""
+        ticking = {m.name for m in self.plan.members if m.ticks}
+        served = not self.network.down and any(not p.stopped for name, p in self.processes.items() if name in ticking)
+        if not served and self._unserved_since is None:
+            self._unserved_since = self.network.now_ms
+        if served and self._unserved_since is not None:
+            self.unserved.append((self._unserved_since, self.network.now_ms))
+            self._unserved_since = None
+
+    async def _heal(self) -> None:
+        self.network.down = ""
+        self.network.weather = Weather(lost=0.0)
+        for process in self.everybody:
+            process.dies_at_call = 0
+            process.thaw()
+        self._watch()
+
+    async def _come_to_rest(self) -> None:
+        deadline = anyio.current_time() + PATIENCE
+        while anyio.current_time() < deadline:
+            await anyio.sleep(5.1)
+            if not self._unsent and not unrest(self.network):
+                return
+        self.judge.broken.append(f"it does not come to rest in {PATIENCE:.0f} s: {unrest(self.network)}")
+
+    async def _end(self) -> None:
+        for process in self.everybody:
+            process.stop()
+        for process in self.everybody:
+            if failed := await process.clear_away():
+                self.judge.broken.append(f"{process.name} failed: {failed}")
+
+
+def play(seed: int, server: FakedServer, *, trace: bool = False) -> Played:
+    """One history, from an empty store to its verdict."""
+    gc.disable()  # whatever it would end, it would end at another moment each time
+    server.begin()
+    plan = plan_of(seed)
+    dice = Random(f"chance {seed}")
+    loop = VirtualLoop(dice, latest=ACTIVE + PATIENCE + 300)
+    undo = patched(dice)
+    judge = Judge(lambda: network.now_ms, LEASE_MS, keep_trace=trace)
+    network = Network(server, loop, dice, plan.weather, judge)
+    try:
+        loop.run_until_complete(History(plan, network, judge, dice).play())
+    except Stalled as error:
+        judge.broken.append(f"stalled: {error}")
+    finally:
+        undo()
+        judge.broken += loop.errors
+        loop.close()
+        gc.enable()
+    return Played(seed, judge.broken, judge.digest(), judge.counts, network.calls, judge.trace)
+
+
+def play_many(seeds: range, *, trace: bool = False) -> list[Played]:
+    """Histories one after the other, on one server."""
+    gc.collect()
+    gc.freeze()
+    played = []
+    with FakedServer() as server:
+        for seed in seeds:
+            played.append(play(seed, server, trace=trace))
+            if seed % 20 == 0:
+                gc.collect()
+    return played
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seeds", type=int, default=1000)
+    options.add_argument("--first", type=int, default=0)
+    options.add_argument("--seed", type=int, help="play this one, and print its trace")
+    options.add_argument("--jobs", type=int, default=2)
+    said = options.parse_args()
+    if said.seed is not None:
+        (one,) = play_many(range(said.seed, said.seed + 1), trace=True)
+        print("\n".join([*one.trace, f"seed {one.seed}: {one.calls} calls, history {one.digest}", *one.broken]))
+        sys.exit(1 if one.broken else 0)
+    began = time.monotonic()
+    chunk = 25
+    parts = [
+        range(n, min(n + chunk, said.first + said.seeds)) for n in range(said.first, said.first + said.seeds, chunk)
+    ]
+    broken, counts, calls = 0, Counter[str](), 0
+    with ProcessPoolExecutor(said.jobs) as pool:
+        for part in pool.map(play_many, parts):
+            for one in part:
+                counts += one.counts
+                calls += one.calls
+                if one.broken:
+                    broken += 1
+                    print(f"seed {one.seed} (make simulate SEED={one.seed}):", *one.broken[:5], sep="\n  ", flush=True)
+    took = time.monotonic() - began
+    print(f"{said.seeds} histories, {calls:,} calls, {took:.1f} s, {said.seeds / took:.1f} a second; {broken} broken")
+    print(json.dumps(dict(sorted(counts.items()))))
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""The slow chores: heartbeats, trimming, mending, retiring, and the outboxes of the dead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from joelclaw_bus import Event, Functions, Limits, Step, event
+from tests.support.waiting import later
+from tests.sweep.crank import Crank
+from tests.sweep.faults import Fault, How, Point
+from tests.sweep.scenario import SETTINGS, Scenario
+from tests.sweep.scenarios.events import Done, Job
+
+
+class HouseKept(Scenario):
+    """Acknowledged events are trimmed, ended runs forgotten, silent consumers retired, dead heartbeats struck."""
+
+    sends = {"one": Job(name="rests"), "two": Job()}
+    ends = {("test/work", "completed"): 2}
+    events = {"test/job": 0}
+    settings = replace(SETTINGS, lease_ms=1)  # who is silent for 20 ms has gone
+    limits = Limits(events_ms=0, ended_ms=1)
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            if e.data.name == "rests":
+                await step.sleep("nap", 0.01)
+
+    async def prepare(self) -> None:
+        async with self.play.worker() as w:
+            await self.play.send(w, "one")
+            await self.play.send(w, "two")
+            await w.read()
+            await self.play.until_due()
+            await w.promote("test/job")
+            await w.read()
+        raw = self.play.raw
+        await raw.call("HSET", raw.keys.workers, "long-gone", json.dumps({"at": 1}))
+        await later(raw, 30)
+
+    async def drive(self, w: Crank) -> None:
+        await w.read()
+        await w.keep_house()
+
+    async def finished(self) -> list[str]:
+        raw, slot = self.play.raw, self.play.raw.keys.slot("test/job")
+        wrong = []
+        if await raw.call("HEXISTS", raw.keys.workers, "long-gone"):
+            wrong.append("the dead worker still has its heartbeat")
+        consumers = await raw.call("XINFO", "CONSUMERS", slot.stream, "test/work")
+        if len(consumers) > (3 if self.play.crashed else 1):
+            wrong.append(f"{len(consumers)} consumers are left")
+        if await raw.call("EXISTS", slot.ended):
+            wrong.append("the ended runs are still listed")
+        return wrong
+
+
+class PutBack(Scenario):
+    """Runs that lost what would wake them: one its due member, one its entry on the ready stream."""
+
+    sends = {"one": Job(), "two": Job()}
+    ends = {("test/work", "completed"): 2}
+    events = {"test/job": 2}
+    spoilt = True
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            await step.sleep("nap", 0.005)
+            await step.run("one", self.play.act, step.run_id, "one")
+
+    async def prepare(self) -> None:
+        raw, slot = self.play.raw, self.play.raw.keys.slot("test/job")
+        async with self.play.worker() as w:
+            for id in ("one", "two"):
+                await self.play.send(w, id)
+            await w.read()
+            await later(raw, 10)
+            await raw.call("ZREM", slot.due, "r:test/work:two")
+            await w.promote("test/job")
+        await raw.call("DEL", slot.ready("test/work"))
+
+    async def drive(self, w: Crank) -> None:
+        await w.keep_house()
+        await w.promote("test/job")
+        await w.read()
+
+
+class LeftInTheOutbox(Scenario):
+    """A worker died before it delivered what its run sends: whoever sweeps delivers it."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "completed"): 1}
+    events = {"test/job": 1, "test/done": 2}
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            await step.send_event("tell", Done())
+            await step.send_event("again", Done(name="b"))
+
+    async def prepare(self) -> None:
+        await self.play.dying(self.first, Fault(Point("publish", 2), How.AFTER))
+
+    async def first(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+        await w.deliver()
+
+    async def drive(self, w: Crank) -> None:
+        await w.sweep()

@@ -1,0 +1,193 @@
+"""Runs that fail, and events that can't be read: retries, dead letters, answers, replay, poison."""
+
+from __future__ import annotations
+
+from joelclaw_bus import Event, Functions, Limits, Reject, Step, StoreUnavailable, dead_letters, event
+from joelclaw_bus.inspect.dead import list_dead
+from tests.sweep.crank import Crank
+from tests.sweep.scenario import Scenario
+from tests.sweep.scenarios.events import AT_ONCE, Done, Job
+
+
+class Retried(Scenario):
+    """A run that fails once and succeeds then; what it had journaled stays done."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "completed"): 1}
+    events = {"test/job": 1}
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1, backoff=AT_ONCE)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            await step.run("one", self.play.act, step.run_id, "one")
+            if step.attempt == 0:
+                raise OSError("not yet")
+
+    async def drive(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+        await self.play.until_due()
+        await w.promote("test/job")
+        await w.read()
+
+
+class FailedForGood(Scenario):
+    """A final failure: its end, its dead letter and the two events that tell of it are one step."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "failed"): 1}
+    events = {"test/job": 1, "test/done": 2}
+    letters = {"test/job": 1}
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function(
+            "test/work", on=[event(Job)], retries=1, backoff=AT_ONCE, on_failure=lambda f: [Done(), Done(name="b")]
+        )
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            raise OSError("never")
+
+    async def drive(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+        await self.play.until_due()
+        await w.promote("test/job")
+        await w.read()
+        await w.deliver()
+
+
+class OutOfSteps(Scenario):
+    """A run that has reached its limit of steps when it wants to sleep: the park is refused, and it ends as failed."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "failed"): 1}
+    events = {"test/job": 1}
+    letters = {"test/job": 1}
+    limits = Limits(steps=1)
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            await step.run("one", self.play.act, step.run_id, "one")
+            await step.sleep("nap", 1)
+
+    async def drive(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+
+
+class Waiting(Scenario):
+    """A handler that met a store that is away: its run waits, and that is no attempt."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "completed"): 1}
+    events = {"test/job": 1}
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            began = self.play.act(step.run_id, "")
+            await step.run("one", self.play.act, step.run_id, "one")
+            if self.first in (0, began):
+                self.first = began
+                raise StoreUnavailable("elsewhere", "it is away")
+
+    first = 0
+
+    async def drive(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+        await self.play.until_due()
+        await w.promote("test/job")
+        await w.read()
+
+
+class Unreadable(Scenario):
+    """An event that does not validate, read by two functions: one letter, one answer."""
+
+    events = {"test/job": 1, "test/done": 1}
+    letters = {"test/job": 1}
+
+    def declare(self, functions: Functions) -> None:
+        functions.on_invalid["test/job"] = lambda data, error, event_id: [Done(name=event_id)]
+
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+
+        @functions.function("test/other", on=[event(Job)], retries=1)
+        async def other(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+
+    async def prepare(self) -> None:
+        await self.play.raw.call("XADD", self.play.raw.keys.slot("test/job").stream, "*", "data", "bad")
+
+    async def drive(self, w: Crank) -> None:
+        await w.read()
+        await w.deliver()
+
+
+class Replayed(Scenario):
+    """A dead letter that an operator puts back on its stream."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "failed"): 1, ("test/work", "completed"): 1}
+    events = {"test/job": 2}
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            if self.broken:
+                raise Reject("broken")
+
+    broken = True
+
+    async def prepare(self) -> None:
+        async with self.play.worker() as w:
+            await self.play.send(w, "one")
+            await w.read()
+        self.broken = False
+
+    async def drive(self, w: Crank) -> None:
+        with w.trying():
+            await self._replay(w)
+        await w.read()
+
+    async def _replay(self, w: Crank) -> None:
+        for letter in await list_dead(w.store, pattern="test/*"):
+            await dead_letters.replay(w.store, letter, b"{}")
+
+    async def resume(self, w: Crank) -> None:
+        """The operator, who saw no answer, looks again."""
+        await self._replay(w)
+
+
+class Poison(Scenario):
+    """An entry whose handler ended its worker too often: buried by whoever takes it over, without a handler."""
+
+    sends = {"one": Job()}
+    ends = {("test/work", "failed"): 1}
+    events = {"test/job": 1, "test/done": 1}
+    letters = {"test/job": 1}
+    limits = Limits(begins=1)
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1, on_failure=lambda f: [Done()])
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+            self.play.die()
+
+    async def prepare(self) -> None:
+        await self.play.dying(self._meet)
+        await self.play.dying(Crank.take_over)
+
+    async def _meet(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.read()
+
+    async def drive(self, w: Crank) -> None:
+        await w.take_over()
+        await w.deliver()

@@ -109,7 +109,9 @@ class Waiting:
             return first_entry_of(self.now_ms - look_back * 1000)
         if awaited.event == self.delivery.slot.name:
             return entry_after(self.entry)  # an event can't be what its own run waits for
-        return first_entry_of(int(self.entry.partition("-")[0]))
+        # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
+        # comes after our event may have an earlier id than it.
+        return first_entry_of(min(int(self.entry.partition("-")[0]), self.now_ms))
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
         ends_ms = at_ms or self.now_ms + delay_ms

@@ -11,11 +11,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits simulate lock clean
+.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability model mutants backup-faults
 .DEFAULT_GOAL := help
 
 help: ## What there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## The environment, in .venv
 $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
@@ -37,6 +37,21 @@ test: setup ## Pass the tests
 
 chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+failover: setup ## Kill the primary 50 times under load, at each durability level (KILLS=, ON=sentinel|cluster)
+	@$(BIN)/python -m tests.failover.drill --kills $(or $(KILLS),50) --on $(or $(ON),sentinel)
+
+durability: setup ## What the durability levels cost, as ratios
+	@$(BIN)/python -m bench.durability
+
+model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
+	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
+
+mutants: setup ## Take one safeguard away at a time: the tests must go red
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
+
+backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
+	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability model mutants backup-faults
+.PHONY: help setup demo up test check model mutants simulate chaos failover durability waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -61,6 +61,23 @@ check: setup ## ruff, mypy strict, import rules
 
 simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+faults-long: trim-million runs-million due-storm silence poison ## The long forms of the fault tests (a quarter of an hour)
+
+trim-million: setup ## Three groups, one stopped, a million events: nothing lost, memory by its lag
+	@$(BIN)/python -m tests.faults.by_hand trim
+
+runs-million: setup ## A million runs with short windows: memory stays flat
+	@$(BIN)/python -m tests.faults.by_hand runs
+
+due-storm: setup ## 200,000 events due at once: the worst ping, and how fresh work fares
+	@$(BIN)/python -m tests.faults.by_hand storm
+
+silence: setup ## A silent store at the default settings: seen how soon, at work again how soon
+	@$(BIN)/python -m tests.faults.by_hand silence
+
+poison: setup ## A poison that freezes its process: what the others get done
+	@$(BIN)/python -m tests.faults.by_hand poison
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

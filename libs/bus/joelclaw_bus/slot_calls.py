@@ -209,6 +209,11 @@ class SlotCalls:
         )
         return int(code), start.decode(), redo.decode()
 
+    async def last_entry(self, slot: Slot) -> str:
+        """The id of the newest entry that the event stream ever had, as the store knows it."""
+        info = await self.store.call("XINFO", "STREAM", slot.stream)
+        return str(dict(zip(info[::2], info[1::2], strict=True))[b"last-generated-id"].decode())
+
     async def takeover(
         self,
         slot: Slot,

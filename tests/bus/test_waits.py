@@ -415,3 +415,15 @@ async def test_sent_around_the_registration_every_answer_is_matched_once(one_sto
                     tasks.start_soon(trial, n)
         await seen.wait(RunEnded, runs)
     assert sorted(map(str, got)) == sorted(map(str, range(runs)))
+
+
+async def test_an_answer_counts_though_the_clock_was_set_back_before_it(store: Store) -> None:
+    """Our event's id lies ahead of the clock, and so of the ids on the stream where the answer comes."""
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        ahead = await store.time_ms() + 60_000
+        await store.call("XADD", store.keys.slot("test/asked").stream, f"{ahead}-0", "data", '{"question":"q"}')
+        await waiting(seen)
+        await Publisher(store).send(Answered(question_id="q", text="yes"))
+        await seen.wait(RunEnded)
+    assert got == ["yes"]

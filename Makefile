@@ -1,6 +1,7 @@
 # Needs only Python 3.11, pip, venv, make and git. `make demo` shows it, `make up` runs it, `make test` proves it.
 PYTHON ?= python3
 ARGS ?= -n 2
+SEEDS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
@@ -10,11 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos failover durability check waits lock clean
-.DEFAULT_GOAL := help
-
-help: ## What there is
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability model mutants backup-faults .DEFAULT_GOAL := help: ## What there is @grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## '{printf " make %-14s %s\n", $$1, $$2}' faults-long trim-million runs-million due-storm silence poison %-12s
 
 setup: $(STAMP) ## The environment, in .venv
 $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)
@@ -43,11 +40,40 @@ failover: setup ## Kill the primary 50 times under load, at each durability leve
 durability: setup ## What the durability levels cost, as ratios
 	@$(BIN)/python -m bench.durability
 
+model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
+	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
+
+mutants: setup ## Take one safeguard away at a time: the tests must go red
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
+
+backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
+	@$(BIN)/python -m tests.backup.faults $(FAULTS)
+
 check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+faults-long: trim-million runs-million due-storm silence poison ## The long forms of the fault tests (a quarter of an hour)
+
+trim-million: setup ## Three groups, one stopped, a million events: nothing lost, memory by its lag
+	@$(BIN)/python -m tests.faults.by_hand trim
+
+runs-million: setup ## A million runs with short windows: memory stays flat
+	@$(BIN)/python -m tests.faults.by_hand runs
+
+due-storm: setup ## 200,000 events due at once: the worst ping, and how fresh work fares
+	@$(BIN)/python -m tests.faults.by_hand storm
+
+silence: setup ## A silent store at the default settings: seen how soon, at work again how soon
+	@$(BIN)/python -m tests.faults.by_hand silence
+
+poison: setup ## A poison that freezes its process: what the others get done
+	@$(BIN)/python -m tests.faults.by_hand poison
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

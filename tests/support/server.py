@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -34,6 +35,7 @@ class Server:
         aof: bool = True,
         options: Sequence[str] = (),
         mark: bool = True,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
@@ -43,6 +45,7 @@ class Server:
         self.aof = aof
         self.options = options
         self.mark = mark
+        self.env = env
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -63,7 +66,9 @@ class Server:
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
             command += ["--cluster-port", str(self.cluster_port)]  # its default is 10,000 up, which may not exist
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        quiet, env = subprocess.DEVNULL, None if self.env is None else {**os.environ, **self.env}
+        # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False, env=env)
         with self.client() as client:
             deadline = time.monotonic() + 20
             while True:
@@ -90,6 +95,18 @@ class Server:
     def send(self, number: signal.Signals) -> None:
         assert self.process
         self.process.send_signal(number)
+
+    def disk(self, left: int | None) -> None:
+        """From now on its files may grow by so many bytes beyond the largest; None: as they like."""
+        assert self.process
+        sizes = [f.stat().st_size for f in self.aof_files()]
+        soft = resource.RLIM_INFINITY if left is None else max(sizes) + left
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def aof_files(self) -> list[Path]:
+        """The append-only file's parts, the one that is being written last."""
+        parts = (self.directory / "appendonlydir").glob("*.aof")
+        return sorted(parts, key=lambda f: (".incr." in f.name, f.stat().st_mtime))
 
     def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self.process:

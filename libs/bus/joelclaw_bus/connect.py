@@ -22,6 +22,7 @@ from joelclaw_bus.errors import AddressInvalid
 from joelclaw_bus.sentinel import blocking_sentinel_pool, sentinel_pool
 
 _options_of: Any = redis.connection.parse_url  # it has no types
+OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs")
 LONGEST_LOOK_UP = 1.0
 """Seconds that one sentinel may take: the others are asked after it."""
 
@@ -42,6 +43,9 @@ def async_client(address: Address, place: Place | None, *, deadline: float, conn
             pool = sentinel_pool(address.places, address.service, _to_ask(address, deadline), address.tls, options)
         else:
             pool = redis.asyncio.BlockingConnectionPool.from_url(address.url(place), **options)
+            pool.make_connection()  # an option that doesn't exist is refused now, not at the first call
+    except TypeError:  # its name is not told: it may be the end of a password with a raw ?
+        raise AddressInvalid(f"has an option that doesn't exist; there are {', '.join(OPTIONS)}") from None
     except ValueError as error:
         raise AddressInvalid(f"is not a usable address: {error}") from error
     client = redis.asyncio.Redis.from_pool(pool)

@@ -8,6 +8,9 @@
 | was begun too often without an end                   | admitted with a `fault`                                 |
 | is of a resting run that the model now refuses       | admitted with a `fault`                                 |
 | else                                                 | admitted, fenced where it needs a fence now             |
+
+Its calls are shielded: what acknowledges an entry makes a renewal on its way find it gone, and cancel us before the
+answer is here. The deed would be done and never told.
 """
 
 from __future__ import annotations
@@ -16,6 +19,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import anyio
 
 from joelclaw_bus import intake
 from joelclaw_bus.clock import ServerClock
@@ -87,7 +92,8 @@ class Door:
         except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
             fault = f"its when= filter failed: {line_of(error)}"
         if not wanted and not incoming.again and not explicit_id:
-            await self.calls.finish(d, status="skipped")
+            with anyio.CancelScope(shield=True):
+                await self.calls.finish(d, status="skipped")
             return None
         if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
@@ -113,7 +119,8 @@ class Door:
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
     ) -> tuple[Begun, str] | None:
         """The begin and what speaks against running it; None when it must not run."""
-        answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
+        with anyio.CancelScope(shield=True):
+            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
         match answer:
             case Begun():
                 return answer, ""
@@ -142,7 +149,8 @@ class Door:
         except Exception as error:  # the service's code again: the letter is buried all the same
             items = []
             letter += ["answer", line_of(error)]
-        first = await self.calls.bury(d, letter, items)
+        with anyio.CancelScope(shield=True):
+            first = await self.calls.bury(d, letter, items)
         if isinstance(first, Refused):
             self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
             return

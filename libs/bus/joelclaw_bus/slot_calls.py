@@ -209,6 +209,11 @@ class SlotCalls:
         )
         return int(code), start.decode(), redo.decode()
 
+    async def last_entry(self, slot: Slot) -> str:
+        """The id of the newest entry that the event stream ever had, as the store knows it."""
+        info = await self.store.call("XINFO", "STREAM", slot.stream)
+        return str(dict(zip(info[::2], info[1::2], strict=True))[b"last-generated-id"].decode())
+
     async def takeover(
         self,
         slot: Slot,
@@ -225,7 +230,7 @@ class SlotCalls:
         answer = await self.store.run(
             _script("takeover"),
             [stream, slot.claimer(function)],
-            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2],
         )
         match answer[0]:
             case 1:

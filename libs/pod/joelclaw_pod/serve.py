@@ -119,7 +119,8 @@ async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_e
                 group.start_soon(watch.run)
                 group.start_soon(evidence.run)
                 with work:
-                    await wait_for_store(store, gate, observer)
+                    for warning in await wait_for_store(store, gate, observer):
+                        evidence.emit("warn", "store", "store.unfit", True, error=warning)
                     gate.opened(worker)
                     group.start_soon(write_ready_file, settings.ready_file, gate, settings.service, http)
                     about: dict[str, object] = {"pid": os.getpid(), "http": http, "config": config.hash}

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from joelclaw_bus.local_port import HOST, ask
+from joelclaw_cli.up.feed import Feed
 from joelclaw_cli.up.ready import ReadyFile
 from joelclaw_cli.up.restarts import Restart, next_restart
+from joelclaw_cli.up.suite import Plan, Suite
 
 WELL_BEHAVED = """
 import json, os, signal, sys, time

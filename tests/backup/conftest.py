@@ -63,8 +63,11 @@ def nas(tmp_path: Path) -> Path:
 
 def settings_of(server: Server | str, root: Path, **more: Any) -> BackupSettings:
     url = server if isinstance(server, str) else server.url
-    staging = Destination("directory", root.parent / "state" / "backup-staging", ours=True)
-    return BackupSettings(parse_address(url), Destination("directory", root), staging, **more)
+    state = root.parent / "state"
+    staging = Destination("directory", state / "backup-staging", ours=True)
+    return BackupSettings(
+        parse_address(url), Destination("directory", root), staging, state / "backup-checks" / "redis", **more
+    )
 
 
 async def back_up(backup: RedisBackup, run: str = "system/backup.redis:1", at_ms: int = 1_795_000_000_000) -> Any:

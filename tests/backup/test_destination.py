@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from joelclaw_backup.destination import SENTINEL, Destination, check_destination
+from joelclaw_backup.destination import SENTINEL, Destination, checking
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.settings import destination_of
 from joelclaw_contracts import load_config
 from joelclaw_healing.mounts import is_mount_point, mount_points
 from joelclaw_pod import SettingsError
+from tests.support.errands import finished
 
+RESERVE = 256 * 1024 * 1024
 TABLE = (
     "23 28 0:21 / /proc rw,nosuid - proc proc rw\n"
     "40 28 0:35 / /mnt/my\\040nas rw - nfs4 host:/x rw\n"
@@ -26,7 +28,7 @@ TABLE = (
 
 def refusal(destination: Destination) -> BackupFailed:
     with pytest.raises(BackupFailed) as caught:
-        check_destination(destination)
+        finished(checking(destination))
     return caught.value
 
 
@@ -57,7 +59,8 @@ def test_a_root_that_is_no_directory_is_refused(tmp_path, kind):
 @pytest.fixture
 def mounted(nas: Path) -> Iterator[Path]:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(nas)], capture_output=True).returncode:
-        pytest.skip("this user can't mount a tmpfs")
+        missing = "this user can't mount a tmpfs"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     yield nas
     subprocess.run(["umount", "-l", str(nas)], check=True)
 
@@ -67,7 +70,7 @@ def test_a_mounted_destination_needs_its_sentinel_too(mounted):
     assert failed.failure_class == "not-mounted"
     assert SENTINEL in str(failed)
     (mounted / SENTINEL).touch()
-    check_destination(Destination("mount", mounted))
+    assert finished(checking(Destination("mount", mounted)))["free"] > 0
 
 
 def destination(tmp_path: Path, document: dict[str, object], **environ: str) -> Destination:
@@ -79,12 +82,12 @@ def destination(tmp_path: Path, document: dict[str, object], **environ: str) -> 
 
 def test_a_strangers_laptop_keeps_its_copies_on_the_same_disk_and_says_so(tmp_path):
     chosen = destination(tmp_path, {})
-    assert chosen == Destination("directory", tmp_path / "state", "hdd", "same disk", ours=True)
+    assert chosen == Destination("directory", tmp_path / "state", "hdd", "same disk", ours=True, reserve=RESERVE)
 
 
 def test_a_configured_nas_is_a_mount(tmp_path):
     assert destination(tmp_path, {"backupTransport": {}}) == Destination(
-        "mount", Path("/Volumes/three-body"), "hdd", "NAS"
+        "mount", Path("/Volumes/three-body"), "hdd", "NAS", reserve=RESERVE
     )
     nvme = {"backup": {"destination": {"tier": "nvme"}}}
     assert destination(tmp_path, nvme, NAS_NVME_ROOT="/mnt/fast").root == Path("/mnt/fast")

@@ -1,52 +1,11 @@
-"""Blocking work in threads: it can be waited for, interrupted, and given up."""
+"""Files are flushed as they are written, and only plain ones are read."""
 
 from __future__ import annotations
 
-import threading
-
-import anyio
 import pytest
 
 from joelclaw_backup import files
-from joelclaw_backup.files import HashingFile, copying, open_directory, patiently, read_small
-
-pytestmark = pytest.mark.anyio
-
-
-async def test_a_share_that_hangs_is_given_up(monkeypatch):
-    monkeypatch.setattr(files, "STALL", 0.2)
-    release, closed = threading.Event(), threading.Event()
-
-    def hanging():
-        try:
-            release.wait(20)
-            yield
-        finally:
-            closed.set()
-
-    with pytest.raises(TimeoutError):
-        await patiently(hanging())
-    assert not closed.is_set()
-    release.set()
-    assert await anyio.to_thread.run_sync(closed.wait, 20)
-
-
-async def test_a_cancelled_run_waits_for_no_more_than_a_slice():
-    closed, slices = threading.Event(), 0
-
-    def endless():
-        nonlocal slices
-        try:
-            while True:
-                slices += 1
-                yield
-        finally:
-            closed.set()
-
-    with anyio.move_on_after(0.1):
-        await patiently(endless())
-    assert await anyio.to_thread.run_sync(closed.wait, 20)
-    assert slices > 1
+from joelclaw_backup.files import HashingFile, copying, open_directory, read_small
 
 
 def test_a_copy_is_flushed_on_the_way_and_at_its_end(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.retention import Rule
 from tests.backup.conftest import AT_ONCE, back_up, settings_of
 from tests.support.server import MARK, Server
 
@@ -34,7 +35,10 @@ async def test_a_verified_set_is_left_under_its_name_and_nothing_else(any_source
     )  # fmt: skip
     assert os.readlink(nas / "backups" / "redis" / "latest") == id
     assert json.loads((nas / "backups" / "redis" / id / "manifest.json").read_text()) == taken["manifest"]
-    assert proven["verified"]["restored"] == {"0": 2, "7": 1}
+    held = proven["verified"]["restored"]
+    assert held["databases"] == {"0": 2, "7": 1}
+    assert held == taken["manifest"]["witness"]
+    assert len(held["digest"]) == 40
     assert below(nas.parent / "state" / "backup-staging" / "backups" / "redis") == []
 
 
@@ -60,7 +64,9 @@ async def test_an_empty_source_is_legal(any_source, nas):
         client.delete(MARK)
         taken, proven, _ = await back_up(RedisBackup(settings_of(any_source, nas)))
         client.set(MARK, 1)
-    assert (taken["manifest"]["dump"]["keys"], proven["verified"]["restored"]) == (0, {})
+    held = proven["verified"]["restored"]
+    assert (taken["manifest"]["dump"]["keys"], held["databases"], int(held["digest"], 16)) == (0, {}, 0)
+    assert held == taken["manifest"]["witness"]
 
 
 async def test_keys_that_expire_on_the_way_are_no_difference(any_source, nas):
@@ -72,14 +78,14 @@ async def test_keys_that_expire_on_the_way_are_no_difference(any_source, nas):
         taken = await backup.take("r", 0, "", 1)
         assert taken["manifest"]["dump"]["expires"] == 20
         for n in range(20):
-            client.set(f"soon-{n}", 1, px=1_000)
+            client.set(f"soon-{n}", 1, px=3_000)
         taken = await backup.take("r", 1, "", 1)
         while client.exists("soon-19"):  # noqa: ASYNC110  the server's clock sets no event
             await anyio.sleep(0.05)
     copied = await backup.copy(taken)
     proven = await backup.verify(taken, copied)
-    verified = proven["verified"]
-    assert (sum(verified["restored"].values()), verified["expired"]) == (22, 20)
+    held = proven["verified"]["restored"]
+    assert (held["databases"], held["expires"]) == ({"0": 42}, {"0": 40}), "also those that are over by now"
     assert taken["manifest"]["dump"]["keys"] == 42
 
 
@@ -123,7 +129,7 @@ async def test_what_a_crash_left_of_the_proof_is_written_anew(source, nas):
 
 
 async def test_old_verified_sets_go_and_what_is_not_verified_is_left(source, nas):
-    backup = RedisBackup(settings_of(source, nas, keep=2))
+    backup = RedisBackup(settings_of(source, nas, rule=Rule(2)))
     stranger = nas / "backups/redis/20200101T000000Z-aaaaaaaaaaaa"
     stranger.mkdir(parents=True)
     (stranger / "dump.rdb").write_bytes(b"x")

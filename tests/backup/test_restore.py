@@ -13,7 +13,8 @@ import pytest
 
 from joelclaw_backup import leash
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.restore import Tools, count, restore, tools_for
+from joelclaw_backup.restore import count, restore
+from joelclaw_backup.throwaway import Tools, tools_for
 from tests.backup.test_rdb import dump_of, filled
 
 pytestmark = pytest.mark.anyio
@@ -29,9 +30,9 @@ async def dump(source, tmp_path) -> Path:
 
 async def test_the_checker_and_the_server_count_the_same(dump):
     counts = await count(dump, TOOLS, 20)
-    restored, server, _ = await restore(dump, TOOLS, 20)
+    restored, _ = await restore(dump, TOOLS, 20)
     assert counts.keys == restored.keys == 4
-    assert server.startswith("valkey 9.")
+    assert restored.by.startswith("valkey 9.")
 
 
 async def test_a_broken_dump_is_refused_by_both(dump):

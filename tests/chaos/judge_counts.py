@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.chaos.figures import Figure, at_least
 from tests.chaos.plan import Sizes
-from tests.chaos.story import Story
+from tests.chaos.story import Line, Story
 
 SHARE = 0.25
 """Of the begins, for each of two builds."""
@@ -25,9 +25,15 @@ def figures(story: Story, sizes: Sizes) -> list[Figure]:
         at_least("store kills", len(story.of("store killed")), sizes.store_kills),
         at_least("cuts of all of a process's connections", hit(story, "cut"), sizes.cuts),
         at_least("black holes of all of a worker's connections", hit(story, "hole"), sizes.holes),
+        at_least("writes that the dead tried and were refused", len(stale(story)), sizes.stale_writes),
         at_least("share of the rarer build", round(min(newer, 1 - newer), 2), SHARE),
         at_least("share of the worker whose clock is ten minutes off", round(off, 2), CLOCK_SHARE),
     ]
+
+
+def stale(story: Story) -> list[Line]:
+    """Without them, that no zombie's write was accepted would prove nothing."""
+    return [line for line in story.of("refused") if line["op"] != "begin"]
 
 
 def hit(story: Story, what: str) -> int:

@@ -70,6 +70,11 @@ def a_stop_was_shorter_than_the_lease(tale: Tale) -> None:
     tale.one(**{"is": "wake"})["t"] = 18.0
 
 
+@sin("writes that the dead tried and were refused")
+def no_zombie_ever_tried_to_write(tale: Tale) -> None:
+    tale.drop(**{"is": "refused"})
+
+
 @sin("store kills")
 def the_store_was_never_killed(tale: Tale) -> None:
     tale.drop(**{"is": "store killed"})

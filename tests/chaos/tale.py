@@ -21,6 +21,7 @@ SIZES = Sizes(
     schedules=2,
     tick_seconds=2,
     judged_takeovers=2,
+    stale_writes=1,
 )
 JOBS = "chaos/job"
 STEPS = ("one", "two", "three")
@@ -102,6 +103,7 @@ def healthy() -> Tale:
     tale.orphan(9.5, ("b1", "b2"), "2-0", "plain-2", after=3.1)
     tale.orphan(9.6, ("c1", "c2"), "3-0", "plain-3", after=3.2)
     tale.tell(10.0, 1, "kill", seat=0, victim=100)
+    tale.tell(13.5, 100, "refused", op="step", run=f"{WORK}:plain-2", claim="b1", why="lease")
     tale.whole(15.0, 102, "d1", "4-0", "sends-4")
     tale.tell(16.0, 1, "stop", seat=2, victim=102)
     tale.tell(19.6, 1, "wake", seat=2, victim=102)

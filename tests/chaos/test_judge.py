@@ -70,6 +70,31 @@ def test_while_nobody_is_there_nobody_is_late() -> None:
     assert missed(tale) == []
 
 
+def test_while_all_are_cut_off_and_say_so_nobody_is_late() -> None:
+    tale = healthy()
+    sins_recovery.a_takeover_is_late(tale)
+    for pid in (101, 102):
+        tale.tell(10.1, pid, "fact", fact="StoreTrouble", f_where="x", f_doing="y", f_error="z")
+        tale.tell(11.5, pid, "fact", fact="StoreBack", f_where="x", f_after_seconds=1.4)
+    assert missed(tale) == []
+
+
+def test_one_who_is_cut_off_excuses_nobody_else() -> None:
+    tale = healthy()
+    sins_recovery.a_takeover_is_late(tale)
+    tale.tell(9.0, 102, "fact", fact="StoreTrouble", f_where="x", f_doing="y", f_error="z")
+    tale.tell(14.8, 102, "fact", fact="StoreBack", f_where="x", f_after_seconds=5.8)
+    assert "the dead's work in other hands, worst calm wait" in missed(tale)
+
+
+def test_while_the_store_is_away_nobody_is_late() -> None:
+    tale = healthy()
+    sins_recovery.a_takeover_is_late(tale)
+    tale.tell(10.1, 1, "store killed")
+    tale.tell(11.5, 1, "store back")
+    assert missed(tale) == []
+
+
 def test_a_write_that_the_next_begin_found_is_no_zombie_s_though_its_line_came_later() -> None:
     tale = healthy()
     tale.step(13.15, 100, "b1", f"{WORK}:plain-2", "rest")

@@ -30,7 +30,7 @@ def suite(cli: Cli, one_server: Server, tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_backup_is_made_listed_and_proven_and_damage_is_named(cli: Cli, suite: Path) -> None:
     made = cli("backup", "run", "redis", "--wait")
     result = made.result
-    assert (result["verified"], result["keys"]) == (True, result["restored"] + result["expired"])
+    assert (result["verified"], result["keys"]) == (True, result["restored"])
     assert [line for line in made.err.splitlines() if line.startswith("…")][-1] == "… published"
     (listed,) = cli("backup", "list").result["artefacts"]
     assert (listed["id"], listed["sha256"], listed["bytes"]) == (result["id"], result["sha256"], result["bytes"])
@@ -43,9 +43,16 @@ def test_a_backup_is_made_listed_and_proven_and_damage_is_named(cli: Cli, suite:
     raw = bytearray(dump.read_bytes())
     raw[len(raw) // 2] ^= 1
     dump.write_bytes(raw)
+    drilled = cli("backup", "drill", result["id"])
+    assert (drilled.code, drilled.error) == (1, "drill_failed")
+    assert "hash-differs" in drilled.out
     damaged = cli("backup", "verify", result["id"])
     assert (damaged.code, damaged.error) == (1, "backup_damaged")
     assert "dump.rdb" in damaged.err
+    assert cli("backup", "list").result["artefacts"][0]["standing"] == "damaged"
+    assert "damaged" in cli("backup", "list", people=True).out
+    refused = cli("backup", "restore", result["id"], "--into", str(suite / "there"))
+    assert (refused.code, refused.error) == (1, "backup_not_verified")
 
 
 def test_people_see_path_size_hash_keys_and_the_proof(cli: Cli, suite: Path) -> None:
@@ -76,3 +83,66 @@ def test_a_failed_backup_exits_1_and_says_why(cli: Cli, suite: Path) -> None:
     said = cli("backup", "run", "redis", "--wait")
     assert (said.code, said.error) == (1, "backup_failed")
     assert "joelclaw heal list" in said.err
+
+
+def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suite: Path, tmp_path: Path) -> None:
+    made = cli("backup", "run", "redis", "--wait").result
+    drilled = cli("backup", "drill", "--latest", "redis").result
+    assert (drilled["id"], drilled["verdict"]) == (made["id"], "verified")
+    assert drilled["restored"] == drilled["expected"]
+    people = cli("backup", "drill", made["id"], people=True)
+    assert (people.code, "is what the source held" in people.out) == (0, True)
+
+    shown = cli("backup", "show", "latest").result
+    assert (shown["id"], shown["manifest"]["id"], shown["checks"]["drill"]["verdict"]) == (
+        made["id"],
+        made["id"],
+        "verified",
+    )
+    assert "read again" in cli("backup", "show", made["id"], people=True).out
+
+    there = tmp_path / "there"
+    restored = cli("backup", "restore", "latest", "--into", str(there)).result
+    assert (restored["sentBytes"], restored["bytes"]) == (made["bytes"], made["bytes"])
+    assert (there / "dump.rdb").read_bytes() == (Path(made["path"]) / "dump.rdb").read_bytes()
+    assert cli("backup", "restore", "latest", "--into", str(there)).result["sentBytes"] == 0, "it is there already"
+
+    status = cli("nas", "status").result
+    assert (status["state"], status["verified"], status["newest"]) == ("ok", 1, made["id"])
+    assert status["freeBytes"] > status["reserveBytes"] > 0
+    assert "free" in cli("nas", "status", people=True).out
+
+
+def test_a_place_that_is_not_empty_is_refused_unless_forced(cli: Cli, suite: Path, tmp_path: Path) -> None:
+    cli("backup", "run", "redis", "--wait")
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "mine").write_text("precious")
+    refused = cli("backup", "restore", "latest", "--into", str(there))
+    assert refused.code == 1
+    assert "not empty" in refused.err
+    assert [p.name for p in there.iterdir()] == ["mine"]
+    (there / "dump.rdb").write_text("another server's")
+    assert cli("backup", "restore", "latest", "--into", str(there), "--force").code == 0
+    assert (there / "dump.rdb").read_bytes().startswith(b"REDIS")
+    assert (there / "mine").read_text() == "precious"
+
+
+def test_a_place_that_cannot_be_used_exits_1(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NAS_HDD_ROOT", str(tmp_path / "not mounted"))
+    said = cli("nas", "status")
+    assert (said.code, said.error) == (1, "destination_unusable")
+
+
+def test_pruning_says_what_it_would_do_and_asks(cli: Cli, suite: Path, tmp_path: Path) -> None:
+    cli("backup", "run", "redis", "--wait")
+    told = cli("backup", "prune", "--dry-run").result
+    assert (told["dryRun"], told["pruned"], len(told["kept"])) == (True, [], 1)
+    assert "stays" in cli("backup", "prune", "--dry-run", people=True).out
+    assert cli("backup", "prune", "--yes").result["freedBytes"] == 0
+
+
+def test_a_drill_wants_one_copy(cli: Cli) -> None:
+    for words in ((), ("x", "--latest", "redis")):
+        assert cli("backup", "drill", *words).code == 2

@@ -107,6 +107,19 @@ async def test_work_that_nobody_will_do_is_found_each_with_what_to_do(cli: Cli, 
     assert all(c["todo"] for c in checks if c["state"] in ("finding", "not known"))
 
 
+async def test_a_strangers_group_that_is_read_is_well_and_one_that_lags_far_is_found(cli: Cli, work: OpenWork) -> None:
+    stream, long_ago = work.store.keys.slot("test/other").stream, await work.store.time_ms() - 5 * 86_400_000
+    await work.store.call("XADD", stream, f"{long_ago}-0", "data", "{}")
+    await work.store.call("XGROUP", "CREATE", stream, "their-group", "0")
+    read = ("XREADGROUP", "GROUP", "their-group", "they", "COUNT", 1, "STREAMS", stream, ">")
+    await work.store.call(*read)
+    _, checks = await examined(cli)
+    assert not has(of(checks, "finding"), "nobody reads it for their-group")
+    assert has(
+        of(checks, "finding"), "test/other: their-group lags far: 0 unread, 1 pending; it blocks trimming since 2 d"
+    )
+
+
 async def test_mixed_rollouts_and_unreadable_heartbeats_are_told(cli: Cli, work: OpenWork) -> None:
     now = await work.store.time_ms()
     for worker, form in (("a", 1), ("b", 2)):

@@ -236,3 +236,38 @@ async def test_a_waiting_run_says_for_what_with_which_match_until_when(cli: Cli,
     assert cause == "waits"
     assert line.startswith("it waits in step 'answer' for test/answered with order=o-7 until 2")
     assert todo == "send it (joelclaw bus send test/answered), or let the time-out end it"
+
+
+async def test_a_run_behind_an_exclusive_one_names_it(cli: Cli, store: Store) -> None:
+    functions = Functions()
+
+    @functions.function(ONLY, on=[event(Asked)], retries=1, exclusive=1)
+    async def only(e: Event[Asked], step: Step) -> None:
+        await step.sleep("rest", 3600)
+
+    async with working(store, functions) as seen:
+        await Publisher(store).send(Asked(n=1), id="first")
+        await seen.wait(RunParked)
+        await Publisher(store).send(Asked(n=2), id="second")
+        await seen.wait(RunParked, where=lambda f: f.state == "held")
+        cause, line, todo = await why(cli, f"{ONLY}:second")
+    assert cause == "limit"
+    assert line.startswith(f"the limit of 1 at once of {ONLY} is reached: held by {ONLY}:first; 0 wait before it")
+    assert todo.endswith(f"joelclaw bus explain {ONLY}:first")
+
+
+async def test_a_poisoned_run_names_its_dead_letter(cli: Cli, work: OpenWork) -> None:
+    error = "poisoned: 5 begins without an end; its handler ends its worker"
+    record, run = work.record("over"), work.runs["over"]
+    await work.store.call("HSET", record, "status", "failed", "error", error)
+    letter = (await work.store.call("XADD", work.slot.dead, "*", "kind", "run", "run", run)).decode()
+    cause, line, todo = await why(cli, run)
+    assert (cause, line.endswith(f"{error}; dead letter {letter}")) == ("poisoned", True)
+    assert todo == f"mend the cause, then joelclaw bus dead replay {letter} (or drop {letter})"
+
+
+async def test_a_cancelled_run_says_why(cli: Cli, work: OpenWork) -> None:
+    await work.run_calls.cancel(work.slot, work.runs["rests"], "ada: not wanted any more")
+    cause, line, _ = await why(cli, work.runs["rests"])
+    assert (cause, line.startswith("it has ended: cancelled, ")) == ("ended", True)
+    assert line.endswith(": ada: not wanted any more")

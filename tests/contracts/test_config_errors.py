@@ -41,7 +41,7 @@ def refusal(load, document=None, **environ):
         ),
         ({"selfhealing": {}}, "selfhealing", "did you mean selfHealing?"),
         ({"sleepMinMs": 3}, "sleepMinMs", "did you mean selfHealing.router.sleepMinMs?"),
-        ({"backup": {"redis": {"url": None, "colour": 1}}}, "backup.redis.colour", "known here: url"),
+        ({"backup": {"redis": {"url": None, "colour": 1}}}, "backup.redis.colour", "known here: url, witness"),
         ({"runtime": {"comand": []}}, "runtime.comand", "did you mean runtime.command?"),
         (
             {"selfHealing": {"router": {"max_retries": 3}}},
@@ -136,6 +136,16 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file,
             {"backup": {"destination": {"keep": 0}}},
             "backup.destination.keep",
             "is 0; expected an integer from 1 to 10000",
+        ),
+        (
+            {"backup": {"destination": {"keepAtLeast": 0}}},
+            "backup.destination.keepAtLeast",
+            "is 0; expected an integer from 1 to 10000",
+        ),
+        (
+            {"backup": {"destination": {"keepDaily": -1}}},
+            "backup.destination.keepDaily",
+            "is -1; expected an integer from 0 to 10000",
         ),
         (
             {"backup": {"destination": {"path": "here"}}},

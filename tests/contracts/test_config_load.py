@@ -61,7 +61,18 @@ def test_without_file_and_variables_the_defaults_hold(load):
     assert (budgets.acts_per_hour, budgets.acts_per_day, budgets.group_share) == (3, 7, 0.3)
     assert (config.health.confirmations, config.health.closings) == (3, 2)
     assert config.backup.redis.url is None
-    assert config.backup.destination.model_dump() == {"kind": None, "path": None, "tier": "hdd", "keep": 7}
+    assert config.backup.destination.model_dump() == {
+        "kind": None,
+        "path": None,
+        "tier": "hdd",
+        "keep": 7,
+        "keep_daily": 7,
+        "keep_weekly": 4,
+        "keep_monthly": 6,
+        "keep_at_least": 3,
+        "reserve_mb": 256,
+    }
+    assert config.backup.redis.witness
     assert config.models.allowed[0] == "anthropic/claude-opus-4-6"
     assert len(config.models.allowed) == 7
     assert config.schedules["system/backup.redis"] == "TZ=America/Los_Angeles 30 3 * * *"
@@ -207,7 +218,7 @@ def test_the_remaining_sections_are_read(load):
             "health": {"confirmations": 1, "closings": 1, "recheckMs": 0, "retired": ["old-service"]},
             "backup": {
                 "redis": {"url": "rediss://u:p@host:6380/1"},
-                "destination": {"kind": "mount", "path": "/mnt/nas/", "tier": "nvme", "keep": 3},
+                "destination": {"kind": "mount", "path": "/mnt/nas/", "tier": "nvme", "keep": 3, "reserveMb": 9},
             },
             "runtime": {"command": ["worker", "--port", "80"], "url": "http://localhost/", "stateFile": "/run/w.json"},
         }
@@ -229,7 +240,9 @@ def test_the_remaining_sections_are_read(load):
     assert (config.health.confirmations, config.health.closings) == (1, 1)
     assert (config.health.recheck_ms, config.health.retired) == (0, ("old-service",))
     assert config.backup.redis.url == "rediss://u:p@host:6380/1"
-    assert config.backup.destination.model_dump() == {"kind": "mount", "path": "/mnt/nas", "tier": "nvme", "keep": 3}
+    destination = config.backup.destination
+    assert (destination.kind, destination.path, destination.tier) == ("mount", "/mnt/nas", "nvme")
+    assert (destination.keep, destination.keep_daily, destination.reserve_mb) == (3, 7, 9)
 
 
 @pytest.mark.parametrize(

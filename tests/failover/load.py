@@ -20,12 +20,12 @@ import anyio
 
 from joelclaw_bus import Publisher, Store, StoreRefused, StoreSettings, StoreUnavailable, open_store
 from joelclaw_bus.durability import Durability
-from joelclaw_bus.keys import run_id
+from joelclaw_bus.run_names import run_id
 from tests.support.processes import Line, Workers
 from tests.support.worker_process import Done, Job
 
 SENDERS = 4
-PAUSE = 0.02
+PAUSE = 0.05
 DRAIN = 90.0
 
 
@@ -57,13 +57,13 @@ class Account:
 class Load:
     """Senders here, workers as processes; `ledger` holds what each of them was told."""
 
-    def __init__(self, url: str, directory: Path, level: str, workers: int = 2) -> None:
+    def __init__(self, url: str, directory: Path, level: str, workers: int = 2, pause: float = PAUSE) -> None:
         self.url, self.level = url, level
         self.ledger = directory / "ledger"
         self.workers = Workers(url, self.ledger, lease_ms=2_000, durability=level)
         self.sent: list[tuple[float, str]] = []
         self.repeated = 0
-        self._count = workers
+        self._count, self._pause = workers, pause
         self._stop = False
 
     async def run(self, trouble: Callable[[], None], kills: int) -> Account:
@@ -102,7 +102,7 @@ class Load:
                     await anyio.sleep(0.05)
             self.sent.append((time.monotonic(), name))
             number += 1
-            await anyio.sleep(PAUSE)
+            await anyio.sleep(self._pause)
 
     async def _progress(self) -> None:
         """Until sends are acknowledged and runs end again: workers resumed without anybody's help."""

@@ -36,6 +36,7 @@ def doing() -> Functions:
     return functions
 
 
+@pytest.mark.parametrize("binary", ["valkey", "redis"], indirect=True)
 async def test_events_steps_sleeps_permits_and_what_they_send_work_across_shards(shards: Shards) -> None:
     """The names lie in different shards: the outbox carries events and permits from node to node."""
     names = ["test/job", "{fn/test/work}:x", "test/done", "{bus}:slots"]

@@ -32,14 +32,18 @@ async def at(url: str, level: str, **more: int) -> AsyncIterator[Store]:
         yield store
 
 
+@pytest.mark.parametrize("binary", ["valkey", "redis"], indirect=True)
 @pytest.mark.parametrize("level", list(Durability))
 async def test_every_level_acknowledges_on_healthy_servers(sentinels: Sentinels, level: str) -> None:
+    with sentinels.primary().client() as client:
+        client.config_set("appendfsync", "always")
     async with at(sentinels.url, level) as store:
         sent = await Publisher(store).send(Ping(n=1), id="one")
         assert sent.duplicate is False
         assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
 
 
+@pytest.mark.parametrize("binary", ["valkey", "redis"], indirect=True)
 async def test_a_write_that_a_replica_has_not_is_not_acknowledged_and_its_repeat_neither(sentinels: Sentinels) -> None:
     """The repeat finds everything done and writes nothing: a bare WAIT would call that confirmed on Valkey."""
     replica = sentinels.replicas()[0]
@@ -92,39 +96,34 @@ async def _acknowledged(publisher: Publisher) -> None:
                 return
 
 
-async def test_local_is_refused_at_the_start_where_the_server_cannot_give_it(
-    redis_server: Server, one_server: Server
+@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
+async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each_write(
+    request: pytest.FixtureRequest, name: str
 ) -> None:
-    with redis_server.client() as client:
+    """Valkey too, which has WAITAOF: at everysec it answers before the sync."""
+    server: Server = request.getfixturevalue(name)
+    server.empty()
+    with server.client() as client:
         client.config_set("appendfsync", "everysec")
         try:
-            async with at(redis_server.url, "local") as store:
-                with pytest.raises(StoreUnfit, match=r"needs WAITAOF .* or appendfsync always") as unfit:
+            async with at(server.url, "local") as store:
+                with pytest.raises(StoreUnfit, match="needs appendfsync always, and it is everysec") as unfit:
                     await check_fitness(store)
                 assert "\n" not in str(unfit.value)
                 with pytest.raises(StoreRefused, match="NOTDURABLE"):
                     await Publisher(store).send(Ping(n=1), id="one")
+                assert client.exists("test/ping") == 0
         finally:
             client.config_set("appendfsync", "always")
-    for server in (redis_server, one_server):  # always; and, on Valkey, WAITAOF as well
-        async with at(server.url, "local") as store:
-            assert (await check_fitness(store)).promise.sentence.endswith("disk of the server that answered.")
-            assert (await Publisher(store).send(Ping(n=1), id=f"for {server.port}")).duplicate is False
+    async with at(server.url, "local") as store:
+        assert (await check_fitness(store)).promise.sentence.endswith("disk of the server that answered.")
+        assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is False
 
 
-async def test_local_is_not_acknowledged_before_the_disk_has_it(sentinels: Sentinels) -> None:
-    """`appendfsync no` never syncs by itself: WAITAOF waits in vain, and the publisher is told."""
-    with sentinels.primary().client() as client:
-        client.config_set("appendfsync", "no")
-        async with at(sentinels.url, "local") as store:
-            with pytest.raises(NotConfirmed, match="written, not confirmed at local"):
-                await Publisher(store).send(Ping(n=1), id="one")
-            client.config_set("appendfsync", "everysec")
-            with anyio.fail_after(20):
-                while True:
-                    with suppress(NotConfirmed):
-                        assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
-                        break
+async def test_replica_is_refused_at_the_start_while_there_is_none(one_server: Server) -> None:
+    async with at(one_server.url, "replica") as store:
+        with pytest.raises(StoreRefused, match="NOTDURABLE"):
+            await check_fitness(store)
 
 
 async def test_a_store_without_an_answer_is_unavailable_and_not_merely_unconfirmed(sentinels: Sentinels) -> None:

@@ -73,6 +73,17 @@ def test_one_that_was_there_and_is_gone_fails_at_once() -> None:
     assert (seen(first_ran=HOUR, known=True) or "")[0] == "failing"
 
 
+def test_copies_that_are_not_to_be_relied_on_are_a_finding_whatever_the_newest_is() -> None:
+    drill = {"at": "2026-01-01T00:00:00.000Z", "verdict": "verified", "restoreMs": 12}
+    told = [{"verifiedMs": NOW - HOUR, "bytes": MIB, "lastDrill": drill}]
+    doubtful = {"damaged": 1, "unknown": 2}
+    (sample,) = judged(SHELF, told, now=NOW, since=0, born=0, known=True, doubtful=doubtful)
+    assert (sample.outcome, sample.value) == ("ok", "1.0 h old, 1.0 MiB, last drill verified in 12 ms")
+    assert sample.reason == "not to be relied on: 1 damaged, 2 unknown (joelclaw backup list)"
+    (none,) = judged(SHELF, [], now=NOW, since=0, born=0, known=True, doubtful=doubtful)
+    assert (none.outcome, "1 damaged" in none.reason) == ("failing", True)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "source", aof=False, options=AT_ONCE)
@@ -132,7 +143,10 @@ async def test_a_size_that_jumped_is_among_the_findings_of_the_round(
 ) -> None:
     async def told(*words: str, timeout: float) -> dict[str, Any]:
         now = await store.time_ms()
-        return {"newest": [{"verifiedMs": now, "bytes": 9 * MIB}, {"verifiedMs": now - DAY, "bytes": MIB}]}
+        return {
+            "newest": [{"verifiedMs": now, "bytes": 9 * MIB}, {"verifiedMs": now - DAY, "bytes": MIB}],
+            "doubtful": {},
+        }
 
     monkeypatch.setattr("joelclaw_health.probes.artefact.ask", told)
     await store.call("HSET", store.keys.slots, SINCE, await store.time_ms())
@@ -160,7 +174,7 @@ async def test_a_shelf_that_answered_late_once_is_none_yet_again_and_nothing_is_
 
 def test_a_shelf_that_is_gone_can_not_be_told(place: Path, tmp_path: Path) -> None:
     environ = {"JOELCLAW_CONFIG": str(tmp_path / "config.json"), "HOME": str(tmp_path)}
-    assert newest("redis", environ) == {"newest": []}
+    assert newest("redis", environ) == {"newest": [], "doubtful": {}}
     shutil.rmtree(place)
     assert "error" in newest("redis", environ)
 

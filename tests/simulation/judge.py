@@ -67,6 +67,10 @@ class Judge:
         self._open: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._limit_of: dict[str, tuple[str, str]] = {}
         self._tokens = 0
+        self._first_begin: dict[str, int] = {}
+        self._waits_until: dict[tuple[str, str], int] = {}
+        self.waits: dict[tuple[str, str], tuple[str, bool, int, int]] = {}
+        """(run key, step) -> (key, whether it came, first begin, end of the wait), of waits that are over."""
 
     # What the server did
 
@@ -101,6 +105,7 @@ class Judge:
     def _begun(self, keys: Sequence[str], args: Sequence[Word]) -> None:
         run, claim = keys[2], str(args[4])
         self._began[run], self._begin_ms[claim] = claim, self.now_ms()
+        self._first_begin.setdefault(run, self.now_ms())
         due = self._due.pop(run, 0)
         if due > self.latest_ms:
             self._break(f"{run} began {due - self.latest_ms:.0f} ms before it was due")
@@ -129,7 +134,9 @@ class Judge:
         if name == "park":
             if args[6] == "due":
                 self._due[run] = float(answer[1])
-            if args[9]:
+            if args[9] and args[10]:
+                self._waits_until.setdefault((run, args[9]), answer[1])
+            elif args[9]:
                 self._until.setdefault((run, args[9]), answer[1])
         if name != "step":
             self._began.pop(run, None)
@@ -161,6 +168,15 @@ class Judge:
         first = self._seen.setdefault((run, step), value)
         if first != value:
             self._break(f"the value of step {step} of {run} changed from {first!r} to {value!r}")
+
+    def waited(self, delivery: Delivery, step: str, key: str, came: bool) -> None:
+        """A handler goes on after a wait; every begin of its run hears the same of it."""
+        run = delivery.slot.run(delivery.run)
+        until = self._waits_until.get((run, step), 0)
+        self.saw_value(delivery.key, step, came)
+        self.waits.setdefault((run, step), (key, came, self._first_begin.get(run, 0), until))
+        if not came and until > self.latest_ms:
+            self._break(f"{run} gave up {step} {until - self.latest_ms} ms early")
 
     def woke(self, delivery: Delivery, step: str) -> None:
         """A handler goes on after a sleep."""
@@ -210,10 +226,13 @@ class Judge:
     # The trace
 
     def _note(self, process: Process, name: str, words: Sequence[Word], answer: Any) -> None:
-        """Every call as the server carried it out; of what stands in it, nothing that another run would have otherwise."""
+        """Every call as the server carried it out; nothing that would be otherwise when it is played again."""
         now = self.now_ms()
         if name == "INFO":
             answer = "its run id"  # and much that is this process's own
+        elif name in ("begin", "HGETALL") and isinstance(answer, list):
+            # A hash has no order; the server draws another one each time it starts.
+            answer = [*answer[:3], len(answer[3])] if name == "begin" and len(answer) > 3 else len(answer)
         self.latest_ms = max(self.latest_ms, now)
         self._digest.update(f"{now} {process.name} {name} {len(words)} {_shape(answer)}\n".encode())
         if self.keep_trace:

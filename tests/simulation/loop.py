@@ -1,8 +1,8 @@
 """An event loop in virtual time: when nobody is ready, its clock jumps to the next timer.
 
-Everything that runs belongs to an *owner*, by a context variable that tasks inherit. Who is ready runs in its own order,
-as in asyncio; whose turn is next among several owners is drawn by lot. An owner that is held up (`stopped`) keeps what
-it has to do, as a process under SIGSTOP does.
+Everything that runs belongs to an *owner*, by a context variable that tasks inherit. Each owner's tasks run in their
+own order, as in asyncio; whose turn is next among several owners is drawn by lot. An owner that is held up (`stopped`)
+keeps what it has to do, as a process under SIGSTOP does.
 """
 
 from __future__ import annotations

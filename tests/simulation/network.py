@@ -1,7 +1,7 @@
 """Calls on their way to the one server and back: latency, outages, lost replies, blocked reads, nudges.
 
-A call is executed by the harness at the moment it arrives, whatever became of its sender meanwhile: as on a real network,
-a process may be frozen or dead when its command is carried out.
+A call is executed by the harness at the moment it arrives, whatever became of its sender meanwhile: as on a real
+network, a process may be frozen or dead when its command is carried out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ APPENDS: dict[str, Callable[[Any], bool]] = {
     "promote": lambda answer: answer[0] > 0,
     "wake": lambda answer: answer == 1,
     "tick": lambda answer: bool(isinstance(answer[0], bytes) and answer[0]),
-    "mend": lambda answer: bool(answer[1]),
+    "arrive": lambda answer: answer == 2,
+    "mend": lambda _: True,
     "replay": bool,
 }
 """The scripts that append to a stream, and the answer by which they have."""
@@ -66,6 +67,8 @@ class Network:
     dice: Random
     weather: Weather
     judge: Judge
+    mutate: Callable[[Script], Script] | None = None
+    """Breaks a script on purpose, to show that somebody notices."""
     shift_us: int = 0
     """How far the server's clock was set from true time."""
     down: str = ""
@@ -153,11 +156,16 @@ class Network:
         """Executed now."""
         self.server.set_us(self.now_us)
         self.calls += 1
-        answer = self.server.wire.call(command)
+        answer = self.server.wire.call(command) if command[0] != "SCAN" else self._all_keys()
         self.judge.saw_command(process, command, answer)
         if command[0] == "XADD":
             self._wake_readers(str(command[1]))
         return _sound(answer)
+
+    def _all_keys(self) -> Any:
+        """SCAN promises no order, and a server's own differs each time: here it answers at once, in order."""
+        found = self.server.wire.call(["SCAN", "0", "COUNT", "1000000"])
+        return [found[0], sorted(found[1])]
 
     def commands(self, process: Process, commands: Sequence[Sequence[Word]]) -> list[Any]:
         self.server.set_us(self.now_us)
@@ -170,6 +178,8 @@ class Network:
     def script(self, process: Process, script: Script, keys: Sequence[str], args: Sequence[Word]) -> Any:
         self.server.set_us(self.now_us)
         self.calls += 1
+        if self.mutate:
+            script = self.mutate(script)
         answer = self.server.wire.call(["EVALSHA", script.sha, len(keys), *keys, *args])
         if isinstance(answer, Refusal) and str(answer).startswith("NOSCRIPT"):
             answer = self.server.wire.call(["EVAL", script.text, len(keys), *keys, *args])

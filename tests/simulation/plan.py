@@ -62,6 +62,8 @@ class Plan:
     """The functions of this history, beside those that echo and tick."""
     crons: list[tuple[str, str, str]]
     asks: list[Ask]
+    answers: list[tuple[float, str]]
+    """(when, key) of the answers that are sent."""
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -75,7 +77,9 @@ def plan_of(seed: int) -> Plan:
     weather = Weather(dice.choice([0.1, 0.3]), dice.choice([0.001, 0.02, 0.3]), dice.choice([0.0, 0.002, 0.01]))
     faults = sorted(_faults(dice, members), key=lambda f: f.at)
     kinds = frozenset(dice.sample([FREE, FEW, ALONE], 2))
-    return Plan(seed, weather, members, dice.randint(1, 2), kinds, crons, list(_asks(dice, kinds)), faults)
+    asks = list(_asks(dice, kinds))
+    answers = list(_answers(dice, asks))
+    return Plan(seed, weather, members, dice.randint(1, 2), kinds, crons, asks, answers, faults)
 
 
 def _members(dice: Random) -> list[Member]:
@@ -102,12 +106,21 @@ def _asks(dice: Random, kinds: frozenset[str]) -> Iterator[Ask]:
             at=at,
             stream=dice.choice(streams),
             id=dice.choice(["", *[f"j-{n}"] * 5]),
-            words=tuple(words_of(dice, LEASE_MS / 1000)),
+            words=tuple(words_of(dice, LEASE_MS / 1000, n)),
             lane=dice.choice("ab"),
             delay=dice.choice([0.0, 0.0, 0.0, dice.uniform(0.1, 20)]),
             again=dice.choice([-1.0, -1.0, at + dice.uniform(0, 20)]),
             foreign=dice.random() < 0.5,
         )
+
+
+def _answers(dice: Random, asks: list[Ask]) -> Iterator[tuple[float, str]]:
+    """Some come before they are waited for, some in time, some late, some never, and some twice."""
+    for ask in asks:
+        for word in ask.words:
+            if word.startswith("wait"):
+                for _ in range(dice.choice([0, 1, 1, 2])):
+                    yield min(ask.at + dice.uniform(0, 30), ACTIVE * 0.9), word.split()[2]
 
 
 def _faults(dice: Random, members: list[Member]) -> Iterator[Fault]:

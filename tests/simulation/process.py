@@ -14,21 +14,22 @@ import pytest
 
 from joelclaw_bus import Functions, Limits, Worker, WorkerSettings
 from joelclaw_bus import execute as execute_room
+from joelclaw_bus import housekeeper as housekeeper_room
 from joelclaw_bus import promoter as promoter_room
 from joelclaw_bus import worker as worker_room
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.execute import Executor
-from joelclaw_bus.keys import consumer_name
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.run_names import consumer_name
 from tests.simulation.loop import WHO, Killed, Owner
 from tests.simulation.network import Network
 from tests.simulation.store import SimStore
 
 
 class Process(Owner):
-    """`skew`: how far its wall clock is off, seconds; `drift`: how much faster than true time its monotonic one goes."""
+    """`skew`: how far its wall clock is off, seconds; `drift`: by which share its monotonic one goes faster."""
 
     def __init__(self, name: str, network: Network, dice: Random, skew: float, drift: float) -> None:
         super().__init__(name)
@@ -171,7 +172,8 @@ def patched(dice: Random) -> Callable[[], None]:
     patch = pytest.MonkeyPatch()
     for room in (execute_room, worker_room):
         patch.setattr(room, "secrets", seeded(dice))
-    # Fewer sweeps make many more histories; nudges wake promoters in between, and some of those get lost.
+    # Fewer sweeps and first heartbeats make many more histories; nudges wake promoters in between, and some get lost.
     patch.setattr(promoter_room, "SWEEP_MS", 10_000)
     patch.setattr(promoter_room, "ELECTION_MS", 30_000)
+    patch.setattr(housekeeper_room, "FIRST", 1.0)
     return patch.undo

@@ -32,13 +32,20 @@ class Job(EventModel):
     event_name: ClassVar[str] = "sim/job"
 
     words: list[str]
-    """`run`; `work S` (in place); `sleep S` (parked); `fail N` attempts; `reject`; `send S` (after so long)."""
+    """`run`; `work S` (in place); `sleep S` (parked); `fail N` attempts; `reject`; `send S` (after so long);
+    `wait S KEY` (for an answer of this key, so long)."""
     lane: str = ""
     not_before: int = 0
 
 
 class Lone(Job):
     event_name: ClassVar[str] = "sim/lone"
+
+
+class Answer(EventModel):
+    event_name: ClassVar[str] = "sim/answer"
+
+    key: str
 
 
 class Echo(EventModel):
@@ -48,14 +55,14 @@ class Echo(EventModel):
     not_before: int = 0
 
 
-EVENTS: dict[str, type[EventModel]] = {m.event_name: m for m in (Job, Lone, Echo)}
+EVENTS: dict[str, type[EventModel]] = {m.event_name: m for m in (Job, Lone, Echo, Answer)}
 
 
-def words_of(dice: Random, lease: float) -> list[str]:
-    """What one run does."""
+def words_of(dice: Random, lease: float, number: int) -> list[str]:
+    """What the runs of one event do. number: the event's."""
     words = []
-    for _ in range(dice.randint(1, 5)):
-        kind = dice.choices(["run", "work", "sleep", "fail", "send"], [4, 2, 3, 1, 2])[0]
+    for place in range(dice.randint(1, 5)):
+        kind = dice.choices(["run", "work", "sleep", "fail", "send", "wait"], [4, 2, 3, 1, 2, 2])[0]
         match kind:
             case "work":
                 words.append(f"work {dice.choice([0.05, 0.5, lease / 2, lease * 1.2]):.2f}")
@@ -63,6 +70,8 @@ def words_of(dice: Random, lease: float) -> list[str]:
                 words.append(f"sleep {dice.choice([0.0, 0.2, 3.0, lease]):.2f}")
             case "fail":
                 words.append(f"fail {dice.randint(1, RETRIES)}")
+            case "wait":
+                words.append(f"wait {dice.choice([0.5, lease, lease * 2]):.2f} q{number}-{place}")
             case "send":
                 words.append(f"send {dice.choice([0.0, 0.0, 2.5]):.2f}")
             case _:
@@ -110,11 +119,11 @@ def functions_for(
         lane = Limit(few, key=lambda e: str(e.data.lane))
         alone = Limit(1, key=lambda e: str(e.data.lane))
         if FREE in kinds:
-            functions.function(FREE, on=[event(Job)], **always)(follow)  # type: ignore[arg-type]  # as declared above
+            functions.function(FREE, on=[event(Job)], awaits=[Answer], **always)(follow)  # type: ignore[arg-type]  # as above
         if FEW in kinds:
-            functions.function(FEW, on=[event(Job)], concurrency=lane, **always)(follow)  # type: ignore[arg-type]
+            functions.function(FEW, on=[event(Job)], concurrency=lane, awaits=[Answer], **always)(follow)  # type: ignore[arg-type]
         if ALONE in kinds:
-            functions.function(ALONE, on=[event(Lone)], exclusive=alone, **always)(follow)  # type: ignore[arg-type]
+            functions.function(ALONE, on=[event(Lone)], exclusive=alone, awaits=[Answer], **always)(follow)  # type: ignore[arg-type]
         functions.function(ECHO, on=[event(Echo)], **always)(echo)  # type: ignore[arg-type]
         for number, (expression, misfire, overlap) in enumerate(crons if ticks else []):
             on = [cron(expression, misfire=misfire, overlap=overlap)]  # type: ignore[arg-type]  # drawn from the literals
@@ -124,8 +133,11 @@ def functions_for(
     return make
 
 
-async def _obey(judge: Judge, step: Step, name: str, word: str, number: str = "0") -> None:
+async def _obey(judge: Judge, step: Step, name: str, word: str, number: str = "0", key: str = "") -> None:
     match word:
+        case "wait":
+            answer = await step.wait_for_event(name, Answer, match={"key": key}, timeout=float(number))
+            judge.waited(step._delivery, name, key, answer is not None)
         case "run":
             judge.saw_value(step.key, name, await step.run(name, judge.act))
         case "work":

@@ -1,17 +1,11 @@
-"""One seed, played: `python -m tests.simulation.simulate [--seeds N] [--from N] [--seed N] [--jobs N]`.
-
-Prints one line for each broken promise, with its seed; ends with 1 when there was one.
-"""
+"""One seed, played: its plan, from an empty store to its verdict."""
 
 from __future__ import annotations
 
-import argparse
 import gc
-import json
-import sys
-import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from random import Random
 
@@ -19,18 +13,19 @@ import anyio
 
 from joelclaw_bus import Functions, Limits, Publisher, WorkerSettings
 from joelclaw_bus.errors import BusError
+from joelclaw_bus.script import Script
 from tests.simulation.faked import FakedServer
 from tests.simulation.judge import Judge
 from tests.simulation.loop import Stalled, VirtualLoop
 from tests.simulation.network import Network, Weather
 from tests.simulation.plan import ACTIVE, LEASE_MS, Ask, Fault, Member, Plan, plan_of
 from tests.simulation.process import Process, patched
-from tests.simulation.program import EVENTS, functions_for
+from tests.simulation.program import EVENTS, Answer, functions_for
 from tests.simulation.store import SimStore
 from tests.simulation.verdict import Sent, unrest, verdict
 
-SETTINGS = WorkerSettings(lease_ms=LEASE_MS, parallel=4, block=30.0, fallback_ms=10_000, chores=40.0)
-PATIENCE = 900.0
+SETTINGS = WorkerSettings(lease_ms=LEASE_MS, parallel=4, block=6.0, fallback_ms=10_000, chores=40.0)
+PATIENCE = 400.0
 """Seconds after all has healed in which the rest must come to its end."""
 
 
@@ -59,6 +54,7 @@ class History:
     sent: list[Sent] = field(default_factory=list)
     unserved: list[tuple[int, int]] = field(default_factory=list)
     """Server times between which no schedule could be served, and those over which the clock was set."""
+    digest: str = ""
     _unserved_since: int | None = None
     _unsent: int = 0
 
@@ -72,12 +68,15 @@ class History:
                 tasks.start_soon(self._ask, ask, ask.at, False)
                 if ask.again >= 0 and ask.id:
                     tasks.start_soon(self._ask, ask, ask.again, True)
+            for at, key in self.plan.answers:
+                tasks.start_soon(self._answer, at, key)
             for fault in self.plan.faults:
                 tasks.start_soon(self._fault, fault)
             await anyio.sleep(ACTIVE)
             await self._heal()
             await self._come_to_rest()
         verdict(self.judge, self.network, self.sent, self.unserved, self.plan)
+        self.digest = self.judge.digest()
         await self._end()
 
     async def _start(self, member: Member, after: float, dies_at_call: int | None = None) -> None:
@@ -129,6 +128,15 @@ class History:
                     break
                 await anyio.sleep(0.5)
         self._unsent -= 1
+
+    async def _answer(self, at: float, key: str) -> None:
+        """Sent once: whether it came, the ledger only knows when it was acknowledged."""
+        await anyio.sleep(at)
+        producer = Process("producer", self.network, self.dice, 0.0, 0.0)
+        with suppress(BusError):
+            store = SimStore(self.network, producer)
+            published = await Publisher(store, "sim", wall=producer.wall).send(Answer(key=key))
+            self.sent.append(Sent("sim/answer", "", published.entry or "", (key,)))
 
     async def _fault(self, fault: Fault) -> None:
         await anyio.sleep(fault.at)
@@ -188,7 +196,9 @@ class History:
                 self.judge.broken.append(f"{process.name} failed: {failed}")
 
 
-def play(seed: int, server: FakedServer, *, trace: bool = False) -> Played:
+def play(
+    seed: int, server: FakedServer, *, trace: bool = False, mutate: Callable[[Script], Script] | None = None
+) -> Played:
     """One history, from an empty store to its verdict."""
     gc.disable()  # whatever it would end, it would end at another moment each time
     server.begin()
@@ -197,9 +207,10 @@ def play(seed: int, server: FakedServer, *, trace: bool = False) -> Played:
     loop = VirtualLoop(dice, latest=ACTIVE + PATIENCE + 300)
     undo = patched(dice)
     judge = Judge(lambda: network.now_ms, LEASE_MS, keep_trace=trace)
-    network = Network(server, loop, dice, plan.weather, judge)
+    network = Network(server, loop, dice, plan.weather, judge, mutate)
+    history = History(plan, network, judge, dice)
     try:
-        loop.run_until_complete(History(plan, network, judge, dice).play())
+        loop.run_until_complete(history.play())
     except Stalled as error:
         judge.broken.append(f"stalled: {error}")
     finally:
@@ -207,52 +218,4 @@ def play(seed: int, server: FakedServer, *, trace: bool = False) -> Played:
         judge.broken += loop.errors
         loop.close()
         gc.enable()
-    return Played(seed, judge.broken, judge.digest(), judge.counts, network.calls, judge.trace)
-
-
-def play_many(seeds: range, *, trace: bool = False) -> list[Played]:
-    """Histories one after the other, on one server."""
-    gc.collect()
-    gc.freeze()
-    played = []
-    with FakedServer() as server:
-        for seed in seeds:
-            played.append(play(seed, server, trace=trace))
-            if seed % 20 == 0:
-                gc.collect()
-    return played
-
-
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--seeds", type=int, default=1000)
-    options.add_argument("--first", type=int, default=0)
-    options.add_argument("--seed", type=int, help="play this one, and print its trace")
-    options.add_argument("--jobs", type=int, default=2)
-    said = options.parse_args()
-    if said.seed is not None:
-        (one,) = play_many(range(said.seed, said.seed + 1), trace=True)
-        print("\n".join([*one.trace, f"seed {one.seed}: {one.calls} calls, history {one.digest}", *one.broken]))
-        sys.exit(1 if one.broken else 0)
-    began = time.monotonic()
-    chunk = 25
-    parts = [
-        range(n, min(n + chunk, said.first + said.seeds)) for n in range(said.first, said.first + said.seeds, chunk)
-    ]
-    broken, counts, calls = 0, Counter[str](), 0
-    with ProcessPoolExecutor(said.jobs) as pool:
-        for part in pool.map(play_many, parts):
-            for one in part:
-                counts += one.counts
-                calls += one.calls
-                if one.broken:
-                    broken += 1
-                    print(f"seed {one.seed} (make simulate SEED={one.seed}):", *one.broken[:5], sep="\n  ", flush=True)
-    took = time.monotonic() - began
-    print(f"{said.seeds} histories, {calls:,} calls, {took:.1f} s, {said.seeds / took:.1f} a second; {broken} broken")
-    print(json.dumps(dict(sorted(counts.items()))))
-    sys.exit(1 if broken else 0)
-
-
-if __name__ == "__main__":
-    main()
+    return Played(seed, judge.broken, history.digest, judge.counts, network.calls, judge.trace)

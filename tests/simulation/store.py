@@ -57,6 +57,9 @@ class SimStore(Store):
     def blocking_client(self, deadline: float) -> BlockingStore:
         return cast(BlockingStore, _SimThread(self.network, self.process))
 
+    def node_of(self, key: str) -> str:
+        return "the only one"
+
     async def node_names(self) -> list[str]:
         return ["the only one"]
 

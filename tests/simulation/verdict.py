@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cronsim import CronSim
 
 from joelclaw_bus.awaited import is_before
-from joelclaw_bus.keys import Keys, Slot, run_id
+from joelclaw_bus.keys import Keys, Slot
+from joelclaw_bus.run_names import run_id
 from joelclaw_contracts import normal_id
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
@@ -21,6 +22,8 @@ from tests.simulation.program import ALONE, ECHO, FEW, STREAMS, TICK, status_of
 if TYPE_CHECKING:
     from tests.simulation.plan import Plan
 
+SURE_MS = 1
+"""An event that is on its stream so long before a wait's end counts, whoever finds it when."""
 NAP_MS = 70_000
 """So long after a disturbance a scheduler may still sleep by what it knew before."""
 
@@ -57,6 +60,7 @@ def verdict(judge: Judge, network: Network, sent: list[Sent], unserved: list[tup
     judge.broken += [
         *_lost(judge, sent, plan.kinds),
         *_twice(judge),
+        *_waits(judge, sent),
         *_echoes(judge, network, sent, plan.kinds),
         *_ticks(judge, network, unserved, plan),
     ]
@@ -71,14 +75,26 @@ def _runs_of(event: Sent, kinds: frozenset[str]) -> Iterator[str]:
 
 def _lost(judge: Judge, sent: list[Sent], kinds: frozenset[str]) -> Iterator[str]:
     for event in sent:
-        if not event.id and not event.entry:
-            continue  # it was given an id on the way, and a reader of this ledger can't know which
+        if event.stream == "sim/answer" or (not event.id and not event.entry):
+            continue  # it makes no run; or it was given an id on the way, and a reader of this ledger can't know which
         for run in (Keys().slot(event.stream).run(r) for r in _runs_of(event, kinds)):
             ends = judge.ends.get(run, [])
             if not ends:
                 yield f"lost: {run} has no end"
             elif ends[0][1] != status_of(list(event.words)):
                 yield f"{run} ended as {ends[0][1]}: its words are {event.words}"
+
+
+def _waits(judge: Judge, sent: list[Sent]) -> Iterator[str]:
+    """Who waited for an answer that came in time has it; who has one, to him one was sent."""
+    answers: dict[str, list[int]] = {}
+    for event in sent:
+        if event.stream == "sim/answer":
+            answers.setdefault(event.words[0], []).append(int(event.entry.partition("-")[0]))
+    for (run, step), (key, came, began, until) in judge.waits.items():
+        in_time = [at for at in answers.get(key, []) if began and began <= at <= until - SURE_MS]
+        if in_time and not came:
+            yield f"lost: {run} did not hear of {key} in {step}: it came {until - in_time[0]} ms before the end"
 
 
 def _twice(judge: Judge) -> Iterator[str]:
@@ -100,7 +116,7 @@ def _echoes(judge: Judge, network: Network, sent: list[Sent], kinds: frozenset[s
             yield f"lost: the run of {id} has no end"
     said = Counter(json.loads(f[b"data"])["saidBy"] for f in fields)
     for event in sent:
-        if not event.id and not event.entry:
+        if event.stream == "sim/answer" or (not event.id and not event.entry):
             continue
         sends = [n for n, word in enumerate(event.words) if word.startswith("send")]
         for run in _runs_of(event, kinds):

@@ -88,6 +88,11 @@ class Sentinels:
         port = max(set(named), key=named.count)
         return next(server for server in self.servers if server.port == port)
 
+    def named(self) -> list[Server]:
+        """Whom each sentinel names."""
+        ports = [self._named_by(port) for port in self.ports]
+        return [next(server for server in self.servers if server.port == port) for port in ports]
+
     def replicas(self) -> list[Server]:
         primary = self.primary()
         return [s for s in self.servers if s is not primary and s.process is not None]
@@ -112,10 +117,13 @@ class Sentinels:
             "every replica is back",
         )
 
-    def stop(self) -> None:
+    def stop_sentinels(self) -> None:
         for process in self._processes:
             process.kill()
             process.wait(10)
+
+    def stop(self) -> None:
+        self.stop_sentinels()
         for server in self.servers:
             server.stop()
 

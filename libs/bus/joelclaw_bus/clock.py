@@ -43,6 +43,11 @@ class ServerClock:
     _readings: dict[str, _Reading] = field(default_factory=dict)
     _steady_since: float = field(default=float("-inf"))
 
+    @property
+    def synced(self) -> bool:
+        """Whether a server has been asked yet."""
+        return bool(self._readings)
+
     def now_ms(self) -> int:
         """The time of the bus's own keys' node, ms since the epoch; our own wall clock before the first sync."""
         return self._now_of(self._readings.get(self.store.node_of(self.store.keys.slots)))

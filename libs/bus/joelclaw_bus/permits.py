@@ -86,7 +86,7 @@ class Permits:
         return await self.calls.acquire(
             *(w.function, w.key, w.held.member, w.held.most, w.ttl_ms, w.claim),
             line_up=line_up,
-            at_ms=self.clock.now_ms() if steady else None,
+            at_ms=self.clock.now_at(w.held.permits) if steady else None,
             tolerance_ms=max(self.lease_ms // 4, 1),
         )
 

@@ -60,7 +60,7 @@ class Publisher:
         slot = self.store.keys.slot(name)
         await self.register(slot)
         if at_ms:  # a stream that nobody registered would have no promoter, and the event would wait for ever
-            await self.store.call("HSETNX", self.store.keys.slots, name, int(self.wall() * 1000))
+            await self.store.write("HSETNX", self.store.keys.slots, name, int(self.wall() * 1000))
         # What waits needs a name of its own, so that it can be found, and promoted once.
         try:
             envelope = Envelope(

@@ -230,7 +230,7 @@ class SlotCalls:
         answer = await self.store.run(
             _script("takeover"),
             [stream, slot.claimer(function)],
-            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2],
         )
         match answer[0]:
             case 1:

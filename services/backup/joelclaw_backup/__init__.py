@@ -1,9 +1,9 @@
 """Backups that are proven: taken, copied, read back, restored in a throwaway server, and only then listed.
 
-A run of `system/backup.redis` is `take → copy → verify → publish`, each a journaled step. It leaves an artefact:
-`<root>/backups/<target>/<UTC time>-<run>` with the data, `manifest.json` (what left the source) and, written last,
-`verified.json` (what was proven). Until then its name ends in `.partial` and nobody counts it. A run's result proves
-nothing: lists, health and retention read manifests.
+A run of `system/backup.redis` is `take → copy → verify → publish → recheck`, each a journaled step. It leaves an
+artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
+`verified.json` (what was proven, written last) and `checked.json` (what later looks found). Until it is proven its name
+ends in `.partial` and nobody counts it. A run's result proves nothing: lists, health and retention read these records.
 
 | file                                  | duty                                                                     |
 |---------------------------------------|--------------------------------------------------------------------------|
@@ -11,11 +11,15 @@ nothing: lists, health and retention read manifests.
 | manifest                              | pure: what is written beside the data                                    |
 | rdb                                   | pure: an RDB's frame and CRC-64, as it streams by                        |
 | address, replication, source          | the server that is backed up                                             |
-| destination, mounts, shelf            | where copies go, and never below a mount point that isn't mounted        |
+| witness, relay, beside                | what the source held at the dump's moment, got without the dump          |
+| destination, shelf, space             | where copies go, and never below a mount point that isn't mounted        |
+| killable, child, threads              | work at a destination, in a child that can be killed; other blocking work |
 | files, partial, staging, publishing   | durable writing, hashing, half-done directories, from a dump to a set    |
-| restore, leash                        | the throwaway server                                                     |
-| artefacts, inspection                 | what is there, and whether it still is what it was                       |
-| redis_backup                          | the four steps                                                           |
+| throwaway, restore, leash             | the throwaway server                                                     |
+| artefacts, inspection, checks         | what is there, whether it still is what it was, what looks found         |
+| looking, fetch, drill                 | later looks; a copy brought here; restored and compared                  |
+| pruning, restoring                    | old sets go; a set is put where a person wants it                        |
+| redis_backup                          | the five steps                                                           |
 | functions, telling, incidents         | what runs when, and what it says                                         |
-| settings, provider, __main__          | what we are told; what the command reads of us; the process              |
+| settings, provider, models, __main__  | what we are told; what the command reads of us; the process              |
 """

@@ -1,4 +1,5 @@
-"""The address of the server that is backed up: `redis://[user:password@]host:port/0`, `rediss://…`, `unix://path`.
+"""The address of the server that is backed up: `redis://[user:password@]host:port/0`, `rediss://…`, `unix://path`, or
+the sentinels that know it, `redis+sentinel://[user:password@]h1:26379,h2/0?service=S`, as REDIS_URL says it too.
 
 Database numbers don't matter: a dump holds them all. Of redis-py's address options only those of TLS and of `unix://`
 are understood here; any other is refused at the start, since it could not be obeyed.
@@ -7,8 +8,12 @@ are understood here; any other is refused at the start, since it could not be ob
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, unquote, urlsplit
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
+
+from joelclaw_bus.address import Address as BusAddress
+from joelclaw_bus.address import Place, read_address
+from joelclaw_bus.errors import AddressInvalid as BusAddressInvalid
 
 _OPTIONS = ("ssl_ca_certs", "ssl_cert_reqs", "ssl_check_hostname", "ssl_certfile", "ssl_keyfile", "db")
 
@@ -29,9 +34,12 @@ class Address:
     password: str = field(default="", repr=False)
     tls: bool = False
     options: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    sentinels: BusAddress | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:
+        if self.sentinels:
+            return self.sentinels.shown
         return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
 
     def tls_context(self) -> ssl.SSLContext:
@@ -48,6 +56,8 @@ class Address:
 
 def parse_address(url: str) -> Address:
     """AddressInvalid says what is wrong with it."""
+    if "+sentinel://" in url.partition("?")[0]:
+        return _behind_sentinels(url)
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
@@ -68,3 +78,29 @@ def parse_address(url: str) -> Address:
     return Address(
         url, parts.hostname, port, user=user, password=password, tls=parts.scheme == "rediss", options=options
     )
+
+
+def _behind_sentinels(url: str) -> Address:
+    try:
+        told = read_address(url)
+    except BusAddressInvalid as error:
+        raise AddressInvalid(str(error)) from None
+    one = parse_address(told.url(told.places[0]))  # what holds for the server they will name: user, password, TLS
+    return replace(one, url=url, host="", sentinels=told)
+
+
+def sentinel_urls(address: Address) -> list[str]:
+    """Where to ask who the primary is, as whom."""
+    told = address.sentinels
+    if told is None:
+        return []
+    secret = f"{quote(told.sentinel_user, '')}:{quote(told.sentinel_password, '')}@" if told.sentinel_password else ""
+    options = f"?{urlencode(address.options)}" if address.options else ""
+    scheme = "rediss" if address.tls else "redis"
+    return [f"{scheme}://{secret}{f'[{host}]' if ':' in host else host}:{port}{options}" for host, port in told.places]
+
+
+def named_by_sentinels(address: Address, place: Place) -> Address:
+    """The address of the server that they named."""
+    assert address.sentinels is not None
+    return parse_address(address.sentinels.url(place))

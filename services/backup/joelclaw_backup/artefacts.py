@@ -1,84 +1,133 @@
-"""What is on a shelf: the newest verified set is the one truth about backups. Blocking: run it in threads."""
+"""What is on a shelf, and what may be believed of it: the newest verified set is the one truth about backups. Blocking.
+
+| standing   | means                                                                                         |
+|------------|-----------------------------------------------------------------------------------------------|
+| verified   | proven when it was stored, its records and sizes hold, and no later look found anything wrong |
+| unknown    | the last look could not be made, or can't be read: it may be good, nobody may say so           |
+| damaged    | a look found damage, now or ever before                                                       |
+| unverified | nobody ever proved it                                                                         |
+
+Only `verified` counts, for lists, health, `latest` and retention.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import secrets
-import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
+from joelclaw_backup.checks import GOOD, Checks, ChecksLost, recall
 from joelclaw_backup.files import open_directory
 from joelclaw_backup.inspection import Inspected, read_set
-from joelclaw_backup.layout import VERIFIED, is_artefact_id, partial_name
+from joelclaw_backup.layout import VERIFIED, is_artefact_id
 from joelclaw_backup.manifest import Manifest, Verified, ms_of
-from joelclaw_backup.partial import at_work_in, remove
-from joelclaw_backup.retention import Kept, Rule, keep
+from joelclaw_backup.policy import DAMAGE
 from joelclaw_backup.shelf import Shelf
+
+Standing = Literal["verified", "unknown", "damaged", "unverified"]
 
 
 @dataclass(frozen=True, slots=True)
 class Artefact:
-    """One set. `problem` is empty for a verified one; only such a one has `verified`."""
+    """One set. `problem` is empty for a verified one."""
 
     id: str
     path: str
-    manifest: Manifest | None
-    verified: Verified | None
+    standing: Standing
     problem: str
+    manifest: Manifest | None = None
+    verified: Verified | None = None
+    checks: Checks | None = None
 
     @property
     def verified_ms(self) -> int:
-        return ms_of(self.verified.verified_at) if self.verified and not self.problem else 0
+        """When it was proven; 0 unless it still stands as verified."""
+        return ms_of(self.verified.verified_at) if self.verified and self.standing == "verified" else 0
+
+    @property
+    def read_ms(self) -> int:
+        """When all of it was last read and found good."""
+        good = self.checks.good if self.checks else None
+        return max(self.verified_ms, good.at_ms if good else 0)
 
 
-def read_artefacts(shelf: Shelf) -> list[Artefact]:
-    """Every set on the shelf, newest verified first, then those that are not."""
-    found = [_read(shelf, name) for name in shelf.artefacts()]
+def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "") -> tuple[Standing, str]:
+    """(standing, problem), by the table above; `lost`: why what was remembered can't be read. Pure."""
+    told = "; ".join(map(str, inspected.findings))
+    if checks and checks.damage:
+        return "damaged", f"found damaged at {checks.damage.at} by {checks.damage.by}: {checks.damage.detail}"
+    kinds = {(finding.file, finding.verdict) for finding in inspected.findings}
+    if (VERIFIED, "file-missing") in kinds:
+        return "unverified", told
+    if any(verdict in DAMAGE for _, verdict in kinds):
+        return "damaged", told
+    if told or lost:
+        return "unknown", told or f"what earlier looks found can't be read: {lost}"
+    if checks and checks.last.verdict != GOOD:
+        last = checks.last
+        return "unknown", f"the last {last.by}, at {last.at}, ended as {last.verdict}: {last.detail}"
+    return "verified", ""
+
+
+def read_artefacts(shelf: Shelf, aside: Path) -> list[Artefact]:
+    """Every set on the shelf, newest verified first, then those that are not. aside: see `checks.py`."""
+    found = [read_artefact(shelf, name, aside) for name in shelf.artefacts()]
     return sorted(found, key=lambda a: (a.verified_ms, a.id), reverse=True)
 
 
-def _read(shelf: Shelf, name: str) -> Artefact:
-    path = str(shelf.path / name)
+def read_artefact(shelf: Shelf, name: str, aside: Path) -> Artefact:
+    path, checks, lost = str(shelf.path / name), None, ""
     try:
         fd = open_directory(name, shelf.fd)
     except OSError as error:
-        return Artefact(name, path, None, None, f"can't be opened: {error.strerror or error}")
+        return Artefact(name, path, "unknown", f"can't be opened: {error.strerror or error}")
     try:
-        read: Inspected = read_set(fd, name)
+        read = read_set(fd, name)
+        try:
+            checks = recall(fd, name, aside)
+        except ChecksLost as error:
+            lost = str(error)
     finally:
         os.close(fd)
-    return Artefact(name, path, read.manifest, read.verified, "; ".join(map(str, read.findings)))
-
-
-def prune(shelf: Shelf, rule: Rule, now_ms: int) -> dict[str, int]:
-    """Remove the verified sets that the rule lets go: bytes freed by artefact. Each loses its name first, whole."""
-    kept = [
-        Kept(a.id, a.verified_ms, a.manifest.bytes)
-        for a in read_artefacts(shelf)
-        if a.manifest is not None and a.verified_ms
-    ]
-    freed = {}
-    for old in keep(kept, now_ms, rule).prune:
-        partial = partial_name(old.id, secrets.token_hex(4))
-        os.rename(old.id, partial, src_dir_fd=shelf.fd, dst_dir_fd=shelf.fd)
-        os.fsync(shelf.fd)
-        with at_work_in(partial, shelf.fd) as fd:
-            os.unlink(VERIFIED, dir_fd=fd)
-            freed[old.id] = remove(partial, fd, shelf.fd)
-    return freed
+    standing, problem = standing_of(read, checks, lost)
+    return Artefact(name, path, standing, problem, read.manifest, read.verified, checks)
 
 
 def newest_verified(artefacts: list[Artefact]) -> Artefact | None:
     return next((a for a in artefacts if a.verified_ms), None)
 
 
-def find(shelf: Shelf, artefact: str) -> str:
-    """The id that a person means: an id, or `latest`. FileNotFoundError."""
-    name = shelf.latest() if artefact == "latest" else artefact
-    if not is_artefact_id(name) or not shelf.holds(name):
+def repoint_latest(shelf: Shelf, aside: Path) -> None:
+    """`latest` at the newest verified set; away with it where there is none."""
+    newest = newest_verified(read_artefacts(shelf, aside))
+    if newest is None:
+        shelf.drop_latest()
+    elif shelf.latest() != newest.id:
+        shelf.point_latest(newest.id)
+
+
+def find(shelf: Shelf, artefact: str, aside: Path, *, doubtful: bool = False) -> str:
+    """The id that a person means: an id, or `latest`: the newest verified one; `doubtful`: the newest, whatever it is
+    worth, for one who wants to find that out. FileNotFoundError."""
+    if artefact == "latest":
+        found = read_artefacts(shelf, aside)
+        newest = max(found, key=lambda a: a.id, default=None) if doubtful else newest_verified(found)
+        if newest is None:
+            raise FileNotFoundError(artefact)
+        return newest.id
+    if not is_artefact_id(artefact) or not shelf.holds(artefact):
         raise FileNotFoundError(artefact)
-    return name
+    return artefact
 
 
-def now_ms() -> int:
-    return int(time.time() * 1000)
+def in_use(fd: int, *, alone: bool) -> bool:
+    """Marks an open set as read (`alone`: as about to go) until the handle is closed. False: others are at it."""
+    try:
+        fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a share that can lock no directory: nothing is known, as before
+        return True
+    return True

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,19 +20,22 @@ from typing import Literal
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import open_directory
 from joelclaw_backup.policy import class_of
+from joelclaw_backup.space import free_bytes, require_room
 from joelclaw_contracts.config import SENTINEL
 from joelclaw_healing.mounts import TABLE, is_mount_point
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """`ours`: in the state directory, so we may make it. `label` tells people what the copies are worth."""
+    """`ours`: in the state directory, so we may make it. `label` tells people what the copies are worth;
+    `reserve`: bytes that stay free there whatever we keep."""
 
     kind: Literal["directory", "mount"]
     root: Path
     tier: str = "hdd"
     label: str = ""
     ours: bool = False
+    reserve: int = 0
 
 
 def open_root(destination: Destination) -> int:
@@ -55,9 +59,15 @@ def open_root(destination: Destination) -> int:
         raise
 
 
-def check_destination(destination: Destination) -> None:
-    """Whether it can be used now. BackupFailed says why not. Blocking."""
-    os.close(open_root(destination))
+def checking(destination: Destination, needed: int = 0) -> Generator[None, None, dict[str, int]]:
+    """Whether it can be used now, for so many bytes: {"free"}. BackupFailed says why not. For a child."""
+    fd = open_root(destination)
+    try:
+        yield
+        require_room(fd, needed, destination.reserve, f"a copy at {destination.root}")
+        return {"free": free_bytes(fd)}
+    finally:
+        os.close(fd)
 
 
 def _require_mount(root: Path, fd: int) -> None:

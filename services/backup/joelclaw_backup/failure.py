@@ -25,6 +25,8 @@ class FailureClass(StrEnum):
     NO_SPACE_LEFT = "no-space-left"
     SNAPSHOT_REFUSED = "snapshot-refused"
 
+    SOURCE_CHANGED = "source-changed"
+    """The source became another one while it was read: there is no one moment to compare."""
     RDB_INVALID = "rdb-invalid"
     """What the source sent is no sound dump."""
     HASH_DIFFERS = "hash-differs"
@@ -36,6 +38,9 @@ class FailureClass(StrEnum):
     STARTED_AND_DIFFERS = "started-and-differs"
     """It loaded, and holds something else."""
 
+    TARGET_NOT_EMPTY = "target-not-empty"
+    """Where a person wants it restored, something is already."""
+
     UNKNOWN = "unknown"
 
 
@@ -45,3 +50,7 @@ class BackupFailed(Exception):
     def __init__(self, failure_class: FailureClass, message: str) -> None:
         self.failure_class = failure_class
         super().__init__(" ".join(message.split())[:2000])
+
+    def __reduce__(self) -> tuple[type[BackupFailed], tuple[FailureClass, str]]:
+        """It comes back from a child as it left."""
+        return BackupFailed, (self.failure_class, str(self))

@@ -1,4 +1,4 @@
-"""What runs when: one function, four journaled steps, and what it says at its end.
+"""What runs when: one function, five journaled steps, and what it says at its end.
 
 | trigger                         | from                                                                  |
 |---------------------------------|-----------------------------------------------------------------------|
@@ -56,11 +56,12 @@ def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functio
                         raise
             proven: Facts = await step.run("verify", backup.verify, taken, copied)
             published: Facts = await step.run("publish", backup.publish, taken, copied, proven)
+            rechecked: Facts = await step.run("recheck", backup.recheck, published)
         except BackupFailed as failed:
             await backup.discard(taken)
             raise Reject(str(failed)) from failed
         manifest = Manifest.model_validate(taken["manifest"])
-        result: Facts = result_of(manifest, proven, published, backup.settings)
+        result: Facts = result_of(manifest, proven, published, rechecked, backup.settings)
         incident: Facts | None = await step.run("incident", open_incident, store, TARGET)
         if incident:
             await step.send_event("closing", closing(incident, result), id=closing_id(incident))

@@ -10,13 +10,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Generator
 from dataclasses import dataclass
 
 from joelclaw_backup.failure import FailureClass
-from joelclaw_backup.files import hashing, read_small
-from joelclaw_backup.layout import MANIFEST, VERIFIED, is_file_name
+from joelclaw_backup.files import copying, hashing, read_small
+from joelclaw_backup.layout import MANIFEST, RECORDS, VERIFIED, is_file_name
 from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, Verified, sha256
 from joelclaw_backup.policy import class_of
 
@@ -43,22 +45,23 @@ class Inspected:
     bytes: int = 0
 
 
-def inspecting(at: int, *, artefact: str, finished: bool) -> Generator[None, None, Inspected]:
-    """Inspects the set in an open directory. finished: it must have been verified before."""
+def inspecting(at: int, *, artefact: str, finished: bool, into: int | None = None) -> Generator[int, None, Inspected]:
+    """Inspects the set in an open directory; yields how many bytes were read since the last time.
+
+    finished: it must have been verified before. into: a directory that gets a copy of every file, of the very bytes
+    that were hashed, so that what is restored afterwards is what was compared.
+    """
     manifest, raw, wrong = _manifest(at, artefact)
     findings = [wrong] if wrong else []
     verified = None
     if finished:
-        verified, problem = _verified(at, artefact, sha256(raw))
+        verified, problem = _verified(at, artefact, raw)
         findings += [problem] if problem else []
-    listed = {file.name for file in manifest.files} if manifest else set()
-    known = listed | {MANIFEST, VERIFIED}
     if manifest:
-        extra = sorted(set(os.listdir(at)) - known)
-        findings += [Finding(name, FailureClass.EXTRA_FILE, "no manifest lists it") for name in extra]
+        findings += _extra(at, manifest)
     total = 0
     for file in manifest.files if manifest else ():
-        found = yield from _file(at, file)
+        found = yield from _file(at, file, into)
         if found:
             findings.append(found)
         else:
@@ -67,18 +70,28 @@ def inspecting(at: int, *, artefact: str, finished: bool) -> Generator[None, Non
 
 
 def read_set(at: int, artefact: str) -> Inspected:
-    """The same without reading data: the records agree, and every file is there in its size."""
+    """The same without reading data: the records agree, every file is there in its size, and no other."""
     manifest, raw, wrong = _manifest(at, artefact)
-    verified, problem = _verified(at, artefact, sha256(raw))
+    verified, problem = _verified(at, artefact, raw)
     findings = [found for found in (wrong, problem) if found]
     for file in manifest.files if manifest else ():
         try:
-            size = os.stat(file.name, dir_fd=at, follow_symlinks=False).st_size
+            wrong = _looked_at(at, file)
         except OSError as error:
-            findings.append(_unreadable(file.name, error))
-        else:
-            findings += [_sized(file, size)] if size != file.size else []
+            wrong = _unreadable(file.name, error)
+        findings += [wrong] if wrong else []
+    if manifest:
+        findings += _extra(at, manifest)
     return Inspected(manifest, verified, tuple(findings))
+
+
+def _extra(at: int, manifest: Manifest) -> list[Finding]:
+    known = {*RECORDS, *(file.name for file in manifest.files)}
+    try:
+        there = os.listdir(at)
+    except OSError as error:
+        return [_unreadable("the directory", error)]
+    return [Finding(name, FailureClass.EXTRA_FILE, "no manifest lists it") for name in sorted(set(there) - known)]
 
 
 def _manifest(at: int, artefact: str) -> tuple[Manifest | None, bytes, Finding | None]:
@@ -94,7 +107,7 @@ def _manifest(at: int, artefact: str) -> tuple[Manifest | None, bytes, Finding |
     return manifest, raw, None
 
 
-def _verified(at: int, artefact: str, manifest_sha256: str) -> tuple[Verified | None, Finding | None]:
+def _verified(at: int, artefact: str, manifest: bytes) -> tuple[Verified | None, Finding | None]:
     try:
         verified = Verified.read(read_small(VERIFIED, at))
     except OSError as error:
@@ -103,26 +116,33 @@ def _verified(at: int, artefact: str, manifest_sha256: str) -> tuple[Verified | 
         return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, str(error))
     if verified.id != artefact:
         return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, f"it is about {verified.id[:60]}")
-    if verified.manifest_sha256 != manifest_sha256:
+    if manifest and verified.manifest_sha256 != sha256(manifest):  # one that can't be read is told already
         return None, Finding(MANIFEST, FailureClass.HASH_DIFFERS, "it is not the manifest that was verified")
     return verified, None
 
 
-def _file(at: int, file: FileRecord) -> Generator[None, None, Finding | None]:
+def _file(at: int, file: FileRecord, into: int | None) -> Generator[int, None, Finding | None]:
     try:
-        size = os.stat(file.name, dir_fd=at, follow_symlinks=False).st_size
-        if size != file.size:
-            return _sized(file, size)
-        found = yield from hashing(file.name, at)
+        if wrong := _looked_at(at, file):
+            return wrong
+        found = yield from hashing(file.name, at) if into is None else copying(file.name, at, into)
     except OSError as error:
+        if into is not None and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise  # no reading says this: it is our own disk, and nothing about the set
         return _unreadable(file.name, error)
     if found == file:
         return None
     return Finding(file.name, FailureClass.HASH_DIFFERS, f"sha256 is {found.sha256}, {file.sha256} left the source")
 
 
-def _sized(file: FileRecord, size: int) -> Finding:
-    return Finding(file.name, FailureClass.HASH_DIFFERS, f"has {size} bytes, {file.size} left the source")
+def _looked_at(at: int, file: FileRecord) -> Finding | None:
+    told = os.stat(file.name, dir_fd=at, follow_symlinks=False)
+    if not stat.S_ISREG(told.st_mode):
+        return Finding(file.name, FailureClass.HASH_DIFFERS, "is no plain file")
+    if told.st_size != file.size:
+        why = f"has {told.st_size} bytes, {file.size} left the source"
+        return Finding(file.name, FailureClass.HASH_DIFFERS, why)
+    return None
 
 
 def _unreadable(name: str, error: OSError) -> Finding:

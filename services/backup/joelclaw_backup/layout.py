@@ -6,6 +6,7 @@
 | `backups/<target>/<id>.<token>.partial/`    | one being written, or left by a crash                         |
 | `backups/<target>/latest`                   | points at the newest verified artefact                        |
 | `…/<id>/manifest.json`, `verified.json`     | what left the source; what was proven, written last           |
+| `…/<id>/checked.json`                       | what later looks at it found                                  |
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from datetime import UTC, datetime
 
 MANIFEST = "manifest.json"
 VERIFIED = "verified.json"
+CHECKED = "checked.json"
+RECORDS = (MANIFEST, VERIFIED, CHECKED)
 LATEST = "latest"
 PARTIAL = ".partial"
 DUMP = "dump.rdb"
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}\.[0-9a-f]{8}\.partial")
+_LEFTOVER = re.compile(r"\.(latest|checked\.json)\.[0-9a-f]{8}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -40,9 +44,14 @@ def is_partial(name: str) -> bool:
     return _PARTIAL.fullmatch(name) is not None
 
 
+def is_leftover(name: str) -> bool:
+    """Whether it is a small file on its way to a name."""
+    return _LEFTOVER.fullmatch(name) is not None
+
+
 def is_file_name(name: str) -> bool:
     """Whether a manifest may list it: one plain component, nothing that climbs or hides."""
-    return _FILE.fullmatch(name) is not None and name not in (MANIFEST, VERIFIED)
+    return _FILE.fullmatch(name) is not None and name not in RECORDS
 
 
 def partial_name(artefact: str, token: str) -> str:

@@ -9,12 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-
-M = TypeVar("M", bound="Record")
 
 
 class ManifestInvalid(ValueError):
@@ -29,7 +27,7 @@ class Record(BaseModel):
         return json.dumps(self.model_dump(mode="json", by_alias=True), indent=2, sort_keys=True).encode() + b"\n"
 
     @classmethod
-    def read(cls: type[M], raw: bytes) -> M:
+    def read(cls, raw: bytes) -> Self:
         """ManifestInvalid unless this is exactly what `render` wrote."""
         try:
             record = cls.model_validate_json(raw)
@@ -50,7 +48,8 @@ class FileRecord(Record):
 
 
 class Source(Record):
-    """The server that was backed up, as it described itself. databases: keys per number, shortly before the dump."""
+    """The server that was backed up, as it described itself shortly before the dump: who it is, its part in a
+    replication and how far that has come, and its keys per database."""
 
     address: str
     run_id: str
@@ -58,6 +57,8 @@ class Source(Record):
     version: str
     role: str
     mode: str
+    replication_id: str
+    offset: int
     databases: dict[str, int]
 
 
@@ -83,16 +84,36 @@ class Dump(Record):
     libraries: int
 
 
+class Held(Record):
+    """What a server holds, read while nothing changed in it: keys and expiring keys per database, function libraries,
+    and `digest`, its own over all keys and values. by: the server that counted; only its like computes the same."""
+
+    databases: dict[str, int]
+    expires: dict[str, int]
+    libraries: int
+    digest: str
+    by: str
+
+    @property
+    def keys(self) -> int:
+        return sum(self.databases.values())
+
+
 class Manifest(Record):
-    schema_version: Literal[1] = 1
+    """witness: what a replica of the source held at `taken.offset`, obtained without the dump (docs/decisions/0042);
+    None where none was wanted. parent: the newest verified set at that time."""
+
+    schema_version: Literal[2] = 2
     id: str
     target: str
     run: str
     round: int
     requested_by: str = ""
+    parent: str = ""
     source: Source
     taken: Taken
     dump: Dump
+    witness: Held | None
     tools: dict[str, str]
     files: tuple[FileRecord, ...]
 
@@ -101,29 +122,36 @@ class Manifest(Record):
         return sum(file.size for file in self.files)
 
 
-class Verified(Record):
-    """Written last. restored: keys per database of the throwaway server; expired: keys that were gone by then; seal:
-    the hash of all the rest, since nothing else vouches for this file."""
+class Sealed(Record):
+    """A record that nothing else vouches for: `seal` is the hash of all the rest."""
 
-    schema_version: Literal[1] = 1
+    seal: str = ""
+
+    def sealed(self) -> Self:
+        return self.model_copy(update={"seal": sha256(self.model_copy(update={"seal": ""}).render())})
+
+    @classmethod
+    def read(cls, raw: bytes) -> Self:
+        record = super().read(raw)
+        if record != record.sealed():
+            raise ManifestInvalid("it is not what was sealed")
+        return record
+
+
+class Verified(Sealed):
+    """Written last. restored: what a throwaway server held that was started from the copy."""
+
+    schema_version: Literal[2] = 2
     id: str
     manifest_sha256: str
     verified_at: str
     reread_bytes: int
-    restored: dict[str, int]
-    expired: int
-    server: str
+    restored: Held
     restore_ms: int
-    seal: str = ""
-
-    def sealed(self) -> Verified:
-        return self.model_copy(update={"seal": sha256(self.model_copy(update={"seal": ""}).render())})
 
     @classmethod
-    def read(cls, raw: bytes) -> Verified:
+    def read(cls, raw: bytes) -> Self:
         verified = super().read(raw)
-        if verified != verified.sealed():
-            raise ManifestInvalid("it is not what was sealed")
         ms_of(verified.verified_at)  # a seal proves that it was written so, not that it makes sense
         return verified
 

@@ -11,12 +11,13 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from joelclaw_backup.files import open_directory
-from joelclaw_backup.layout import is_partial
+from joelclaw_backup.layout import is_leftover, is_partial
 
 OLD = 24 * 3600.0  # seconds without a change
+HALF = 600.0  # a small file is written in far less
 
 
 class StillWritten(RuntimeError):
@@ -37,8 +38,12 @@ def at_work_in(name: str, at: int) -> Iterator[int]:
 
 def sweep(at: int, *, now: float | None = None, spare: str = "") -> int:
     """Remove the partial directories that nobody works in; bytes freed. Files that vanish meanwhile are no matter."""
-    freed = 0
+    freed, moment = 0, time.time() if now is None else now
     for name in sorted(os.listdir(at)):
+        if is_leftover(name):  # half of a small file, from a process that died before it got its name
+            with suppress(OSError):
+                if moment - os.stat(name, dir_fd=at, follow_symlinks=False).st_mtime > HALF:
+                    os.unlink(name, dir_fd=at)
         if is_partial(name) and name != spare:
             try:
                 fd = open_directory(name, at)
@@ -46,7 +51,7 @@ def sweep(at: int, *, now: float | None = None, spare: str = "") -> int:
                 continue
             try:
                 locked = _lock(fd)
-                fresh = (time.time() if now is None else now) - os.fstat(fd).st_mtime < OLD
+                fresh = moment - os.fstat(fd).st_mtime < OLD
                 if locked is True or (locked is None and not fresh):
                     freed += remove(name, fd, at)
             finally:

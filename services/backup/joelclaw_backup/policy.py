@@ -2,7 +2,7 @@
 
 | outcome  | means                                                                            |
 |----------|----------------------------------------------------------------------------------|
-| stored   | verified at the destination: read back with equal hashes, restored, counted      |
+| stored   | verified at the destination: read back with equal hashes, restored, compared     |
 | failed   | everything else; its class says why, and its router what happens next            |
 
 (`deferred`, a queue on the local disk, is to come.)
@@ -13,7 +13,7 @@
 | connection refused / reset, broken, ended early             | connection-refused / connection-reset       |
 | host, network or name unknown; the destination has vanished | unreachable                                 |
 | no space, quota                                             | no-space-left                               |
-| access denied, read-only file system, wrong password, ACL   | permission-denied                           |
+| access denied, read-only file system, wrong password, ACL, certificate | permission-denied                |
 | stale handle / would block / other I/O error                | stale-file-handle / resource-unavailable / io-error |
 | server loading, busy, without its master                    | server-unavailable                          |
 | server refuses to be replicated                             | snapshot-refused                            |
@@ -25,10 +25,12 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.manifest import Held, Manifest
 
 _BY_ERRNO = {
     errno.ETIMEDOUT: FailureClass.TIMEOUT,
@@ -82,6 +84,10 @@ def class_of(error: BaseException | None) -> FailureClass:
             return FailureClass.TIMEOUT
         case socket.gaierror():
             return FailureClass.UNREACHABLE
+        case ssl.SSLCertVerificationError():  # a server that can't prove who it is: no retry changes that
+            return FailureClass.PERMISSION_DENIED
+        case ssl.SSLError():  # its errno is none of the system's
+            return FailureClass.CONNECTION_RESET
         case OSError():
             return _BY_ERRNO.get(error.errno or 0, FailureClass.IO_ERROR)
         case _:
@@ -109,25 +115,51 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """What a throwaway server says after loading: keys in each database, and what expired while and after loading."""
+class Compared:
+    """`verdict` is None when both are the same. `detail` says in what they differ, or can't be compared."""
 
-    databases: dict[str, int]
-    expired_loading: int
-    expired_since: int
-    libraries: int
-
-    @property
-    def keys(self) -> int:
-        return sum(self.databases.values())
+    verdict: FailureClass | None
+    detail: str
 
 
-def difference(counts: Counts, restored: Restored) -> str:
-    """Empty when the restored server holds what the dump does, else in which number they differ."""
-    expected = counts.keys - restored.expired_loading - restored.expired_since
-    if restored.keys != expected:
-        gone = restored.expired_loading + restored.expired_since
-        return f"{restored.keys} keys were restored; {counts.keys} were read from the dump and {gone} expired"
-    if restored.libraries != counts.libraries:
-        return f"{restored.libraries} function libraries were restored; the dump holds {counts.libraries}"
-    return ""
+SAME = Compared(None, "")
+
+
+def compare(manifest: Manifest, restored: Held) -> Compared:
+    """What a throwaway server holds against what its source did: exactly, by the witness; else by the dump's counts.
+
+    Both are loaded as a replica loads, which drops no expired key: so there is no difference that time explains.
+    """
+    dump, witness = manifest.dump, manifest.witness
+    if witness is None:
+        if (restored.keys, restored.libraries) == (dump.keys, dump.libraries):
+            return SAME
+        told = f"it holds {restored.keys} keys and {restored.libraries} function libraries"
+        return _differs(f"{told}; the dump has {dump.keys} and {dump.libraries}")
+    for what, here, there in (
+        ("keys", restored.databases, witness.databases),
+        ("expiring keys", restored.expires, witness.expires),
+    ):
+        for number in sorted({*here, *there}, key=int):
+            if here.get(number, 0) != there.get(number, 0):
+                told = f"database {number} holds {here.get(number, 0)} {what}"
+                return _differs(f"{told}; the source held {there.get(number, 0)}")
+    if restored.libraries != witness.libraries:
+        return _differs(f"it holds {restored.libraries} function libraries; the source held {witness.libraries}")
+    if restored.digest == witness.digest:
+        return SAME
+    if restored.by != witness.by:
+        why = f"the counts are the same, but a digest by {restored.by} can't be held against one by {witness.by}"
+        return Compared(FailureClass.UNKNOWN, why)
+    return _differs(f"its content digest is {restored.digest}; the source's was {witness.digest}")
+
+
+def _differs(how: str) -> Compared:
+    return Compared(FailureClass.STARTED_AND_DIFFERS, how)
+
+
+DAMAGE = frozenset(
+    {FailureClass.HASH_DIFFERS, FailureClass.FILE_MISSING, FailureClass.RDB_INVALID, FailureClass.STARTED_AND_DIFFERS}
+)
+"""Verdicts that stay for good: such a set is never verified again, whatever a later look says. All others (a file too
+much, a server that did not start, an I/O error, no answer) leave a set unknown until it was read whole again."""

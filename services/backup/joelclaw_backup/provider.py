@@ -1,54 +1,62 @@
-"""What the `joelclaw` command reads of us (entry point group `joelclaw.providers`): plain functions, JSON-able answers.
+"""What the `joelclaw` command asks of us (entry point group `joelclaw.providers`): plain functions, JSON-able answers.
 
 The command imports no service; it finds this module by its entry point and calls these. Each takes the environment, as
-the service does, and reads the shelf: never the store, never a run. ConfigError, SettingsError and BackupFailed tell
-what is wrong, in one line.
+the service does, and looks at the shelf: never at the store, never at a run. All work at the destination is done in a
+child, so that a share that hangs ends as an answer. ConfigError, SettingsError and BackupFailed tell what is wrong, in
+one line; `told` hears how many bytes were handled since it was last called.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-from joelclaw_backup.artefacts import Artefact, find, newest_verified, read_artefacts
-from joelclaw_backup.destination import Destination, check_destination
+import anyio
+
+from joelclaw_backup.address import Address, AddressInvalid, parse_address
+from joelclaw_backup.artefacts import Artefact, newest_verified
+from joelclaw_backup.checks import Check, remember_aside
+from joelclaw_backup.clock import now_ms
+from joelclaw_backup.destination import Destination, checking
+from joelclaw_backup.drill import drill as drill_set
+from joelclaw_backup.drill import since
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.files import open_directory
-from joelclaw_backup.inspection import Inspected, inspecting
-from joelclaw_backup.settings import destination_of
-from joelclaw_backup.shelf import Shelf, open_shelf
-from joelclaw_contracts import load_config
+from joelclaw_backup.killable import Told, run_here
+from joelclaw_backup.looking import Shelved, finding, listing, reading_again, remembering
+from joelclaw_backup.manifest import iso
+from joelclaw_backup.models import Model, artefact_model, drill_model, verdict_model
+from joelclaw_backup.policy import class_of
+from joelclaw_backup.pruning import pruning_shelf
+from joelclaw_backup.restoring import restoring_set
+from joelclaw_backup.settings import aside_of, destination_of, rule_of, staging_of
+from joelclaw_contracts import Config, load_config
 from joelclaw_contracts.config import state_directory
 
 TARGETS = ("redis",)
 
-Model = dict[str, Any]
-
 
 def destination(environ: Mapping[str, str]) -> Model:
-    """{"kind", "path", "tier", "label", "state", "detail"}; state is `ok` or the class of what is wrong with it."""
-    place = _place(environ)
+    """{"kind", "path", "tier", "label", "state", "detail", "freeBytes", "reserveBytes"}; state is `ok` or the class of
+    what is wrong with it."""
+    place = _Here.of(environ).place
     model: Model = {"kind": place.kind, "path": str(place.root), "tier": place.tier, "label": place.label}
-    if place.ours and not place.root.exists():  # it is made by the first backup: looking makes nothing
+    model |= {"reserveBytes": place.reserve, "freeBytes": None}
+    if _is_unmade(place):
         return {**model, "state": "ok", "detail": "nothing was kept there yet"}
     try:
-        check_destination(Destination(place.kind, place.root, place.tier, place.label))
-    except BackupFailed as failed:
-        return {**model, "state": failed.failure_class.value, "detail": str(failed)}
-    return {**model, "state": "ok", "detail": ""}
+        told = run_here(place.root, checking, None, replace(place, ours=False))
+    except (BackupFailed, OSError) as failed:
+        return {**model, "state": class_of(failed).value, "detail": str(failed)}
+    return {**model, "state": "ok", "detail": "", "freeBytes": told["free"]}
 
 
 def list_artefacts(environ: Mapping[str, str], target: str = "redis") -> list[Model]:
     """Every set of a target: newest verified first, then those that are not verified, each with its problem."""
-    try:
-        with open_shelf(_reading(environ), target, make=False) as shelf:
-            found = read_artefacts(shelf)
-            newest = newest_verified(found)
-            return [_model(a, a is newest) for a in found]
-    except FileNotFoundError:
-        return []
+    found = _listed(_Here.of(environ), target)
+    newest = newest_verified(found)
+    return [artefact_model(a, a is newest) for a in found]
 
 
 def newest(environ: Mapping[str, str], target: str = "redis") -> Model | None:
@@ -56,80 +64,148 @@ def newest(environ: Mapping[str, str], target: str = "redis") -> Model | None:
     return next((model for model in list_artefacts(environ, target) if model["verified"]), None)
 
 
-def verify(environ: Mapping[str, str], artefact: str) -> Model | None:
-    """Reads a set again, all of it, and compares; `artefact` is an id or `latest`. None where there is no such set."""
+def show(environ: Mapping[str, str], artefact: str) -> Model | None:
+    """All that is known of a set: its line of the list, its manifest, and what later looks found."""
+    found = _found(_Here.of(environ), artefact)
+    if found is None:
+        return None
+    a = found[1]
+    return {
+        **artefact_model(a, False),
+        "manifest": a.manifest.model_dump(mode="json", by_alias=True) if a.manifest else None,
+        "proof": a.verified.model_dump(mode="json", by_alias=True) if a.verified else None,
+        "checks": a.checks.model_dump(mode="json", by_alias=True) if a.checks else None,
+    }
+
+
+def verify(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
+    """Reads a set again, all of it, and compares; `artefact` is an id or `latest`, the newest whatever it is worth.
+    None where there is no such set."""
+    here = _Here.of(environ)
+    if (found := _found(here, artefact, doubtful=True)) is None:
+        return None
+    at, set_ = found
+    try:
+        inspected = run_here(here.place.root, reading_again, told, at, set_.id)
+    except (OSError, TimeoutError) as error:
+        _remember(here, at, set_.id, _unmade("verify", error))
+        raise BackupFailed(class_of(error), f"{set_.id} can't be read again: {error}") from error
+    return verdict_model(set_.id, set_.path, inspected)
+
+
+def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
+    """Restores a set in a throwaway server and compares it with what its source held. None: there is no such set."""
+    here = _Here.of(environ)
+    if (found := _found(here, artefact)) is None:
+        return None
+    at, set_ = found
+    try:
+        drilled = anyio.run(drill_set, at, set_.id, here.staging, told)
+    except (OSError, TimeoutError) as error:
+        _remember(here, at, set_.id, _unmade("drill", error))
+        raise BackupFailed(class_of(error), f"{set_.id} can't be drilled: {error}") from error
+    _remember(here, at, set_.id, drilled.check)
+    source = anyio.run(since, drilled.manifest, here.source) if drilled.manifest else "unknown"
+    return drill_model(set_.id, set_.path, drilled, source)
+
+
+def restore(
+    environ: Mapping[str, str], artefact: str, into: str, *, force: bool = False, told: Told | None = None
+) -> Model | None:
+    """Puts a set's files into a directory, and reads them there again. None where there is no such set."""
+    here = _Here.of(environ)
+    if (found := _found(here, artefact)) is None:
+        return None
+    at, set_ = found
+    try:
+        return run_here(here.place.root, restoring_set, told, at, set_.id, Path(into), force)
+    except (OSError, TimeoutError) as error:
+        raise BackupFailed(class_of(error), f"{set_.id} can't be restored into {into}: {error}") from error
+
+
+def prune(environ: Mapping[str, str], target: str = "redis", *, dry_run: bool = False) -> Model:
+    """Retention now; see `pruning.py`."""
+    here = _Here.of(environ)
+    nothing: Model = {"pruned": [], "freedBytes": 0, "kept": [], "inUse": []}
+    if _is_unmade(here.place):
+        return nothing
+    at = here.shelved(target)
+    try:
+        return run_here(
+            here.place.root, pruning_shelf, None, at.destination, target, rule_of(here.config), at.aside, dry_run
+        )
+    except FileNotFoundError:
+        return nothing
+    except OSError as error:
+        raise BackupFailed(class_of(error), f"{here.place.root} can't be pruned: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What the environment says."""
+
+    config: Config
+    place: Destination
+    staging: Destination
+    state: Path
+    source: Address | None
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> _Here:
+        config, state = load_config(environ, home=Path(environ.get("HOME") or "/")), state_directory(environ)
+        source = None
+        with suppress(AddressInvalid):
+            if url := config.backup.redis.url or environ.get("REDIS_URL"):
+                source = parse_address(url)
+        return cls(config, destination_of(config, state), staging_of(config, state), state, source)
+
+    def shelved(self, target: str) -> Shelved:
+        """For one who makes nothing there."""
+        return Shelved(replace(self.place, ours=False), target, aside_of(self.state, target))
+
+
+def _is_unmade(place: Destination) -> bool:
+    """It is made by the first backup: looking makes nothing."""
+    return place.ours and not place.root.exists()
+
+
+def _listed(here: _Here, target: str) -> list[Artefact]:
+    if _is_unmade(here.place):
+        return []
+    try:
+        return run_here(here.place.root, listing, None, here.shelved(target))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise BackupFailed(class_of(error), f"{here.place.root} can't be listed: {error}") from error
+
+
+def _found(here: _Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelved, Artefact] | None:
+    if _is_unmade(here.place):
+        return None
     for target in TARGETS:
+        at = here.shelved(target)
         try:
-            with open_shelf(_reading(environ), target, make=False) as shelf:
-                name = find(shelf, artefact)
-                return _verdict(shelf, name, _inspect(shelf, name))
+            return at, run_here(here.place.root, finding, None, at, artefact, doubtful)
         except FileNotFoundError:
             continue
+        except OSError as error:
+            raise BackupFailed(class_of(error), f"{here.place.root} can't be read: {error}") from error
     return None
 
 
-def _inspect(shelf: Shelf, name: str) -> Inspected:
-    fd = open_directory(name, shelf.fd)
+def _unmade(by: str, error: BaseException) -> Check:
+    """A look that came to no end: nothing is known, which is no good news."""
+    return Check.model_validate({"at": iso(now_ms()), "by": by, "verdict": str(class_of(error)), "detail": str(error)})
+
+
+def _remember(here: _Here, at: Shelved, artefact: str, check: Check) -> None:
+    """There, or where that hangs, aside. BackupFailed when it can be remembered nowhere: the caller must hear that."""
     try:
-        work = inspecting(fd, artefact=name, finished=True)
-        while True:
-            try:
-                next(work)
-            except StopIteration as stop:
-                inspected: Inspected = stop.value
-                return inspected
-    finally:
-        os.close(fd)
-
-
-def _verdict(shelf: Shelf, name: str, inspected: Inspected) -> Model:
-    findings = [{"file": f.file, "verdict": f.verdict.value, "detail": f.detail} for f in inspected.findings]
-    manifest, verified = inspected.manifest, inspected.verified
-    return {
-        "id": name,
-        "path": str(shelf.path / name),
-        "ok": not findings,
-        "verdict": findings[0]["verdict"] if findings else "verified",
-        "findings": findings,
-        "rereadBytes": inspected.bytes,
-        "files": [f.model_dump() for f in manifest.files] if manifest else [],
-        "keys": manifest.dump.keys if manifest else None,
-        "verifiedAt": verified.verified_at if verified else None,
-    }
-
-
-def _model(artefact: Artefact, newest: bool) -> Model:
-    manifest, verified = artefact.manifest, artefact.verified
-    model: Model = {
-        "id": artefact.id,
-        "path": artefact.path,
-        "verified": bool(artefact.verified_ms),
-        "newest": newest,
-        "problem": artefact.problem,
-        "verifiedAt": verified.verified_at if verified else None,
-        "verifiedMs": artefact.verified_ms or None,
-    }
-    if manifest:
-        model |= {
-            "target": manifest.target,
-            "bytes": manifest.bytes,
-            "sha256": manifest.files[0].sha256,
-            "keys": manifest.dump.keys,
-            "source": manifest.source.address,
-            "takenAt": manifest.taken.ended_at,
-            "requestedBy": manifest.requested_by,
-        }
-    return model
-
-
-def _place(environ: Mapping[str, str]) -> Destination:
-    config = load_config(environ, home=Path(environ.get("HOME") or "/"))
-    return destination_of(config, state_directory(environ))
-
-
-def _reading(environ: Mapping[str, str]) -> Destination:
-    """The same place, for one who makes nothing there."""
-    place = _place(environ)
-    if place.ours and not place.root.exists():
-        raise FileNotFoundError(place.root)
-    return Destination(place.kind, place.root, place.tier, place.label)
+        run_here(here.place.root, remembering, None, at, artefact, check)
+    except (OSError, BackupFailed):
+        try:
+            remember_aside(at.aside, artefact, check)
+        except OSError as error:
+            told = f"{artefact}: {check.verdict} was found ({check.detail}) and can't be remembered: {error}"
+            raise BackupFailed(class_of(error), told) from error

@@ -1,4 +1,4 @@
-"""From a staged dump to a set under its name. Blocking; the longer ones are generators for `files.patiently`."""
+"""From a staged dump to a set under its name. Blocking generators, for `killable.run`."""
 
 from __future__ import annotations
 
@@ -8,30 +8,41 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from joelclaw_backup.artefacts import now_ms, prune
-from joelclaw_backup.destination import Destination
+from joelclaw_backup.artefacts import newest_verified, read_artefacts, repoint_latest
+from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.fetch import Scratch, fetching
 from joelclaw_backup.files import copying, open_directory, read_small, write_small
-from joelclaw_backup.inspection import Inspected, inspecting, read_set
-from joelclaw_backup.layout import DUMP, MANIFEST, VERIFIED, target_path
+from joelclaw_backup.inspection import Inspected, read_set
+from joelclaw_backup.layout import MANIFEST, VERIFIED
 from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.partial import at_work_in, sweep
+from joelclaw_backup.pruning import pruning
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.shelf import Shelf, open_shelf
+from joelclaw_backup.space import require_room
 from joelclaw_backup.staging import staged
 
 
-def dump_path(place: Destination, target: str, partial: str) -> Path:
-    """For the programs that want a path."""
-    return place.root.joinpath(*target_path(target), partial, DUMP)
+def newest_set(destination: Destination, target: str, aside: Path) -> Generator[None, None, dict[str, Any]]:
+    """{"free", "parent", "parentBytes"}: whether the destination can be used, and what is newest there."""
+    told: dict[str, Any] = yield from checking(destination)
+    try:
+        with open_shelf(destination, target, make=False) as shelf:
+            newest = newest_verified(read_artefacts(shelf, aside))
+    except FileNotFoundError:
+        newest = None
+    size = newest.manifest.bytes if newest and newest.manifest else 0
+    return {**told, "parent": newest.id if newest else "", "parentBytes": size}
 
 
 def copying_set(
     staging: Destination, source: str, destination: Destination, manifest: Manifest
-) -> Generator[None, None, str]:
-    """Copies what is staged, with its manifest, into a fresh partial directory; its name."""
+) -> Generator[int | None, None, str]:
+    """Copies what is staged, with its manifest, into a fresh partial directory; its name. Room is asked for first."""
     with staged(staging, manifest.target, source) as fd, open_shelf(destination, manifest.target) as shelf:
         sweep(shelf.fd)
+        require_room(shelf.fd, manifest.bytes, destination.reserve, f"the copy at {destination.root}")
         partial = shelf.new_partial(manifest.id)
         with at_work_in(partial, shelf.fd) as target:
             for file in manifest.files:
@@ -43,16 +54,17 @@ def copying_set(
         return partial
 
 
-def inspecting_copy(destination: Destination, manifest: Manifest, partial: str) -> Generator[None, None, Inspected]:
-    """Reads a partial set back, all of it."""
+def fetching_copy(
+    destination: Destination, manifest: Manifest, partial: str, scratch: Scratch
+) -> Generator[int | None, None, Inspected]:
+    """Reads a partial set back, all of it, into a scratch directory: what is restored is what was compared."""
     with open_shelf(destination, manifest.target, make=False) as shelf, at_work_in(partial, shelf.fd) as fd:
-        found = yield from inspecting(fd, artefact=manifest.id, finished=False)
-        return found
+        return (yield from fetching(fd, manifest.id, scratch, manifest.bytes, finished=False))
 
 
-def publish_set(
-    destination: Destination, manifest: Manifest, verified: Verified, partial: str, rule: Rule
-) -> dict[str, Any]:
+def publishing_set(
+    destination: Destination, manifest: Manifest, verified: Verified, partial: str, rule: Rule, aside: Path
+) -> Generator[None, None, dict[str, Any]]:
     """Gives the set its name, once, however often it is asked; then `latest`, then retention."""
     with open_shelf(destination, manifest.target, make=False) as shelf:
         if not shelf.holds(manifest.id):
@@ -62,19 +74,21 @@ def publish_set(
                 write_small(VERIFIED, verified.render(), fd)
                 os.fsync(fd)
                 shelf.publish(partial, manifest.id)
+        yield
         _must_be(shelf, manifest, verified)
-        shelf.point_latest(manifest.id)
-        pruned, trouble = {}, ""
+        repoint_latest(shelf, aside)
+        told: dict[str, Any] = {"pruned": [], "freedBytes": 0}
+        trouble = ""
         try:
-            pruned = prune(shelf, rule, now_ms())
+            told = yield from pruning(shelf, rule, aside)
         except (OSError, RuntimeError, ValueError) as error:
             # The new set is safe; old ones that stay are a finding, no failure.
             trouble = f"{type(error).__name__}: {error}"
         return {
             "id": manifest.id,
             "path": str(shelf.path / manifest.id),
-            "pruned": sorted(pruned),
-            "freedBytes": sum(pruned.values()),
+            "pruned": [p["id"] for p in told["pruned"]],
+            "freedBytes": told["freedBytes"],
             "retentionTrouble": trouble,
         }
 

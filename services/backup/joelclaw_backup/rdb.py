@@ -56,16 +56,21 @@ class RdbReader:
 
     def frame(self) -> RdbFrame:
         """After the last byte. BackupFailed (rdb-invalid) says what is wrong with it."""
-        found = _MAGIC.fullmatch(self._header)
-        if not found:
-            raise _invalid(f"begins with {self._header!r}, which is neither REDIS nor VALKEY and a version")
-        magic, version = found[1] or found[3], int(found[2] or found[4])
+        magic, version = header_of(self._header)
         if self.size < _HEADER + 1 + _TRAILER or self._tail[0] != _END:
             raise _invalid(f"ends after {self.size} bytes without its end mark: it was cut short")
         told = int.from_bytes(self._tail[1:], "little")
         if told and told != self._crc:
             raise _invalid(f"has the checksum {self._crc:016x}, its trailer says {told:016x}")
-        return RdbFrame(magic.decode(), version, "good" if told else "none", self.size)
+        return RdbFrame(magic, version, "good" if told else "none", self.size)
+
+
+def header_of(begin: bytes) -> tuple[str, int]:
+    """(magic, version) of a dump that begins so. BackupFailed (rdb-invalid)."""
+    found = _MAGIC.fullmatch(begin[:_HEADER])
+    if not found:
+        raise _invalid(f"begins with {begin[:_HEADER]!r}, which is neither REDIS nor VALKEY and a version")
+    return (found[1] or found[3]).decode(), int(found[2] or found[4])
 
 
 def _invalid(problem: str) -> BackupFailed:

@@ -17,6 +17,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import anyio
 from anyio.abc import ByteStream
@@ -39,6 +40,9 @@ class Deadlines:
     silence: float = 60.0
 
 
+PATIENT = Deadlines()
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A dump on its way. `size` is None where the server streams; `mode` is `disk` or `stream`."""
@@ -46,22 +50,42 @@ class Snapshot:
     replication_id: str
     offset: int
     size: int | None
+    mark: bytes
     chunks: AsyncIterator[bytes]
+    wire: _Wire
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Literal["stream", "disk"]:
         return "stream" if self.size is None else "disk"
+
+    @property
+    def announcement(self) -> bytes:
+        """The line that the dump came after, for one to whom it is passed on."""
+        return b"$EOF:" + self.mark + b"\r\n" if self.size is None else b"$%d\r\n" % self.size
+
+    async def acknowledge(self, offset: int) -> None:
+        """Tell the source how far we are; it answers nothing."""
+        await self.wire.send("REPLCONF", "ACK", str(offset))
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        """What the source's clients write from now on, as it comes; only for one who follows. BackupFailed."""
+        while True:
+            yield await self.wire.receive()
 
 
 @asynccontextmanager
-async def snapshot_of(address: Address, deadlines: Deadlines = Deadlines()) -> AsyncIterator[Snapshot]:
-    """Ask for a snapshot; read `chunks` to their end inside the block. BackupFailed, classified."""
+async def snapshot_of(
+    address: Address, deadlines: Deadlines = PATIENT, *, follow: bool = False
+) -> AsyncIterator[Snapshot]:
+    """Ask for a snapshot; read `chunks` to their end inside the block. follow: the stream of commands is wanted after
+    it. BackupFailed, classified."""
     wire = _Wire(await _connect(address, deadlines.connect), address.shown, deadlines)
     try:
-        await wire.introduce(address)
+        await wire.introduce(address, follow=follow)
         replication_id, offset = await wire.psync()
         size, mark = await wire.announced()
-        yield Snapshot(replication_id, offset, size, wire.exactly(size) if size is not None else wire.until(mark))
+        chunks = wire.exactly(size) if size is not None else wire.until(mark)
+        yield Snapshot(replication_id, offset, size, mark, chunks, wire)
     finally:
         await anyio.aclose_forcefully(wire.stream)
 
@@ -92,13 +116,14 @@ class _Wire:
     deadlines: Deadlines
     ahead: bytes = b""
 
-    async def introduce(self, address: Address) -> None:
+    async def introduce(self, address: Address, *, follow: bool) -> None:
         if address.password:
             name = (address.user,) if address.user else ()
             await self.ask("AUTH", *name, address.password)
         await self.ask("REPLCONF", "listening-port", "0")
         await self.ask("REPLCONF", "capa", "eof")
-        await self.ask("REPLCONF", "rdb-only", "1", needed=False)  # 7.0 and newer: no stream after the dump
+        if not follow:
+            await self.ask("REPLCONF", "rdb-only", "1", needed=False)  # 7.0 and newer: no stream after the dump
 
     async def psync(self) -> tuple[str, int]:
         """(replication id, offset) of the snapshot to come."""
@@ -120,7 +145,8 @@ class _Wire:
     async def exactly(self, size: int) -> AsyncIterator[bytes]:
         left = size
         while left:
-            chunk = (await self.receive())[:left]
+            chunk = await self.receive()
+            chunk, self.ahead = chunk[:left], chunk[left:]  # the rest is the stream
             left -= len(chunk)
             yield chunk
 
@@ -138,6 +164,14 @@ class _Wire:
 
     async def ask(self, *words: str, needed: bool = True) -> str:
         """One command, its one-line reply. A refusal of what is `needed` is a failure; never shows the command."""
+        await self.send(*words)
+        told = (await self.line(self.deadlines.reply)).decode("utf-8", "replace")
+        if told.startswith("-") and needed:
+            raise self.failed(class_of_reply(told[1:].split(" ", 1)[0]), f"refuses {words[0]}: {told[1:300]}")
+        return told
+
+    async def send(self, *words: str) -> None:
+        """One command. BackupFailed never shows more of it than its name."""
         parts = [word.encode() for word in words]
         request = b"*%d\r\n" % len(parts) + b"".join(b"$%d\r\n%s\r\n" % (len(p), p) for p in parts)
         try:
@@ -147,10 +181,6 @@ class _Wire:
             raise self.failed(FailureClass.TIMEOUT, f"did not take {words[0]}") from error
         except (OSError, anyio.BrokenResourceError) as error:
             raise self.failed(FailureClass.CONNECTION_RESET, f"broke the connection at {words[0]}") from error
-        told = (await self.line(self.deadlines.reply)).decode("utf-8", "replace")
-        if told.startswith("-") and needed:
-            raise self.failed(class_of_reply(told[1:].split(" ", 1)[0]), f"refuses {words[0]}: {told[1:300]}")
-        return told
 
     async def line(self, seconds: float) -> bytes:
         """The next line that isn't empty: empty ones are signs of life."""

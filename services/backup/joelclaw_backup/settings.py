@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from joelclaw_backup.address import Address, AddressInvalid, parse_address
 from joelclaw_backup.destination import Destination
+from joelclaw_backup.retention import Rule
+from joelclaw_backup.space import MIB
 from joelclaw_contracts import Config
 from joelclaw_contracts.config import PlaceMissing, backup_place
 from joelclaw_pod import SettingsError
@@ -14,13 +16,16 @@ from joelclaw_pod import SettingsError
 
 @dataclass(frozen=True, slots=True)
 class BackupSettings:
-    """`staging`: where a dump lies before it is copied; `keep`: verified sets that stay; `window_hours`: how long an
-    incident's retries may go on, told to the router with each failure."""
+    """`staging`: where a dump lies before it is copied; `aside`: where findings are kept that the destination takes
+    not; `witness`: whether a throwaway replica tells what the source held; `window_hours`: how long an incident's
+    retries may go on, told to the router with each failure."""
 
     source: Address
     destination: Destination
     staging: Destination
-    keep: int = 7
+    aside: Path
+    rule: Rule = field(default_factory=Rule)
+    witness: bool = True
     window_hours: float = 4.0
     schedule: str = "30 3 * * *"
 
@@ -32,12 +37,16 @@ def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> Bac
         source = parse_address(url)
     except AddressInvalid as error:
         name = "backup.redis.url" if config.backup.redis.url else "REDIS_URL"
-        raise SettingsError(name, str(error), "set backup.redis.url to the one server to copy") from None
+        raise SettingsError(
+            name, str(error), "set backup.redis.url to the one server to copy, or to its sentinels"
+        ) from None
     return BackupSettings(
         source=source,
         destination=destination_of(config, state_dir),
-        staging=Destination("directory", state_dir / "backup-staging", label="staging", ours=True),
-        keep=config.backup.destination.keep,
+        staging=staging_of(config, state_dir),
+        aside=aside_of(state_dir),
+        rule=rule_of(config),
+        witness=config.backup.redis.witness,
         window_hours=config.transport.recovery_window_hours,
         schedule=config.schedules["system/backup.redis"],
     )
@@ -49,4 +58,22 @@ def destination_of(config: Config, state_dir: Path) -> Destination:
         place = backup_place(config, state_dir)
     except PlaceMissing as missing:
         raise SettingsError(missing.key, missing.problem, missing.remedy) from None
-    return Destination(place.kind, place.root, place.tier, place.label, place.ours)
+    reserve = config.backup.destination.reserve_mb * MIB
+    return Destination(place.kind, place.root, place.tier, place.label, place.ours, reserve)
+
+
+def staging_of(config: Config, state_dir: Path) -> Destination:
+    """Where dumps lie on their way; the same reserve stays free on this disk."""
+    reserve = config.backup.destination.reserve_mb * MIB
+    return Destination("directory", state_dir / "backup-staging", label="staging", ours=True, reserve=reserve)
+
+
+def aside_of(state_dir: Path, target: str = "redis") -> Path:
+    """Where findings about sets are kept that the destination takes not."""
+    return state_dir / "backup-checks" / target
+
+
+def rule_of(config: Config) -> Rule:
+    """What retention goes by."""
+    wanted = config.backup.destination
+    return Rule(wanted.keep, wanted.keep_daily, wanted.keep_weekly, wanted.keep_monthly, wanted.keep_at_least)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,6 +54,12 @@ class Shelf:
             return
         os.replace(temporary, LATEST, src_dir_fd=self.fd, dst_dir_fd=self.fd)
         os.fsync(self.fd)
+
+    def drop_latest(self) -> None:
+        """No set is the newest good one any more."""
+        with suppress(FileNotFoundError):
+            os.unlink(LATEST, dir_fd=self.fd)
+            os.fsync(self.fd)
 
     def latest(self) -> str:
         """The artefact that `latest` names; empty if there is none."""

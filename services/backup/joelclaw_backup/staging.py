@@ -12,6 +12,9 @@ from joelclaw_backup.layout import DUMP
 from joelclaw_backup.manifest import FileRecord
 from joelclaw_backup.partial import at_work_in, remove, sweep
 from joelclaw_backup.shelf import open_shelf
+from joelclaw_backup.space import MIB, require_room
+
+ASK = 8 * MIB  # so much may come before the disk is asked again
 
 
 class StagedGone(RuntimeError):
@@ -21,9 +24,9 @@ class StagedGone(RuntimeError):
 class StagedDump:
     """A dump that is arriving. Its directory stays locked until `close`."""
 
-    def __init__(self, stack: ExitStack, partial: str, path: Path, file: HashingFile) -> None:
+    def __init__(self, stack: ExitStack, partial: str, path: Path, file: HashingFile, reserve: int) -> None:
         self._stack, self.partial, self.path, self._file = stack, partial, path, file
-        self.write = file.write
+        self._reserve, self._asked = reserve, 0
 
     @classmethod
     def begin(cls, staging: Destination, target: str, artefact: str) -> StagedDump:
@@ -34,7 +37,15 @@ class StagedDump:
             partial = shelf.new_partial(artefact)
             file = HashingFile(DUMP, stack.enter_context(at_work_in(partial, shelf.fd)))
             stack.callback(file.close)
-            return cls(stack.pop_all(), partial, shelf.path / partial / DUMP, file)
+            return cls(stack.pop_all(), partial, shelf.path / partial / DUMP, file, staging.reserve)
+
+    def write(self, block: bytes | bytearray) -> None:
+        """Nobody knows how large a dump will be; so the disk is asked on the way. BackupFailed before it is full."""
+        self._asked -= len(block)
+        if self._asked < 0:
+            require_room(self._file.fd, len(block), self._reserve, f"the dump in {self.path.parent.parent}")
+            self._asked = ASK
+        self._file.write(block)
 
     def finish(self) -> FileRecord:
         return self._file.finish()

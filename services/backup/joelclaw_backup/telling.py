@@ -9,7 +9,7 @@ from typing import Any
 
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.manifest import Manifest, iso, ms_of
-from joelclaw_backup.policy import Outcome, class_of, needs_a_person
+from joelclaw_backup.policy import DAMAGE, Outcome, class_of, needs_a_person
 from joelclaw_backup.settings import BackupSettings
 from joelclaw_bus import Failure
 from joelclaw_contracts import BackupFailureDetected, BackupRetryRequested, EventModel, HealingCompleted, OtelEvent
@@ -64,9 +64,14 @@ class Speaker:
         return [detected, evidence]
 
     def stored(self, run: str, at_ms: int, result: dict[str, Any], incident: str | None) -> OtelEvent:
-        """Evidence of a stored backup."""
+        """Evidence of a stored backup; it pages when an older set was found damaged on the way."""
+        older = result["rechecked"]
+        bad = older["id"] and older["verdict"] != "verified"
+        error = f"an older copy, {older['id']}, is {older['verdict']}: {older['detail']}" if bad else None
+        pages = older["verdict"] in DAMAGE
         metadata = {**result, "run": run, "incidentId": incident, "transportMode": MODE, "transportAttempts": 1}
-        return self._evidence(f"{run}:stored", at_ms, metadata, duration_ms=float(result["durationMs"]))
+        took = float(result["durationMs"])
+        return self._evidence(f"{run}:stored", at_ms, metadata, pages=pages, error=error, duration_ms=took)
 
     def _evidence(
         self,
@@ -118,7 +123,11 @@ def closing_id(incident: dict[str, Any]) -> str:
 
 
 def result_of(
-    manifest: Manifest, proven: dict[str, Any], published: dict[str, Any], settings: BackupSettings
+    manifest: Manifest,
+    proven: dict[str, Any],
+    published: dict[str, Any],
+    rechecked: dict[str, Any],
+    settings: BackupSettings,
 ) -> dict[str, Any]:
     """What the run returns, for people and programs; no proof: that is on the shelf."""
     first = manifest.files[0]
@@ -130,8 +139,11 @@ def result_of(
         "file": first.name,
         "sha256": first.sha256,
         "keys": manifest.dump.keys,
-        "restored": sum(verified["restored"].values()),
-        "expired": verified["expired"],
+        "restored": sum(verified["restored"]["databases"].values()),
+        "digest": verified["restored"]["digest"],
+        "witnessed": manifest.witness is not None,
+        "restoreMs": verified["restoreMs"],
+        "rechecked": rechecked,
         "verified": True,
         "destination": settings.destination.label,
         "tier": settings.destination.tier,

@@ -130,7 +130,9 @@ async def _group(store: Store, slot: Slot, row: dict[str, str]) -> GroupSeen:
         unread = await store.call("XRANGE", slot.stream, f"({row['last-delivered-id']}", "+", "COUNT", 1)
         oldest = text(unread[0][0]) if unread else None
         lag = lag if unread else 0
-    return GroupSeen(row["name"], lag, pending, int(oldest.partition("-")[0]) if oldest else None)
+    consumers = [pairs(c) for c in await store.call("XINFO", "CONSUMERS", slot.stream, row["name"])]
+    quiet = min((number(c.get("idle")) or 0 for c in consumers), default=None)
+    return GroupSeen(row["name"], lag, pending, int(oldest.partition("-")[0]) if oldest else None, quiet)
 
 
 async def _retried(store: Store, slot: Slot, now: int) -> int:

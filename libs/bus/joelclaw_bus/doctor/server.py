@@ -59,9 +59,6 @@ def _version(s: ServerSeen, info: Mapping[str, str]) -> Iterator[Check]:
     parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if parts < OLDEST:
         yield Check("finding", s.node, f"{name} is too old", f"use Redis or Valkey {OLDEST[0]}.{OLDEST[1]} or newer")
-    elif parts < (7, 2):
-        todo = "Redis 7.2 or Valkey has it; until then durability local needs appendfsync always"
-        yield Check("warning", s.node, f"{name} lacks WAITAOF", todo)
     else:
         yield Check("ok", s.node, f"{name}; it lacks nothing that the bus uses")
 

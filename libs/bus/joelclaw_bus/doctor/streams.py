@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from joelclaw_bus.doctor.check import Check
 from joelclaw_bus.inspect.spans import span
+from joelclaw_bus.inspect.workers import LIVE_MS
 from joelclaw_bus.keys import WAITS_GROUP
 from joelclaw_bus.limits import Limits
 
@@ -17,12 +18,18 @@ GENERATIONS = 24
 
 @dataclass(frozen=True, slots=True)
 class GroupSeen:
-    """oldest_ms: of the oldest entry that it has not acknowledged, None when it has all."""
+    """oldest_ms: of the oldest entry that it has not acknowledged, None when it has all; quiet_ms: since one of its
+    consumers last asked for work, None when there is none. A stranger's group is read by no worker of ours."""
 
     name: str
     lag: int | None
     pending: int
     oldest_ms: int | None
+    quiet_ms: int | None = None
+
+    @property
+    def is_read(self) -> bool:
+        return self.quiet_ms is not None and self.quiet_ms <= LIVE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,7 @@ def _groups(s: StreamSeen, served: frozenset[str], limits: Limits) -> Iterator[C
         behind = f"{g.lag if g.lag is not None else 'an unknown number of'} unread, {g.pending} pending"
         blocks = g.oldest_ms is not None and s.now_ms - g.oldest_ms > limits.events_ms
         since = f"; it blocks trimming since {span(s.now_ms - (g.oldest_ms or 0) - limits.events_ms)}" if blocks else ""
-        if g.name not in served and (g.lag != 0 or g.pending):
+        if g.name not in served and not g.is_read and (g.lag != 0 or g.pending):
             gone = f"start its service; if it is gone for good: XGROUP DESTROY {s.name} {g.name}"
             who = "runs that wait for it" if g.name == WAITS_GROUP else g.name
             yield Check("finding", s.name, f"nobody reads it for {who}: {behind}{since}", gone)

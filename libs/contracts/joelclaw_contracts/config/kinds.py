@@ -32,6 +32,7 @@ Megabytes = Annotated[int, Field(strict=True, ge=0, le=1_000_000_000)]
 Attempts = Annotated[int, Field(strict=True, ge=1, le=100)]
 Times = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Kept = Annotated[int, Field(strict=True, ge=1, le=10_000)]
+Spared = Annotated[int, Field(strict=True, ge=0, le=10_000)]
 Confirmations = Annotated[int, Field(strict=True, ge=1, le=100)]
 Share = Annotated[float, Field(strict=True, gt=0, le=1, allow_inf_nan=False)]
 WindowHours = Annotated[float, Field(strict=True, gt=0, le=720, allow_inf_nan=False)]
@@ -90,8 +91,8 @@ def _cron(value: str) -> str:
 
 
 def _redis(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://")):
-        raise refuse("is no Redis address; expected redis://, rediss:// or unix://")
+    if not value.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
+        raise refuse("is no Redis address; expected redis://, rediss://, unix:// or redis+sentinel://")
     return value
 
 

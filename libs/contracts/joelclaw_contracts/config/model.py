@@ -33,6 +33,7 @@ from .kinds import (
     Retries,
     RootPath,
     Share,
+    Spared,
     SshFlags,
     SshHost,
     Switch,
@@ -148,6 +149,10 @@ class Models(Section):
 
     allowed: tuple[Word, ...] = DEFAULT_MODELS
     """Model ids; replaces the default list. A configured model outside it stops the start."""
+    deadline_ms: WaitMs = 8_000
+    """How long a decision waits for advice, ms, all models together; then the policy decides alone."""
+    shadow: Switch = False
+    """Models are asked and their agreement is recorded, and the policy decides alone."""
 
 
 class Routes(Section):
@@ -264,7 +269,10 @@ class RedisSource(Section):
     """The Redis that is backed up."""
 
     url: RedisUrl | None = None
-    """redis://, rediss:// or unix://; None: the bus's own."""
+    """redis://, rediss://, unix:// or redis+sentinel://; None: the bus's own."""
+    witness: Switch = True
+    """Whether a throwaway replica tells what the source held when the dump was made, so that a restored copy is
+    compared with the source itself: a second full synchronisation, and so much memory here. Else counts alone."""
 
 
 class BackupDestination(Section):
@@ -278,7 +286,17 @@ class BackupDestination(Section):
     tier: Tier = "hdd"
     """Which of the NAS's roots, and the label of the copies."""
     keep: Kept = 7
-    """How many verified copies of each target are kept at least; older ones go."""
+    """How many of the newest verified copies of each target stay."""
+    keep_daily: Spared = 7
+    """So many days (UTC) keep the newest verified copy of theirs."""
+    keep_weekly: Spared = 4
+    """So many weeks keep theirs."""
+    keep_monthly: Spared = 6
+    """So many months keep theirs."""
+    keep_at_least: Kept = 3
+    """So many verified copies nothing ever prunes, whatever the numbers above are."""
+    reserve_mb: Megabytes = 256
+    """MiB that stay free at the destination and on this disk: a copy that would need them is not begun."""
 
 
 class Backup(Section):

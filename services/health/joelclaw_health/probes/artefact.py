@@ -6,6 +6,7 @@
 | none, though there was one, or the first is overdue     | failing                                           |
 | the newest is older than two periods of its schedule    | failing                                           |
 | the newest is 4 times the one before it, or a quarter   | ok, with a finding                                |
+| any copy is damaged, unknown or unverified              | the same, with a finding                          |
 | it can't be read, or not in time                        | unknown                                           |
 
 Ages are between the store's clock and the proof's.
@@ -13,7 +14,7 @@ Ages are between the store's clock and the proof's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -32,6 +33,7 @@ JUMP = 4
 SMALL = 64 * 1024
 """Below this, bytes, no size jumps: a bus that is hours old grows tenfold by its own first keys."""
 _HOUR = 3_600_000
+_NONE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,26 +61,51 @@ async def artefact(shelf: Shelf, *, now: int, since: int, born: int, known: bool
         return [Sample(shelf.component, CONDITION, "unknown", now, "", f"the list of backups {told}", born)]
     if "error" in told:
         return [Sample(shelf.component, CONDITION, "unknown", now, "", str(told["error"]), born)]
-    return judged(shelf, told["newest"], now=now, since=since, born=born, known=known)
+    doubtful = told["doubtful"]
+    return judged(shelf, told["newest"], now=now, since=since, born=born, known=known, doubtful=doubtful)
 
 
 def judged(
-    shelf: Shelf, newest: Sequence[dict[str, Any]], *, now: int, since: int, born: int, known: bool
+    shelf: Shelf,
+    newest: Sequence[dict[str, Any]],
+    *,
+    now: int,
+    since: int,
+    born: int,
+    known: bool,
+    doubtful: Mapping[str, int] = _NONE,
 ) -> list[Sample]:
-    """One sample, or none. `newest`: verified artefacts {"verifiedMs", "bytes"}, the newest first."""
+    """One sample, or none. `newest`: verified artefacts {"verifiedMs", "bytes", "lastDrill"}, the newest first;
+    `doubtful`: how many others stand as damaged, unknown or unverified."""
     period = longest_ms(shelf.schedule, now)
     if not newest:
         if not known and now - since <= period + period // 8:  # the run itself takes a while, too
             return []
         gone = "it is gone" if known else f"the service first ran {_hours(now - since)} ago"
-        return [Sample(shelf.component, CONDITION, "failing", now, "none", f"no verified backup: {gone}", born)]
+        reason = "; ".join(filter(None, (f"no verified backup: {gone}", _doubted(doubtful))))
+        return [Sample(shelf.component, CONDITION, "failing", now, "none", reason, born)]
     age, size = max(0, now - int(newest[0]["verifiedMs"])), int(newest[0]["bytes"])
-    value = f"{_hours(age)} old, {_size(size)}"
+    value = f"{_hours(age)} old, {_size(size)}{_drilled(newest[0].get('lastDrill'))}"
     if age > TOO_OLD * period:
         reason = f"the newest verified backup is {_hours(age)} old; one is due every {_hours(period)}"
         return [Sample(shelf.component, CONDITION, "failing", now, value, reason, born)]
     before = int(newest[1]["bytes"]) if len(newest) > 1 else size
-    return [Sample(shelf.component, CONDITION, "ok", now, value, _jump(before, size), born)]
+    reason = "; ".join(filter(None, (_jump(before, size), _doubted(doubtful))))
+    return [Sample(shelf.component, CONDITION, "ok", now, value, reason, born)]
+
+
+def _drilled(drill: dict[str, Any] | None) -> str:
+    """How the newest one's last restore went."""
+    if not drill:
+        return ""
+    took = f" in {drill['restoreMs']} ms" if drill.get("restoreMs") is not None else ""
+    return f", last drill {drill['verdict']}{took}"
+
+
+def _doubted(doubtful: Mapping[str, int]) -> str:
+    """Copies that once were made and can't be relied on: a finding, whatever the newest is."""
+    told = ", ".join(f"{count} {standing}" for standing, count in sorted(doubtful.items()) if count)
+    return f"not to be relied on: {told} (joelclaw backup list)" if told else ""
 
 
 def _jump(before: int, size: int) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any
@@ -16,14 +17,17 @@ from joelclaw_health.probes.artefact import GROUP, NAME
 
 
 def newest(target: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """{"newest": the two newest verified artefacts, {"id", "verifiedMs", "bytes"}}, or {"error": why not}."""
+    """{"newest": the two newest verified artefacts, {"id", "verifiedMs", "bytes", "lastDrill"}, "doubtful": {standing:
+    how many that are not verified}}, or {"error": why not}."""
     for point in entry_points(group=GROUP, name=NAME):
         try:
             rows = point.load().list_artefacts(environ, target)
         except Exception as error:  # its own faults too: whatever it is, the age can't be told
             return {"error": f"the list of backups can't be read: {error}"[:1000]}
         verified = [row for row in rows if row["verified"]][:2]
-        return {"newest": [{key: row[key] for key in ("id", "verifiedMs", "bytes")} for row in verified]}
+        newest_two = [{key: row[key] for key in ("id", "verifiedMs", "bytes", "lastDrill")} for row in verified]
+        doubtful = Counter(row["standing"] for row in rows if not row["verified"])
+        return {"newest": newest_two, "doubtful": dict(doubtful)}
     return {"error": "the backup service is not installed here"}
 
 

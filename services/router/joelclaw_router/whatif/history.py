@@ -8,7 +8,7 @@ from typing import Any
 
 from joelclaw_healing.incident import Act, Incident, Kind, State
 from joelclaw_router.clamps import Wish
-from joelclaw_router.failure import Budgets, Failure, Policy
+from joelclaw_router.failure import Advice, Budgets, Failure, Policy
 
 Line = Mapping[str, Any]
 HANDED_OVER = "handed over"
@@ -32,6 +32,7 @@ class Judged:
     policy: Policy
     budgets: Budgets
     dice: float
+    advice: Advice | None
     decision: Mapping[str, Any]
 
     @property
@@ -87,6 +88,7 @@ def read_judged(line: Line) -> Judged | None:
             policy=policy,
             budgets=Budgets(**line["budgets"]),
             dice=float(line["dice"]),
+            advice=Advice(**line["advice"]) if line.get("advice") else None,
             decision=line["decision"],
         )
     except (KeyError, TypeError, ValueError) as error:

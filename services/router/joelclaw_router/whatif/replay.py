@@ -12,9 +12,6 @@ from typing import Any
 from joelclaw_router.policy import decide
 from joelclaw_router.whatif.history import HistoryUnreadable, Line, read_judged
 
-ADVISED = ("model", "confidence")
-"""What a model adds to a decision: it is kept in the record, and not asked again."""
-
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -32,7 +29,7 @@ class Replayed:
 
 
 def replay(lines: Sequence[Line]) -> list[Replayed]:
-    """Every judgement of an incident, oldest first."""
+    """Every judgement of an incident, oldest first. What a model said is in the record; none is asked again."""
     found = []
     for line in lines:
         try:
@@ -50,9 +47,10 @@ def replay(lines: Sequence[Line]) -> list[Replayed]:
             now=judged.at,
             policy=judged.policy,
             dice=judged.dice,
+            advice=judged.advice,
         ).to_json()
         recorded = dict(judged.decision)
-        fields = sorted({*again, *recorded} - {*ADVISED})
+        fields = sorted({*again, *recorded})
         differs = tuple(name for name in fields if again.get(name) != recorded.get(name))
         found.append(Replayed(judged.at, judged.move, recorded, again, differs))
     return found

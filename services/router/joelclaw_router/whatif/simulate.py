@@ -10,7 +10,8 @@ The record says when the failure was first and last reported, and when it was ov
 | it was not closed as resolved            | no retry ever succeeds                                             |
 | a retry failed                           | a failed retry is reported again as long after (the median; 1 s)   |
 
-The policy, the budgets and the clamps are the real ones. What is assumed is the world, never the decision.
+The policy, the budgets and the clamps are the real ones; no model is asked, and none is heard. What is assumed is the
+world, never the decision.
 """
 
 from __future__ import annotations

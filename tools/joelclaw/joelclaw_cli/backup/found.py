@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from joelclaw_cli.failures import Failure
+from joelclaw_cli.failures import Failure, not_found
+
+Told = Callable[[int], None] | None
+Model = dict[str, Any]
 
 
 class Backups(Protocol):
     """What `joelclaw_backup.provider` offers; each answer is JSON-able."""
 
-    def destination(self, environ: dict[str, str]) -> dict[str, Any]: ...
-    def list_artefacts(self, environ: dict[str, str], target: str = "redis") -> list[dict[str, Any]]: ...
-    def verify(self, environ: dict[str, str], artefact: str) -> dict[str, Any] | None: ...
+    def destination(self, environ: dict[str, str]) -> Model: ...
+    def list_artefacts(self, environ: dict[str, str], target: str = "redis") -> list[Model]: ...
+    def show(self, environ: dict[str, str], artefact: str) -> Model | None: ...
+    def verify(self, environ: dict[str, str], artefact: str, told: Told = None) -> Model | None: ...
+    def drill(self, environ: dict[str, str], artefact: str, told: Told = None) -> Model | None: ...
+    def restore(
+        self, environ: dict[str, str], artefact: str, into: str, *, force: bool = False, told: Told = None
+    ) -> Model | None: ...
+    def prune(self, environ: dict[str, str], target: str = "redis", *, dry_run: bool = False) -> Model: ...
 
 
 def backups() -> Backups:
@@ -31,3 +41,11 @@ def backups() -> Backups:
 def environ_for(state_dir: Path) -> dict[str, str]:
     """The environment as the service of this state directory has it."""
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
+
+
+def shown(state_dir: Path, artefact: str) -> Model:
+    """All that is known of a copy. Failure `not_found`."""
+    told = backups().show(environ_for(state_dir), artefact)
+    if told is None:
+        raise not_found("copy", artefact, look="joelclaw backup list")
+    return told

@@ -112,15 +112,15 @@ def _asked(run_id: str) -> Iterable[RenderableType]:
 def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
     from joelclaw_cli.render import fields, good, span
 
-    expired = f", {result['expired']} expired on the way" if result["expired"] else ""
+    proof = "keys and contents are the source's" if result["witnessed"] else "the keys are as many as the dump's"
     yield good("stored and verified")
     yield fields(
         [
             ("path", result["path"]),
             ("size", f"{result['bytes']:,} bytes"),
             ("sha256", result["sha256"]),
-            ("keys", f"{result['keys']:,} read, {result['restored']:,} restored{expired}"),
-            ("verified", "yes: read back, restored in a throwaway server, counted"),
+            ("keys", f"{result['keys']:,} read, {result['restored']:,} restored"),
+            ("verified", f"yes: read back, restored in a throwaway server; {proof}"),
             ("kept on", f"{result['destination']} ({result['tier']})"),
             ("took", span(result["durationMs"])),
             ("pruned", ", ".join(result["pruned"])),

@@ -1,4 +1,4 @@
-"""`joelclaw backup list` and `joelclaw backup verify ID`: the shelf itself, never a run's word."""
+"""`joelclaw backup list`, `show ID` and `verify ID`: the shelf itself, never a run's word."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for
+from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure, not_found
 
@@ -33,20 +34,63 @@ def list_artefacts(state_dir: Path) -> Answer:
         yield good(where) if place["state"] == "ok" else warning(f"{where}: {place['detail']}")
         rows = (
             (
-                "verified" if a["verified"] else "not verified",
+                a["standing"],
                 a["id"],
                 f"{a.get('bytes', 0):,}",
                 f"{a.get('keys', 0):,}",
                 a["verifiedAt"] or "",
+                a["rereadAt"] or ("not since" if a["verifiedAt"] else ""),
                 a["problem"] or a["path"],
             )
             for a in found
         )
-        yield table(("state", "id", ">bytes", ">keys", "verified at", "where"), rows, empty="no copy is kept there")
+        columns = ("standing", "id", ">bytes", ">keys", "verified at", "read again", "where")
+        yield table(columns, rows, empty="no copy is kept there")
 
     ask: Next = ("joelclaw backup run redis --wait", "make one")
     actions = ((f"joelclaw backup verify {found[0]['id']}", "read it again, all of it"), ask) if found else (ask,)
     return Answer({"destination": place, "artefacts": found}, view, actions)
+
+
+@command(
+    "show",
+    examples=[
+        ("joelclaw backup show latest", "the newest verified one"),
+        ("joelclaw backup show latest --json", "its manifest, its proof and what later looks found, whole"),
+    ],
+)
+@click.argument("artefact", metavar="ID")
+def show(state_dir: Path, artefact: str) -> Answer:
+    """All that is known of a copy.
+
+    Whose data it is, of which moment, how it was proven, and what every later look found.
+    """
+    told = shown(state_dir, artefact)
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import fields, good, warning
+
+        yield good(f"{told['id']} is verified") if told["verified"] else warning(f"{told['id']} is {told['standing']}")
+        source, drilled = (told["manifest"] or {}).get("source", {}), told["lastDrill"] or {}
+        yield fields(
+            [
+                ("path", told["path"]),
+                ("problem", told["problem"]),
+                ("source", f"{told.get('source', '')} {source.get('software', '')} {source.get('version', '')}"),
+                ("taken at", told.get("takenAt", "")),
+                ("size", f"{told.get('bytes', 0):,} bytes"),
+                ("sha256", told.get("sha256", "")),
+                ("keys", f"{told.get('keys', 0):,}"),
+                ("digest", told.get("digest") or "no witness was taken"),
+                ("verified at", told["verifiedAt"] or "never"),
+                ("read again", told["rereadAt"] or "not since"),
+                ("last drill", f"{drilled.get('verdict', 'none')} {drilled.get('at', '')}"),
+                ("parent", told.get("parent") or "none"),
+            ]
+        )
+
+    follow = ((f"joelclaw backup drill {told['id']}", "restore it in a throwaway server"),)
+    return Answer(told, view, follow)
 
 
 @command(
@@ -62,15 +106,16 @@ def verify(state_dir: Path, artefact: str) -> Answer:
 
     Exit code 1 names the file that is missing, too much, or not what left the source.
     """
-    told = backups().verify(environ_for(state_dir), artefact)
+    with bar("reading", None) as heard:
+        told = backups().verify(environ_for(state_dir), artefact, heard)
     if told is None:
         raise not_found("copy", artefact, look="joelclaw backup list")
     if not told["ok"]:
         wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"])
         raise Failure(
             "backup_damaged",
-            f"{told['id']} is damaged: {wrong}",
-            fix="do not restore from it; make a new one: joelclaw backup run redis --wait",
+            f"{told['id']} is {told['verdict']}: {wrong}",
+            fix="it no longer counts as verified; make a new one: joelclaw backup run redis --wait",
             next_actions=(("joelclaw backup run redis --wait", "make a new one"),),
         )
 
@@ -88,5 +133,5 @@ def _picture(told: dict[str, Any]) -> Iterable[RenderableType]:
     yield fields((f["name"], f"sha256 {f['sha256']}, {f['size']:,} bytes") for f in told["files"])
 
 
-for reading in (list_artefacts, verify):
+for reading in (list_artefacts, show, verify):
     reading.params.insert(0, state_option())

@@ -1,4 +1,4 @@
-"""`joelclaw nas`: the configuration. The word is the predecessor's; runbooks use it."""
+"""`joelclaw nas`: the configuration, and the place of the backups. The word is the predecessor's; runbooks use it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,14 @@ config = Group(
 nas = Group(
     "nas",
     help="The configuration, and where each value comes from.",
+    lazy={
+        "status": (
+            f"{__name__}.status:status",
+            "The place where backups are kept: whether it can be used now, its room, and what lies there.",
+        ),
+    },
     examples=[
+        ("joelclaw nas status", "can backups be kept now, and is there room"),
         ("joelclaw nas config show --effective", "every value in force, with its origin"),
         ("joelclaw nas config init", "write a file to start from"),
     ],

@@ -1,0 +1,122 @@
+"""Later looks at sets that are on the shelf, and what they leave remembered. Blocking generators for `killable`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from joelclaw_backup.artefacts import Artefact, find, in_use, read_artefact, read_artefacts, repoint_latest
+from joelclaw_backup.checks import GOOD, Check, remember
+from joelclaw_backup.clock import now_ms
+from joelclaw_backup.destination import Destination
+from joelclaw_backup.fetch import Scratch, fetching
+from joelclaw_backup.files import open_directory
+from joelclaw_backup.inspection import Finding, Inspected, inspecting, read_set
+from joelclaw_backup.manifest import iso
+from joelclaw_backup.policy import DAMAGE
+from joelclaw_backup.shelf import Shelf, open_shelf
+
+
+@dataclass(frozen=True, slots=True)
+class Shelved:
+    """Which set is looked at."""
+
+    destination: Destination
+    target: str
+    aside: Path
+
+
+def listing(at: Shelved) -> Generator[None, None, list[Artefact]]:
+    """Every set, newest verified first. FileNotFoundError when nothing was ever kept there."""
+    with open_shelf(at.destination, at.target, make=False) as shelf:
+        yield
+        return read_artefacts(shelf, at.aside)
+
+
+def finding(at: Shelved, artefact: str, doubtful: bool) -> Generator[None, None, Artefact]:
+    """The set that an id or `latest` means; see `find`. FileNotFoundError."""
+    with open_shelf(at.destination, at.target, make=False) as shelf:
+        yield
+        return read_artefact(shelf, find(shelf, artefact, at.aside, doubtful=doubtful), at.aside)
+
+
+def reading_again(at: Shelved, artefact: str) -> Generator[int | None, None, Inspected]:
+    """Reads all of a set; what was found is remembered before it is told."""
+    with _opened(at, artefact) as (shelf, fd):
+        inspected = yield from inspecting(fd, artefact=artefact, finished=True)
+        _remember(at, shelf, fd, artefact, check_of(inspected, "verify"))
+        return inspected
+
+
+def fetching_set(at: Shelved, artefact: str, scratch: Scratch) -> Generator[int | None, None, Inspected]:
+    """Reads all of a set into a scratch directory; nothing is remembered yet: more is to be found out."""
+    with _opened(at, artefact) as (_, fd):
+        known = read_set(fd, artefact).manifest
+        return (yield from fetching(fd, artefact, scratch, known.bytes if known else 0, finished=True))
+
+
+def remembering(at: Shelved, artefact: str, check: Check) -> Generator[None, None, Artefact]:
+    """Adds a look to what is remembered of a set; the set as it stands then."""
+    with _opened(at, artefact) as (shelf, fd):
+        yield
+        _remember(at, shelf, fd, artefact, check)
+        return read_artefact(shelf, artefact, at.aside)
+
+
+def rechecking(at: Shelved, spare: str) -> Generator[int | None, None, dict[str, Any]]:
+    """Reads the verified set again that was not read for the longest time (but `spare`): N sets in exactly N runs.
+
+    {"id", "verdict", "detail", "bytes"}; the id is empty when there is none.
+    """
+    with open_shelf(at.destination, at.target, make=False) as shelf:
+        waiting = [a for a in read_artefacts(shelf, at.aside) if a.verified_ms and a.id != spare]
+    if not waiting:
+        return {"id": "", "verdict": "", "detail": "", "bytes": 0}
+    longest = min(waiting, key=lambda a: (a.read_ms, a.id))
+    with _opened(at, longest.id) as (shelf, fd):
+        inspected = yield from inspecting(fd, artefact=longest.id, finished=True)
+        check = check_of(inspected, "recheck")
+        _remember(at, shelf, fd, longest.id, check)
+    return {"id": longest.id, "verdict": check.verdict, "detail": check.detail, "bytes": inspected.bytes}
+
+
+def check_of(inspected: Inspected, by: str) -> Check:
+    """What such a look is remembered as; damage weighs more than anything else that was found."""
+    first = verdict_of(inspected.findings)
+    return Check.model_validate(
+        {
+            "at": iso(now_ms()),
+            "by": by,
+            "verdict": first.verdict if first else GOOD,
+            "detail": str(first) if first else "",
+            "rereadBytes": inspected.bytes,
+        }
+    )
+
+
+def verdict_of(findings: tuple[Finding, ...]) -> Finding | None:
+    """The finding that says most: damage before anything else."""
+    return next((f for f in findings if f.verdict in DAMAGE), findings[0] if findings else None)
+
+
+@contextmanager
+def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, int]]:
+    """The set, open and marked as read, so that no pruning takes it away meanwhile. FileNotFoundError."""
+    with open_shelf(at.destination, at.target, make=False) as shelf:
+        fd = open_directory(artefact, shelf.fd)
+        try:
+            if not in_use(fd, alone=False):
+                raise FileNotFoundError(f"{artefact} is being removed at this moment")
+            yield shelf, fd
+        finally:
+            os.close(fd)
+
+
+def _remember(at: Shelved, shelf: Shelf, fd: int, artefact: str, check: Check) -> None:
+    remember(fd, shelf.fd, artefact, check, at.aside)
+    if check.verdict != GOOD:
+        repoint_latest(shelf, at.aside)

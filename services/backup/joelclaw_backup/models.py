@@ -1,0 +1,104 @@
+"""What people and programs are told of sets: JSON-able, camelCase. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from joelclaw_backup.artefacts import Artefact
+from joelclaw_backup.drill import Drilled
+from joelclaw_backup.inspection import Finding, Inspected
+from joelclaw_backup.looking import verdict_of
+from joelclaw_backup.manifest import Held
+
+Model = dict[str, Any]
+
+
+def artefact_model(artefact: Artefact, newest: bool) -> Model:
+    """A line of the list. `rereadAt` is None where nobody has read it since it was verified."""
+    manifest, verified, checks = artefact.manifest, artefact.verified, artefact.checks
+    model: Model = {
+        "id": artefact.id,
+        "path": artefact.path,
+        "verified": bool(artefact.verified_ms),
+        "standing": artefact.standing,
+        "newest": newest,
+        "problem": artefact.problem,
+        "verifiedAt": verified.verified_at if verified else None,
+        "verifiedMs": artefact.verified_ms or None,
+        "rereadAt": checks.good.at if checks and checks.good else None,
+        "lastDrill": _drill(artefact),
+    }
+    if manifest:
+        model |= {
+            "target": manifest.target,
+            "bytes": manifest.bytes,
+            "sha256": manifest.files[0].sha256,
+            "keys": manifest.dump.keys,
+            "digest": manifest.witness.digest if manifest.witness else None,
+            "source": manifest.source.address,
+            "takenAt": manifest.taken.ended_at,
+            "requestedBy": manifest.requested_by,
+            "parent": manifest.parent or None,
+        }
+    return model
+
+
+def _drill(artefact: Artefact) -> Model | None:
+    """The last drill: the one that the set was verified by, or a later one."""
+    checks, verified = artefact.checks, artefact.verified
+    if checks and checks.drill:
+        return {"at": checks.drill.at, "verdict": checks.drill.verdict, "restoreMs": checks.drill.restore_ms}
+    if verified:
+        return {"at": verified.verified_at, "verdict": "verified", "restoreMs": verified.restore_ms}
+    return None
+
+
+def verdict_model(id: str, path: str, inspected: Inspected) -> Model:
+    """What reading a set again found."""
+    manifest, verified = inspected.manifest, inspected.verified
+    first = verdict_of(inspected.findings)
+    return {
+        "id": id,
+        "path": path,
+        "ok": not inspected.findings,
+        "verdict": first.verdict.value if first else "verified",
+        "findings": findings_model(inspected.findings),
+        "rereadBytes": inspected.bytes,
+        "files": [f.model_dump() for f in manifest.files] if manifest else [],
+        "keys": manifest.dump.keys if manifest else None,
+        "verifiedAt": verified.verified_at if verified else None,
+    }
+
+
+def drill_model(id: str, path: str, drilled: Drilled, source: str) -> Model:
+    """What a drill found."""
+    check, manifest = drilled.check, drilled.manifest
+    return {
+        "id": id,
+        "path": path,
+        "ok": check.verdict == "verified",
+        "verdict": check.verdict,
+        "detail": check.detail,
+        "findings": findings_model(drilled.findings),
+        "rereadBytes": check.reread_bytes,
+        "restoreMs": check.restore_ms,
+        "expected": held_model(manifest.witness) if manifest and manifest.witness else None,
+        "restored": held_model(drilled.held) if drilled.held else None,
+        "source": source,
+        "at": check.at,
+    }
+
+
+def held_model(held: Held) -> Model:
+    return {
+        "keys": held.keys,
+        "databases": held.databases,
+        "libraries": held.libraries,
+        "digest": held.digest,
+        "by": held.by,
+    }
+
+
+def findings_model(findings: Sequence[Finding]) -> list[Model]:
+    return [{"file": f.file, "verdict": f.verdict.value, "detail": f.detail} for f in findings]

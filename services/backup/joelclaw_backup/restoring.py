@@ -1,0 +1,97 @@
+"""A set's files put where a person wants them. A blocking generator, for `killable.run`.
+
+A directory that is not empty is refused unless forced. Each file is hashed on its way and lies under another name until
+its hash was right; one that is there already with the right hash is not sent again. At the end all is read once more.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from joelclaw_backup.artefacts import in_use, read_artefact
+from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.files import copying, hashing, open_directory
+from joelclaw_backup.looking import Shelved
+from joelclaw_backup.manifest import FileRecord
+from joelclaw_backup.shelf import open_shelf
+from joelclaw_backup.space import require_room
+
+COMING = ".coming"
+
+
+def restoring_set(at: Shelved, artefact: str, into: Path, force: bool) -> Generator[int | None, None, dict[str, Any]]:
+    """{"id", "into", "files", "bytes", "sentBytes", "standing"}. BackupFailed, classified."""
+    with open_shelf(at.destination, at.target, make=False) as shelf:
+        told = read_artefact(shelf, artefact, at.aside)
+        if told.manifest is None:
+            raise BackupFailed(
+                FailureClass.HASH_DIFFERS, f"{artefact} has no manifest that can be read: {told.problem}"
+            )
+        source = open_directory(artefact, shelf.fd)
+        try:
+            in_use(source, alone=False)
+            into.mkdir(mode=0o700, parents=True, exist_ok=True)
+            target = open_directory(into)
+            try:
+                sent = yield from _restore(source, target, told.manifest.files, into, force)
+            finally:
+                os.close(target)
+        finally:
+            os.close(source)
+    return {
+        "id": artefact,
+        "into": str(into),
+        "files": [f.model_dump() for f in told.manifest.files],
+        "bytes": told.manifest.bytes,
+        "sentBytes": sent,
+        "standing": told.standing,
+    }
+
+
+def _restore(
+    source: int, target: int, files: tuple[FileRecord, ...], into: Path, force: bool
+) -> Generator[int | None, None, int]:
+    wanted = {name for file in files for name in (file.name, file.name + COMING)}
+    strangers = sorted(set(os.listdir(target)) - wanted)
+    missing = []
+    for file in files:
+        if not (yield from _is_there(file, target)):
+            missing.append(file)
+    wrong = [file.name for file in missing if _exists(file.name, target)]
+    if (strangers or wrong) and not force:
+        why = f"{into} is not empty ({', '.join([*wrong, *strangers][:3])})"
+        raise BackupFailed(FailureClass.TARGET_NOT_EMPTY, f"{why}; nothing was written; use --force to restore into it")
+    require_room(target, sum(file.size for file in missing), 0, f"the restored copy in {into}")
+    for file in missing:
+        with suppress(FileNotFoundError):
+            os.unlink(file.name + COMING, dir_fd=target)
+        found = yield from copying(file.name, source, target, file.name + COMING)
+        if (found.size, found.sha256) != (file.size, file.sha256):
+            os.unlink(file.name + COMING, dir_fd=target)
+            why = f"{file.name} is not what left the source; it was not put into {into}"
+            raise BackupFailed(FailureClass.HASH_DIFFERS, why)
+        os.replace(file.name + COMING, file.name, src_dir_fd=target, dst_dir_fd=target)
+        os.fsync(target)
+    for file in missing:
+        if not (yield from _is_there(file, target)):
+            raise BackupFailed(FailureClass.HASH_DIFFERS, f"{into}/{file.name} reads back as something else")
+    return sum(file.size for file in missing)
+
+
+def _is_there(file: FileRecord, target: int) -> Generator[int | None, None, bool]:
+    try:
+        return (yield from hashing(file.name, target)) == file
+    except FileNotFoundError:
+        return False
+
+
+def _exists(name: str, at: int) -> bool:
+    try:
+        os.stat(name, dir_fd=at, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

@@ -1,0 +1,7 @@
+"""Faults, injected one by one into real backups: `make backup-faults` prints the table, CI runs the same list.
+
+bench   a source, a destination with a good set on it, and what must hold after every fault
+places  file systems that fill up, vanish, hang
+table   every fault: what is done, which outcome and class must come of it
+kills   kill -9 at random points
+"""

@@ -1,0 +1,66 @@
+"""`joelclaw backup restore`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from joelclaw_cli.answer import Answer
+from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.progress import bar
+from joelclaw_cli.command import command, state_option
+from joelclaw_cli.failures import Failure, not_found
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@command(
+    "restore",
+    examples=[
+        ("joelclaw backup restore latest --into /var/lib/valkey", "the newest verified copy, where a server will look"),
+        ("joelclaw backup restore latest --into ./there --force", "though something is there already"),
+    ],
+)
+@click.argument("artefact", metavar="ID")
+@click.option(
+    "--into",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The directory that gets the files; made if it is missing.",
+)
+@click.option("--force", is_flag=True, help="Also into a directory that is not empty; a file of the same name goes.")
+def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
+    """Put a copy's files into a directory, and read them there again.
+
+    Each file lies under another name until its hash was right; what is there already with the right hash is not copied
+    again. Stop the server of that directory first, and start it with `appendonly no`: with an append-only file it
+    would come up empty.
+    """
+    known = shown(state_dir, artefact)
+    if not known["verified"] and not force:
+        raise Failure(
+            "backup_not_verified",
+            f"{known['id']} is {known['standing']}: {known['problem']}",
+            fix="joelclaw backup list shows what is verified; --force restores it all the same, if its bytes are right",
+        )
+    target = str(into.expanduser().absolute())
+    with bar("restoring", known.get("bytes")) as told:
+        done = backups().restore(environ_for(state_dir), known["id"], target, force=force, told=told)
+    if done is None:
+        raise not_found("copy", artefact, look="joelclaw backup list")
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import fields, good
+
+        yield good(f"{done['id']} is in {done['into']}: {done['bytes']:,} bytes, read there again")
+        yield fields((f["name"], f"sha256 {f['sha256']}") for f in done["files"])
+
+    start = f"valkey-server --dir {target} --dbfilename {done['files'][0]['name']} --appendonly no"
+    return Answer(done, view, ((start, "start a server from it"),))
+
+
+restore.params.insert(0, state_option())

@@ -1,0 +1,68 @@
+"""`joelclaw nas status`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from joelclaw_cli.answer import Answer
+from joelclaw_cli.backup.found import backups, environ_for
+from joelclaw_cli.command import command, state_option
+from joelclaw_cli.failures import Failure
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@command(
+    "status",
+    examples=[
+        ("joelclaw nas status", "is it there, is there room, what is kept on it"),
+        ("joelclaw nas status --json", "for programs; exit code 1 when it can't be used"),
+    ],
+)
+def status(state_dir: Path) -> Answer:
+    """The place where backups are kept: whether it can be used now, its room, and what lies there.
+
+    Looked at as a backup looks: the mount table, the sentinel file, free space; in a child, so that a share that hangs
+    ends as an answer. Exit code 1 when it can't be used.
+    """
+    provider, environ = backups(), environ_for(state_dir)
+    place = provider.destination(environ)
+    usable = place["state"] == "ok"
+    found = provider.list_artefacts(environ) if usable else []
+    good_ones = [a for a in found if a["verified"]]
+    result = {
+        **place,
+        "copies": len(found),
+        "verified": len(good_ones),
+        "bytes": sum(a.get("bytes", 0) for a in found),
+        "newest": good_ones[0]["id"] if good_ones else None,
+        "newestVerifiedAt": good_ones[0]["verifiedAt"] if good_ones else None,
+        "lastDrill": good_ones[0]["lastDrill"] if good_ones else None,
+    }
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import fields, good, warning
+
+        where = f"{place['path']} ({place['label']}, {place['kind']}, {place['tier']})"
+        yield good(where) if usable else warning(f"{where}: {place['detail']}")
+        free = f"{place['freeBytes']:,} bytes, of which {place['reserveBytes']:,} stay"
+        yield fields(
+            [
+                ("state", place["state"]),
+                ("free", free if place["freeBytes"] is not None else "not known"),
+                ("copies", f"{len(found)}, {len(good_ones)} of them verified, {result['bytes']:,} bytes"),
+                ("newest", f"{result['newest']}, verified at {result['newestVerifiedAt']}" if good_ones else "none"),
+            ]
+        )
+
+    trouble = None
+    if not usable:
+        fix = "mount it, or free space on it; backups retry by themselves"
+        trouble = Failure("destination_unusable", place["detail"] or place["state"], fix=fix)
+    return Answer(result, view, (("joelclaw backup list", "every copy"),), trouble)
+
+
+status.params.insert(0, state_option())

@@ -1,6 +1,7 @@
 # Needs only Python 3.11, pip, venv, make and git. `make demo` shows it, `make up` runs it, `make test` proves it.
 PYTHON ?= python3
 ARGS ?= -n 2
+SEEDS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
@@ -10,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check waits backup-faults lock clean
+.PHONY: help setup demo up test check model mutants simulate chaos failover durability waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -34,6 +35,21 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 test: setup ## Pass the tests
 	@$(BIN)/python -m pytest $(ARGS)
 
+chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
+
+failover: setup ## Kill the primary 50 times under load, at each durability level (KILLS=, ON=sentinel|cluster)
+	@$(BIN)/python -m tests.failover.drill --kills $(or $(KILLS),50) --on $(or $(ON),sentinel)
+
+durability: setup ## What the durability levels cost, as ratios
+	@$(BIN)/python -m bench.durability
+
+model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
+	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
+
+mutants: setup ## Take one safeguard away at a time: the tests must go red
+	@$(BIN)/python -m tests.mutation $(MUTANTS)
+
 backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
@@ -42,6 +58,26 @@ check: setup ## ruff, mypy strict, import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+
+simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
+	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
+
+faults-long: trim-million runs-million due-storm silence poison ## The long forms of the fault tests (a quarter of an hour)
+
+trim-million: setup ## Three groups, one stopped, a million events: nothing lost, memory by its lag
+	@$(BIN)/python -m tests.faults.by_hand trim
+
+runs-million: setup ## A million runs with short windows: memory stays flat
+	@$(BIN)/python -m tests.faults.by_hand runs
+
+due-storm: setup ## 200,000 events due at once: the worst ping, and how fresh work fares
+	@$(BIN)/python -m tests.faults.by_hand storm
+
+silence: setup ## A silent store at the default settings: seen how soon, at work again how soon
+	@$(BIN)/python -m tests.faults.by_hand silence
+
+poison: setup ## A poison that freezes its process: what the others get done
+	@$(BIN)/python -m tests.faults.by_hand poison
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

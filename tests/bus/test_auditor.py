@@ -8,13 +8,15 @@ from dataclasses import dataclass
 import anyio
 import pytest
 
-from joelclaw_bus import Publisher, Store
+from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.keys import _BUS_KINDS, _KINDS
-from joelclaw_bus.observer import AuditFound, RunEnded, Stuck
+from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
+from joelclaw_bus.slot_calls import Superseded
 from joelclaw_bus.store import Command
 from tests.support.audit import Audit, rules_of
 from tests.support.open_work import ASK, Asked, OpenWork, Told, functions
+from tests.support.seen import Seen
 from tests.support.waiting import later, until
 from tests.support.workers import working
 
@@ -175,7 +177,8 @@ async def test_a_store_with_a_run_in_every_state_is_sound(work: OpenWork) -> Non
 
 @pytest.mark.parametrize("c", CASES, ids=lambda c: f"{c.row}: {c.what}")
 async def test_what_was_harmed_is_named_and_its_runs_end_or_go_on(work: OpenWork, c: Case) -> None:
-    audit = Audit(work.store, *(() if c.row == "slots" else (work.slot, work.permits_slot)))
+    slots = () if c.row == "slots" else (work.slot, work.permits_slot)
+    audit = Audit(work.store, *slots, takes_turns=c.row != "auditor")
     for command in await c.harm(work):
         await work.store.call(*command)
     # The second pass may name what the first made visible; the third has nothing more to say.
@@ -246,7 +249,7 @@ async def test_of_many_auditors_at_once_one_repairs_and_tells(work: OpenWork) ->
 async def test_a_dead_auditor_s_turn_ends(work: OpenWork) -> None:
     await work.store.call("SET", work.slot.auditor, "dead-worker", "PX", 200)
     await work.store.call("DEL", work.slot.open)
-    audit = Audit(work.store, work.slot)
+    audit = Audit(work.store, work.slot, takes_turns=False)
     await audit.auditor.pages.runs(work.slot)  # nothing is listed: only the walk could find them
     await later(work.store, 250)
     assert rules_of(await audit.once())["unlisted"] == 7
@@ -281,7 +284,6 @@ async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
     async def watch() -> None:
         while not stop.is_set():
             await watcher.once()
-            await one_store.call("DEL", one_store.keys.slot(Asked.event_name).auditor)
 
     publisher, wanted = Publisher(one_store), 240
     async with (
@@ -302,3 +304,99 @@ async def test_a_busy_store_is_sound_at_every_moment(one_store: Store) -> None:
         stop.set()
     assert [f for seen in (watcher.seen, first, second) for f in seen.all(AuditFound)] == []
     assert len(got) == wanted
+
+
+@pytest.mark.parametrize("field", ["expression", "generation", "mark", "all"])
+async def test_a_schedule_that_lost_a_field_goes_on_from_what_its_scheduler_knows_and_says_so(
+    one_store: Store, field: str
+) -> None:
+    calls, slot = SlotCalls(one_store, Limits()), one_store.keys.cron_slot(ASK)
+    first = await calls.register_schedule(slot, "s", "* * * * *", silent_ms=1_000)
+    mark = first.mark_ms - 60_000
+    fields = [f"s:{name}" for name in (("expression", "generation", "mark") if field == "all" else (field,))]
+    await one_store.call("HSET", slot.cron, "s:mark", mark)
+    await one_store.call("HDEL", slot.cron, *fields)
+    ticked = await calls.tick(slot, "s", first.generation, mark + 30_000, {b"data": b"{}"})
+    assert ticked is True if field in ("expression", "mark") else isinstance(ticked, Superseded)
+    known = {"generation": first.generation, "mark_ms": mark, "first_us": first.first_us, "silent_ms": 1_000}
+    again = await calls.register_schedule(slot, "s", "* * * * *", **known)
+    assert again.ours
+    assert again.lost == (field != "mark")  # that was put back by the tick
+    assert again.mark_ms == (mark + 30_000 if ticked is True else mark)
+    assert not (await calls.register_schedule(slot, "s", "* * * * *", **known)).lost
+    assert await calls.tick(slot, "s", again.generation, again.mark_ms + 1, None) is True
+
+
+def waiting(came: list[bool]) -> Functions:
+    """Runs that wait an hour for an event."""
+    all_of_them = Functions()
+
+    @all_of_them.function(ASK, on=[event(Asked)], retries=1, awaits=[Told])
+    async def ask(e: Event[Asked], step: Step) -> None:
+        came.append(await step.wait_for_event("answer", Told, timeout=3600) is not None)
+
+    return all_of_them
+
+
+WAIT_HARMS: dict[str, Callable[[Store], Command]] = {
+    "waits": lambda s: ("DEL", s.keys.slot("test/told").waits),
+    "waits items": lambda s: ("DEL", s.keys.slot("test/told").wait_items),
+    "waits index": lambda s: ("DEL", s.keys.slot("test/told").wait_index),
+    "waits forms": lambda s: ("DEL", s.keys.slot("test/told").wait_forms),
+}
+
+
+@pytest.mark.parametrize("what", WAIT_HARMS)
+async def test_a_wait_that_its_slot_forgot_is_registered_again(one_store: Store, what: str) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        audit = Audit(one_store, slot)
+        assert await audit.once() == []
+        await one_store.call(*WAIT_HARMS[what](one_store))
+        assert rules_of(await audit.once()) == {"wait-lost": 1}
+        await seen.wait(RunParked, 2)
+        await until(lambda: one_store.call("HLEN", one_store.keys.slot("test/told").wait_items))
+        assert await audit.once() == []
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def test_a_run_that_forgot_what_it_waits_for_waits_anew(one_store: Store) -> None:
+    came, slot = list[bool](), one_store.keys.slot("test/asked")
+    async with working(one_store, waiting(came), chores=3600) as seen:
+        await Publisher(one_store).send(Asked(n=1), id="one")
+        await registered(one_store, seen)
+        await one_store.call("HDEL", slot.run("test/ask:one"), "w:answer")
+        audit = Audit(one_store, slot)
+        assert rules_of(await audit.once()) == {"wait-unreadable": 1}
+        await seen.wait(RunParked, 2)
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert came == [True]
+
+
+async def registered(store: Store, seen: Seen) -> None:
+    """Waits until the first wait is registered, and nothing of it is on its way."""
+    await seen.wait(RunParked)
+    await until(lambda: store.call("HLEN", store.keys.slot("test/told").wait_items))
+
+    async def delivered() -> bool:
+        return not await store.call("ZCARD", store.keys.slot("test/asked").outbox)
+
+    await until(delivered)
+
+
+async def test_what_is_harmed_all_at_once_is_repaired_on_every_server(store: Store) -> None:
+    work = OpenWork(store)
+    await work.prepare()
+    for key in (work.slot.due, work.slot.ready(ASK), work.slot.open, work.slot.outbox, work.slot.ids, work.slot.marks):
+        await store.call("DEL", key)
+    await store.call("DEL", work.record("rests"))
+    found = await Audit(store, work.slot, work.permits_slot).once()
+    assert {"never-due", "event-never-due", "entry-lost", "unlisted", "item-unlisted", "ids-unlisted"} <= set(
+        rules_of(found)
+    )
+    await everything_ends(work, gone=set())

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from joelclaw_bus.durability import NOTHING, Durability, Kind, ServerFacts, hindrance, promise
+from joelclaw_bus import load_script
+from joelclaw_bus.durability import ALWAYS, NOTHING, Durability, Kind, ServerFacts, hindrance, promise
+from joelclaw_bus.script import scripts_of
 
-GOOD = ServerFacts(append_only=True, fsync="everysec", waitaof=True, replicas=2, kind="sentinel")
+GOOD = ServerFacts(append_only=True, fsync="everysec", replicas=2, kind="sentinel")
 
 
-def facts(
-    append_only: bool = True, fsync: str = "everysec", waitaof: bool = True, replicas: int = 0, kind: Kind = "single"
-) -> ServerFacts:
-    return ServerFacts(append_only, fsync, waitaof, replicas, kind)
+def facts(append_only: bool = True, fsync: str = "everysec", replicas: int = 0, kind: Kind = "single") -> ServerFacts:
+    return ServerFacts(append_only, fsync, replicas, kind)
 
 
 def test_the_three_levels_say_three_different_sentences() -> None:
@@ -28,10 +30,11 @@ def test_the_three_levels_say_three_different_sentences() -> None:
         ("memory", facts(fsync="always"), "stalls", NOTHING, "no replica"),
         ("memory", facts(fsync="no"), "stalls", "30 seconds", "no replica"),
         ("memory", facts(append_only=False), "last snapshot", "last snapshot", "no replica"),
-        ("memory", GOOD, "stalls", "2 seconds", "not reached the replica"),
+        ("memory", GOOD, *["not reached the replica"] * 3),
         ("local", facts(), NOTHING, NOTHING, "no replica"),
-        ("local", facts(kind="cluster", replicas=1), NOTHING, NOTHING, "not reached the replica"),
-        ("replica", GOOD, NOTHING, "on other machines", NOTHING),
+        ("local", facts(kind="cluster", replicas=1), *["not reached the replica"] * 3),
+        ("local", facts(kind="cluster"), NOTHING, NOTHING, "not reached the replica"),
+        ("replica", GOOD, NOTHING, "if all machines lose it at once", NOTHING),
         ("replica", facts(append_only=False, replicas=1), "last snapshot", "promote a replica", NOTHING),
     ],
 )
@@ -47,12 +50,11 @@ def test_what_can_be_lost_follows_from_level_and_settings(
 @pytest.mark.parametrize(
     ("level", "given", "at_least", "why"),
     [
-        ("memory", facts(append_only=False, waitaof=False), 1, ""),
-        ("local", facts(), 1, ""),
-        ("local", facts(waitaof=False, fsync="always"), 1, ""),
+        ("memory", facts(append_only=False), 1, ""),
+        ("local", facts(fsync="always"), 1, ""),
         ("local", facts(append_only=False), 1, "appendonly yes"),
-        ("local", facts(waitaof=False), 1, "appendfsync is everysec"),
-        ("local", facts(waitaof=False, fsync="unknown"), 1, "appendfsync is unknown"),
+        ("local", facts(), 1, "and it is everysec"),
+        ("local", facts(fsync="unknown"), 1, "and it is unknown"),
         ("replica", facts(replicas=1), 1, ""),
         ("replica", facts(replicas=0), 1, "needs 1 online and the server reports 0"),
         ("replica", facts(replicas=1), 2, "needs 2 online and the server reports 1"),
@@ -65,6 +67,31 @@ def test_a_server_that_cannot_give_a_level_is_told_why(level: str, given: Server
 
 
 def test_a_hindrance_is_one_line_with_a_remedy() -> None:
-    said = hindrance(Durability.LOCAL, facts(waitaof=False))
+    said = hindrance(Durability.LOCAL, facts())
     assert "\n" not in said
-    assert "set appendfsync always, or JOELCLAW_DURABILITY=memory" in said
+    assert "set it, or JOELCLAW_DURABILITY=memory" in said
+
+
+@pytest.mark.parametrize("kind", ["single", "sentinel", "cluster"])
+def test_the_page_on_promises_says_the_same(kind: Kind) -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "promises.md").read_text().split())
+    for level in Durability:
+        fsync = "always" if level is Durability.LOCAL else "everysec"
+        made = promise(level, facts(kind=kind, fsync=fsync, replicas=0 if kind == "single" else 1))
+        for said in (made.sentence, *(loss for _, loss in made.losses.rows())):
+            assert said in page, (kind, level, said)
+    assert all(always in page for always in ALWAYS)
+
+
+NEED_NOT_WAIT = {
+    *("begin", "ensure_group", "hand_back", "housekeep", "keep_permit", "mend", "outbox_done", "outbox_take"),
+    *("audit_runs", "audit_slot", "audit_waits", "mend_permit", "mend_wait", "mend_waits"),
+    *("promote", "register_schedule", "renew", "retire", "takeover"),
+}
+
+
+def test_every_script_waits_for_its_level_but_those_that_say_why_not() -> None:
+    """A new script waits unless it is named here, too: to lose what somebody relied on must be a decision."""
+    assert {n for n in scripts_of("joelclaw_bus") if not load_script("joelclaw_bus", n).confirmed} <= NEED_NOT_WAIT
+    for package in ("joelclaw_healing", "joelclaw_health"):
+        assert all(load_script(package, name).confirmed for name in scripts_of(package))

@@ -77,6 +77,7 @@ async def test_the_same_consumer_with_an_older_claim_is_fenced_too(bench: Bench)
     second = await bench.steal(first, "a")
     assert isinstance(await bench.begin(second), Begun)
     assert await bench.runs.step(first, "two", b"2") == Refused("claim")
+    assert await bench.park(first, delay_ms=1) == Refused("claim")
     assert await bench.runs.finish(first, status="completed") == Refused("claim")
 
 
@@ -85,7 +86,7 @@ async def test_a_run_without_a_record_is_fenced_by_its_lease_alone(bench: Bench)
     owner = await bench.steal(zombie, "b")
     assert await bench.runs.finish(zombie, status="completed") == Refused("lease")
     assert isinstance(await bench.runs.finish(owner, status="completed"), int)
-    assert await bench.runs.finish(zombie, status="completed") == Refused("gone")
+    assert await bench.runs.finish(zombie, status="completed") == Refused("acknowledged")
 
 
 async def test_a_new_begin_gets_the_journal_of_the_old_one(bench: Bench) -> None:
@@ -156,6 +157,26 @@ async def test_an_end_in_between_starts_the_count_anew(bench: Bench) -> None:
     begun = await bench.begin(await bench.read("a"))
     assert isinstance(begun, Begun)
     assert begun.begins == 0
+
+
+async def test_a_recorded_step_starts_the_count_anew(bench: Bench) -> None:
+    d = await bench.steal(await bench.read("a"), "a")
+    assert isinstance(await bench.begin(d), Begun)
+    assert await bench.runs.step(d, "one", b"1") == b"1"
+    begun = await bench.begin(await bench.steal(d, "a"))
+    assert isinstance(begun, Begun)
+    assert begun.begins == 1
+
+
+async def test_a_second_entry_of_an_ended_run_is_acknowledged_and_not_run(bench: Bench) -> None:
+    first = await bench.read("a")
+    await bench.runs.step(first, "one", b"1")
+    assert isinstance(await bench.runs.finish(first, status="completed"), int)
+    await bench.store.call("XADD", bench.slot.stream, "*", "data", "{}")
+    second = await bench.read("b")
+    second.run = first.run
+    assert await bench.begin(second) == Dropped("ended")
+    assert (await bench.store.call("XPENDING", bench.slot.stream, FN))[0] == 0
 
 
 async def test_a_newer_record_is_left_alone(bench: Bench) -> None:

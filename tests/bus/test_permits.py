@@ -372,8 +372,21 @@ async def test_an_expired_permit_leaves_no_claim(store: Store) -> None:
     calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
     await calls.acquire("test/work", "", MEMBER, 1, 20, "a")
     await later(store, 30)
-    assert (await calls.acquire("test/work", "", OTHER, 1, HOUR, "b")).held
+    assert (await calls.acquire("test/work", "", OTHER, 1, HOUR, "b", at_ms=await store.time_ms())).held
     assert await store.call("HKEYS", slot.claims("")) == [OTHER.encode()]
+
+
+@pytest.mark.parametrize("reckoned", ["not at all", "a clock that jumped", "rightly"])
+async def test_an_expired_permit_is_taken_only_by_who_knows_the_time(store: Store, reckoned: str) -> None:
+    """Else a jump of the server's clock, or an outage, would let more run than may: owners renew first, as leases."""
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+    await calls.acquire("test/work", "", MEMBER, 1, 20, "a")
+    await later(store, 30)
+    at = {"not at all": None, "a clock that jumped": await store.time_ms() - 5_000, "rightly": await store.time_ms()}
+    permit = await calls.acquire("test/work", "", OTHER, 1, HOUR, "b", at_ms=at[reckoned])
+    assert permit.held == (reckoned == "rightly")
+    assert await store.call("ZRANGE", slot.permits(""), 0, -1) == [(OTHER if permit.held else MEMBER).encode()]
+    await store.call("DEL", slot.permits(""), slot.claims(""), slot.waiters(""))
 
 
 @pytest.mark.parametrize("by_then", ["given back", "another begin's"])
@@ -449,6 +462,6 @@ async def test_a_backlog_before_one_permit_begins_each_run_a_few_times(
     monkeypatch.setattr(RunCalls, "begin", begin)
     for n in range(120):
         await Publisher(one_store).send(Job(name=str(n)))
-    async with working(one_store, functions, lease_ms=5_000, fallback_ms=50) as seen:
+    async with working(one_store, functions, lease_ms=5_000, fallback_ms=500) as seen:
         await seen.wait(RunEnded, 120)
     assert begins < 120 * 6

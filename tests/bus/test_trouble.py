@@ -193,7 +193,7 @@ async def test_no_loop_starts_before_the_servers_clock_is_known(one_store: Store
         """A process whose own clock is far off, until it has asked."""
 
         def now_ms(self) -> int:
-            asked.append(self._offset is not None)
+            asked.append(self.synced)
             return super().now_ms()
 
     stop = anyio.Event()

@@ -198,3 +198,21 @@ async def test_an_event_that_does_not_validate_is_buried_and_stops_nobody(store:
     assert got == ["Ada"]
     assert len([f for f in seen.all(EventBuried) if f.first]) == 6
     assert await store.call("XLEN", "{test/greeted}:dead") == 6
+
+
+async def test_an_event_reaches_all_functions_of_a_worker_at_once(store: Store) -> None:
+    """Each waits for the other to begin: what the one holds must not keep it from the other."""
+    functions, begun = Functions(), {"one": anyio.Event(), "two": anyio.Event()}
+
+    def waits_for(mine: str, other: str) -> None:
+        @functions.function(f"test/{mine}", on=[event(Greeted)], retries=1)
+        async def meet(e: Event[Greeted], step: Step) -> None:
+            begun[mine].set()
+            await begun[other].wait()
+
+    waits_for("one", "two")
+    waits_for("two", "one")
+    await Publisher(store).send(Greeted(name="Ada"))
+    async with working(store, functions, lease_ms=60_000) as seen:  # no takeover helps out
+        await seen.wait(RunEnded, 2)
+    assert {f.function for f in seen.all(RunEnded)} == {"test/one", "test/two"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,6 +27,7 @@ def main(arguments: list[str]) -> int:
     options = asked.parse_args(arguments)
     seed = random.SystemRandom().randrange(1_000_000) if options.seed is None else options.seed
     sizes = SHORT if options.short else LONG
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     directory = Path(tempfile.mkdtemp(prefix="chaos-"))
     began = time.monotonic()
     print(f"chaos: seed {seed}, ledger in {directory}, store {'append-only, appendfsync always'}", flush=True)

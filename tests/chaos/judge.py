@@ -66,7 +66,6 @@ def remarks(lines: Sequence[Line], sizes: Sizes) -> list[str]:
     stalls = [line["seconds"] for part in parts_of(lines, sizes).values() for line in part.story.of("stall")]
     told.append(f"the machine stood still: {len(stalls)} times, {sum(stalls):.1f} s in all")
     again = sum(1 for h in runs.story.holdings.values() if h.again)
-    refused = sum(1 for line in runs.story.of("refused") if line["why"] != "newer")
     newer = sum(1 for line in runs.story.of("refused") if line["why"] == "newer")
-    told.append(f"taken over: {again}, stale writes refused: {refused}, newer records left alone: {newer}")
+    told.append(f"taken over: {again}, newer records left alone: {newer}")
     return told

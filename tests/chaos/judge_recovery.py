@@ -35,7 +35,7 @@ class Orphan:
     @property
     def beside(self) -> bool:
         """It did not have to wait for its turn as one that may be a poison."""
-        return self.next.begun < NEVER and self.next.begins <= 1
+        return self.next.begun < NEVER and self.next.begins <= 2
 
 
 def figures(story: Story, sizes: Sizes) -> list[Figure]:
@@ -104,11 +104,11 @@ def orphans(story: Story) -> Iterator[Orphan]:
 
 
 def _calm_wait(story: Story, since: float, until: float) -> float:
-    """The longest stretch between the two in which nothing was disturbed and anybody was there; 0 without an end."""
+    """The longest stretch between the two without a disturbance, with anybody there and a store; 0 without an end."""
     if until == NEVER:
         return 0.0
     stretches = pairwise([since, *story.disturbed(since, until), until])
-    return max((b - a for a, b in stretches if story.attended((a + b) / 2)), default=0.0)
+    return max((b - a for a, b in stretches if story.could_act((a + b) / 2)), default=0.0)
 
 
 def _lost_at(story: Story, held: Holding) -> float:

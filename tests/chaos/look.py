@@ -40,10 +40,10 @@ def unrest(client: redis.Redis) -> Iterable[dict[str, Any]]:
             yield {"kind": kind, "slot": slot.name, "count": client.zcard(key), "names": names}
         streams = [slot.stream, *(k.decode() for k in client.scan_iter(match=slot.key("ready", "*"), count=1000))]
         for stream in streams:
-            yield from _groups(client, stream)
+            yield from groups_of(client, stream)
 
 
-def _groups(client: redis.Redis, stream: str) -> Iterable[dict[str, Any]]:
+def groups_of(client: redis.Redis, stream: str) -> Iterable[dict[str, Any]]:
     if not client.exists(stream):
         return
     for group in client.xinfo_groups(stream):

@@ -14,6 +14,8 @@ from tests.support.tcp_proxy import TcpProxy
 
 LOOK = 0.02
 GUARD = 20.0
+PATIENCE = 5.0
+"""How long a fault waits for one whom it can hit."""
 STALL = 0.5
 """A nap so much too long: the machine itself stood still, and everybody on it."""
 
@@ -61,9 +63,10 @@ class Monkeys:
             case "store":
                 self._kill_store(fault.seconds)
             case "cut" if fault.seat == PUBLISHER:
+                self.wait(PATIENCE, until=lambda: self.publisher.open > 0)
                 self.seats.cut(self.publisher, PUBLISHER, 0)
             case _:
-                seat = self._victim(fault.seat)
+                seat = self._victim(fault.seat, connected=fault.act in ("cut", "hole"))
                 if seat is None:
                     return
                 match fault.act:
@@ -84,16 +87,20 @@ class Monkeys:
         server.start()
         self.seats.ledger.write("store back")
 
-    def _victim(self, wanted: int) -> Seat | None:
-        """The seat that the plan names, or the next one whose worker runs and isn't guarded; waits a little for one."""
+    def _victim(self, wanted: int, *, connected: bool) -> Seat | None:
+        """The seat that the plan names, or the next one whose worker runs and isn't guarded; waits a little for one.
+
+        connected: it must have connections to lose.
+        """
         found: list[Seat] = []
 
         def there() -> bool:
             order = [self.seats.seats[(wanted + n) % SEATS] for n in range(SEATS)]
-            found[:] = [s for s in order if s.pid in self.seats.up and not s.stopped_until and not self._guarded(s)]
+            well = [s for s in order if s.pid in self.seats.up and not s.stopped_until and not self._guarded(s)]
+            found[:] = [s for s in well if s.proxy.open > 2 or not connected]
             return bool(found)
 
-        self.wait(3.0, until=there)
+        self.wait(PATIENCE, until=there)
         return found[0] if found else None
 
     def _guarded(self, seat: Seat) -> bool:

@@ -48,6 +48,7 @@ class Sizes:
     schedules: int
     tick_seconds: int
     judged_takeovers: int
+    stale_writes: int
     lease_ms: int = 3_000
     drain: float = 150.0
 
@@ -68,6 +69,7 @@ LONG = Sizes(
     schedules=200,
     tick_seconds=60,
     judged_takeovers=100,
+    stale_writes=5,
 )
 SHORT = Sizes(
     runs=800,
@@ -81,7 +83,8 @@ SHORT = Sizes(
     schedules=20,
     tick_seconds=8,
     judged_takeovers=3,
-    drain=40.0,
+    stale_writes=0,  # a short one meets few
+    drain=60.0,
 )
 
 

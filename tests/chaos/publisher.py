@@ -9,31 +9,41 @@ Each line on its standard input says how many it may have sent by now, so that n
 from __future__ import annotations
 
 import os
+import random
 import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import anyio
 
 from joelclaw_bus import Publisher, Store, StoreRefused, StoreSettings, StoreUnavailable, open_store
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import Job, job_of
+from tests.chaos.load import Answer, Job, job_of
 
+T = TypeVar("T")
 HANDS = 8
 AGAIN = 0.05
 
 
 async def send(store: Store, publisher: Publisher, ledger: Ledger, id: str, job: Job, delay: float) -> None:
+    """One job, until it is acknowledged; due after `delay` seconds of the server's clock."""
     due = 0
+    if delay:
+        due = await insist(store.time_ms) + round(delay * 1000)
+        job = job.model_copy(update={"due": due})
+    published = await insist(lambda: publisher.send(job, id=id, at_ms=due))
+    ledger.write("acked", id=id, kind=job.kind, entry=published.entry, twice=published.duplicate)
+
+
+async def insist(call: Callable[[], Awaitable[T]]) -> T:
+    """Again and again until the store says yes: what is sent has an id, so it is appended once."""
     while True:
         try:
-            if delay and not due:
-                due = await store.time_ms() + round(delay * 1000)
-                job = job.model_copy(update={"due": due})
-            published = await publisher.send(job, id=id, at_ms=due)
-            break
+            return await call()
         except (StoreUnavailable, StoreRefused):
             await anyio.sleep(AGAIN)
-    ledger.write("acked", id=id, kind=job.kind, entry=published.entry, twice=published.duplicate)
 
 
 class Allowance:
@@ -70,6 +80,11 @@ async def main(url: str, path: Path, seed: int, runs: int, per_second: float, po
                 await allowance.reach(number)
                 await anyio.sleep(max(0.0, began + number / per_second - anyio.current_time()))
                 id, job, delay = job_of(number, seed, newer=number % 2 == 1)
+                if job.kind == "waits":  # its answer comes up to a few seconds before or after it
+                    lead = random.Random(f"{seed}:{number}:answer").uniform(-3.0, 3.0)
+                    at = await insist(store.time_ms) + round(lead * 1000) if lead > 0 else 0
+                    await insist(partial(publisher.send, Answer(to=id), id=f"answer-{id}", at_ms=at))
+                    await anyio.sleep(max(0.0, -lead) / 10)
                 await send(store, publisher, ledger, id, job, delay)
                 if number in poisonous:
                     await send(store, publisher, ledger, f"poison-{number}", Job(kind="poison"), 0)

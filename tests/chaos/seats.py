@@ -70,7 +70,8 @@ class Seats:
             newer=newer,
             log=f"worker-{seat.number}.log",
         )
-        self.ledger.write("start", seat=seat.number, worker=seat.pid, newer=newer)
+        off = seat.clock_off
+        self.ledger.write("start", seat=seat.number, worker=seat.pid, newer=newer, clock_off=off)
 
     def run(
         self, module: str, *arguments: str, newer: bool = False, log: str = "", listens: bool = False
@@ -134,6 +135,13 @@ class Seats:
                 self.wake(seat)
 
     def close(self, graceful: bool) -> None:
+        """End every worker and every proxy."""
+        self.retire(graceful=graceful)
+        for seat in self.seats:
+            seat.proxy.stop()
+        self.seats.clear()
+
+    def retire(self, *, graceful: bool = True) -> None:
         """End every worker: asked nicely and given some seconds, or at once."""
         for seat in self.seats:
             if seat.process and seat.process.poll() is None:
@@ -147,6 +155,4 @@ class Seats:
                 except subprocess.TimeoutExpired:
                     seat.process.kill()
                     seat.process.wait(10)
-                seat.process, seat.start_at = None, 0.0
-            seat.proxy.stop()
-        self.seats.clear()
+            seat.process, seat.start_at, seat.stopped_until, seat.guarded_since = None, 0.0, 0.0, 0.0

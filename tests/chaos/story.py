@@ -43,19 +43,25 @@ class Holding:
 
 @dataclass(eq=False)
 class Life:
-    """One worker process. `pauses`: while SIGSTOPped; `cut_off`: when its network was touched."""
+    """One worker process. `pauses`: while SIGSTOPped; `cut_off`: when its network was touched; `troubles`: while it
+    said that it had no answer from the store."""
 
     pid: int
     seat: int
     newer: bool
+    clock_off: float
     started: float
     up: float = NEVER
     ended: float = NEVER
     pauses: list[tuple[float, float]] = field(default_factory=list)
     cut_off: list[float] = field(default_factory=list)
+    troubles: list[tuple[float, float]] = field(default_factory=list)
 
     def lives(self, at: float) -> bool:
         return self.started <= at < self.ended
+
+    def hindered(self, at: float) -> bool:
+        return self.paused(at, at) or any(a <= at <= b for a, b in self.troubles)
 
     def paused(self, since: float, until: float) -> bool:
         """Whether it was stopped at any moment of that time."""
@@ -86,8 +92,12 @@ class Story:
         return self.disturbances[bisect_right(self.disturbances, since) : bisect_left(self.disturbances, until)]
 
     def attended(self, at: float) -> bool:
-        """Whether any worker ran at all."""
-        return any(life.up <= at < life.ended and not life.paused(at, at) for life in self.lives.values())
+        """Whether any worker ran at all and reached the store, as far as it knew."""
+        return any(life.up <= at < life.ended and not life.hindered(at) for life in self.lives.values())
+
+    def could_act(self, at: float) -> bool:
+        """Whether any worker ran then, and could reach a store on a machine that did not stand still."""
+        return self.attended(at) and not self.store_was_out(at, at)
 
     def store_was_out(self, since: float, until: float) -> bool:
         return any(a <= until and b >= since for a, b in self.outages)
@@ -117,7 +127,8 @@ def _live(story: Story, line: Line) -> None:
     at, victim = line["t"], story.lives.get(line.get("victim", 0))
     match line["is"]:
         case "start":
-            story.lives[line["worker"]] = Life(line["worker"], line["seat"], line["newer"], at)
+            life = Life(line["worker"], line["seat"], line["newer"], line["clock_off"], at)
+            story.lives[line["worker"]] = life
             return
         case "up":
             if life := story.lives.get(line["pid"]):
@@ -143,7 +154,11 @@ def _live(story: Story, line: Line) -> None:
         case "stall":
             story.outages.append((at - line["seconds"], at))
         case "fact" if line["fact"] in TROUBLES:
-            pass
+            life = story.lives[line["pid"]]
+            if line["fact"] == "StoreTrouble":
+                life.troubles.append((at, NEVER))
+            elif line["fact"] == "StoreBack" and life.troubles:
+                life.troubles[-1] = (life.troubles[-1][0], at)
         case _:
             return
     story.disturbances.append(at)

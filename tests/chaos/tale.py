@@ -21,6 +21,7 @@ SIZES = Sizes(
     schedules=2,
     tick_seconds=2,
     judged_takeovers=2,
+    stale_writes=1,
 )
 JOBS = "chaos/job"
 STEPS = ("one", "two", "three")
@@ -96,12 +97,13 @@ def healthy() -> Tale:
     tale = Tale()
     tale.tell(0.0, 1, "part", name="runs")
     for pid in (100, 101, 102):
-        tale.tell(0.1, 1, "start", seat=pid - 100, worker=pid, newer=pid == 101)
+        tale.tell(0.1, 1, "start", seat=pid - 100, worker=pid, newer=pid == 101, clock_off=600.0 * (pid == 102))
         tale.tell(0.5, pid, "up", build=1 + (pid == 101))
     tale.whole(4.0, 100, "a1", "1-0", "plain-1")
     tale.orphan(9.5, ("b1", "b2"), "2-0", "plain-2", after=3.1)
     tale.orphan(9.6, ("c1", "c2"), "3-0", "plain-3", after=3.2)
     tale.tell(10.0, 1, "kill", seat=0, victim=100)
+    tale.tell(13.5, 100, "refused", op="step", run=f"{WORK}:plain-2", claim="b1", why="lease")
     tale.whole(15.0, 102, "d1", "4-0", "sends-4")
     tale.tell(16.0, 1, "stop", seat=2, victim=102)
     tale.tell(19.6, 1, "wake", seat=2, victim=102)
@@ -124,7 +126,7 @@ def _ticks(tale: Tale) -> None:
     tale.tell(50.0, 1, "part", name="ticks")
     ids = [f"{number}@{at}" for number in range(2) for at in (52_000, 53_000)]
     for n, pid in enumerate((200, 201, 202)):
-        tale.tell(50.1, 1, "start", seat=n, worker=pid, newer=False)
+        tale.tell(50.1, 1, "start", seat=n, worker=pid, newer=False, clock_off=0.0)
         tale.tell(50.5, pid, "up", build=1)
         tale.tell(51.0, pid, "enqueues")
     for n, tick in enumerate(ids):

@@ -40,7 +40,7 @@ from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, 
 from tests.chaos.ledger import Ledger
 
 TOLD = (
-    *(Discontinuity, EventBuried, LeaseLost, OutboxUndeliverable, AuditFound, StoreBack, StoreTrouble),
+    *(AuditFound, Discontinuity, EventBuried, LeaseLost, OutboxUndeliverable, StoreBack, StoreTrouble),
     *(StreamLost, Stuck, TakenOver, WorkerFault),
 )
 
@@ -105,7 +105,7 @@ def _tap_write(ledger: Ledger, operation: str) -> None:
             # The first result counts: ours, or what was there. A name tells which step, the value whose.
             more = {"step": what[0], "kept": answer.decode() if isinstance(answer, bytes) else repr(answer)}
         elif operation == "park":
-            more = {"step": how.get("step", ""), "due": answer if isinstance(answer, int) else 0}
+            more = {"step": how.get("step", ""), "state": how["state"], "due": answer if isinstance(answer, int) else 0}
         else:
             more = {"status": how["status"], "error": how.get("error", "")}
         ledger.write("wrote", op=operation, run=d.run, claim=d.claim, **more)

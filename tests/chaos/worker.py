@@ -1,7 +1,8 @@
 """One worker process: `python -m tests.chaos.worker URL LEDGER LEASE_MS OFFSET_SECONDS SCHEDULES`.
 
-OFFSET_SECONDS puts this process's wall clock off. SCHEDULES 0: it serves the runs; else it is one of the schedulers.
-Which build of the bus it is was decided by whoever set its path.
+OFFSET_SECONDS puts this process's wall clock off. SCHEDULES 0: it serves the runs; else it is one of the schedulers of
+so many, or, below 0, one that handles their ticks and makes no new ones. Which build of the bus it is was decided by
+whoever set its path.
 """
 
 from __future__ import annotations
@@ -38,7 +39,10 @@ async def main(url: str, path: Path, lease_ms: int, schedules: int) -> None:
     ledger = Ledger(path)
     tap.install(ledger)
     form = record_format()
-    functions = load.ticking(ledger, schedules) if schedules else load.working(ledger, newer=form > 1)
+    if schedules:
+        functions = load.ticking(ledger, abs(schedules), every=load.EACH_SECOND if schedules > 0 else load.RARELY)
+    else:
+        functions = load.working(ledger, newer=form > 1)
     settings = WorkerSettings(lease_ms=lease_ms, block=0.5, parallel=16, chores=5.0, watchdog=True)
     stop = anyio.Event()
     async with open_store(StoreSettings(url, deadline=2.0)) as store, anyio.create_task_group() as tasks:

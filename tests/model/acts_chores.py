@@ -1,17 +1,20 @@
-"""The chores that any worker does: promotion, outboxes, trimming, mending, permits, schedules; and faults from outside."""
+"""The chores of any worker: promotion, outboxes, trimming, auditing, permits, schedules; operators; and faults."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from joelclaw_bus.pauses import pause
 from joelclaw_bus.slot_calls import Early, Superseded
 from tests.model.base import Base, act
-from tests.model.spec import cron, letters, permits, streams
+from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
+from tests.model.spec import cron, letters, moves, permits, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
-from tests.model.world import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS, World
+from tests.model.world import World
 
 WORKER = st.sampled_from(WORKERS)
 SLOT = st.sampled_from([ORDER, PAID])
+FUNCTION = st.sampled_from([fn for _, fn in GROUPS])
 ALL_SLOTS = [ORDER, PAID, *(f"fn/{fn}" for fn, _ in LIMITS)]
 CRON = f"cron/{PACK}"
 SCHEDULE = f"{PACK}#0"
@@ -56,19 +59,19 @@ class ChoreActs(Base):
         w.same(f"trim {slot}", answer, streams.trim(w.bus, slot))
 
     @act(2, "faults", slot=SLOT)
-    def mend(self, slot: str) -> None:
-        self.world.mend(slot)
+    def audit(self, slot: str) -> None:
+        self.world.audit(slot)
 
     @act(1, "faults", what=on_ready_streams)
     def lose_a_ready_entry(self, what: tuple[str, str, Id]) -> None:
-        """A fault from outside, which `mend` heals."""
+        """A fault from outside, which the auditor heals."""
         w, (slot, fn, entry) = self.world, what
         w.do(w.store.call("XDEL", w.keys.slot(slot).ready(fn), text(entry)))
         streams.delete(w.bus.slot(slot).ready[fn], entry)
 
     @act(1, "faults", what=resting)
     def lose_a_due_time(self, what: tuple[str, str]) -> None:
-        """A fault from outside, which `mend` heals."""
+        """A fault from outside, which the auditor heals."""
         w, (slot, member) = self.world, what
         w.do(w.store.call("ZREM", w.keys.slot(slot).due, member))
         del w.bus.slot(slot).due[member]
@@ -94,7 +97,7 @@ class ChoreActs(Base):
             first_us=how["first"], silent_ms=SILENT,
         )  # fmt: skip
         answer = w.do(call)
-        told = (answer.generation, answer.mark_ms, answer.first_us, answer.ours)
+        told = (answer.generation, answer.mark_ms, answer.first_us, answer.ours, answer.lost)
         w.same("register a schedule", told, cron.register(w.bus, CRON, SCHEDULE, expression, **how, silent=SILENT))
         w.schedulers[scheduler, expression] = {"generation": told[0], "mark": told[1], "first": told[2]}
 
@@ -119,12 +122,35 @@ class ChoreActs(Base):
         if isinstance(told, bool):
             knew["mark"] = max(knew["mark"], nominal)
 
+    @act(1, "operators", fn=FUNCTION, ms=st.sampled_from([0, 10 * MINUTE]))
+    def pause(self, fn: str, ms: int) -> None:
+        w = self.world
+        until = w.bus.now + ms if ms else 0
+        w.do(pause(w.store, fn, owner="ann", reason="to see", until_ms=until))
+        w.bus.pauses[fn] = until
+
+    @act(2, "operators", fn=FUNCTION)
+    def resume(self, fn: str) -> None:
+        self.world.resume(fn)
+
+    @act(2, "operators", what=lambda world: every_run(world))
+    def cancel(self, what: tuple[str, str]) -> None:
+        w, (slot, run) = self.world, what
+        answer = w.do(w.runs.cancel(w.keys.slot(slot), run, "not wanted"))
+        told = w.same(f"cancel {run}", (answer.done, answer.was), moves.cancel(w.bus, slot, run, "not wanted"))
+        if told[0]:
+            w.ledger.cancelled(slot, run)
+
     @act(1, "cron")
     def lose_the_schedule(self) -> None:
         """A fault from outside: what its schedulers still know goes on."""
         w = self.world
         w.do(w.store.call("DEL", w.keys.slot(CRON).cron))
         w.bus.slot(CRON).schedules.clear()
+
+
+def every_run(world: World) -> list[tuple[str, str]]:
+    return [(slot, run) for slot in (ORDER, PAID) for run in world.bus.slot(slot).runs]
 
 
 def with_permits(world: World) -> list[Hand]:

@@ -6,17 +6,20 @@ from hypothesis import strategies as st
 
 from joelclaw_bus.dead_letters import replay
 from joelclaw_bus.inspect.dead import DeadLetter
-from tests.model.base import Base, act
+from tests.model.base import Base, act, hands
 from tests.model.ledger import FOREIGN, SPOILT
+from tests.model.shop import GROUPS, ORDER, PAID, WORKERS
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
-from tests.model.world import GROUPS, ORDER, PAID, WORKERS, World
+from tests.model.world import World
+from tests.model.writes import WRITES, Writes, zombie_writes
 
 IDS = st.sampled_from(["", "", "one", "two"])
 WORKER = st.sampled_from(WORKERS)
 GROUP = st.sampled_from(GROUPS)
 BEGINS = st.sampled_from([True, True, False])
 MOST_AT_WORK = 7
+DATA = st.sampled_from(["{}", '{"tag":"red"}', '{"tag":"red"}'])
 SLOT = st.sampled_from([ORDER, PAID])
 
 
@@ -53,11 +56,11 @@ def dead(world: World) -> list[tuple[str, Id]]:
 
 
 class EventActs(Base):
-    @act(5, when=room, slot=SLOT, event_id=IDS, delay=st.sampled_from([0, 0, MINUTE, 2 * HOUR]))
-    def publish(self, slot: str, event_id: str, delay: int) -> None:
+    @act(5, when=room, slot=SLOT, event_id=IDS, delay=st.sampled_from([0, 0, MINUTE, 2 * HOUR]), data=DATA)
+    def publish(self, slot: str, event_id: str, delay: int, data: str) -> None:
         w = self.world
         at = w.bus.now + delay if delay and event_id else 0
-        fields = {"data": "{}", "id": event_id} if event_id else {"data": "{}"}
+        fields = {"data": data, "id": event_id} if event_id else {"data": data}
         raw = {name.encode(): value.encode() for name, value in fields.items()}
         answer = w.do(w.calls.publish(w.keys.slot(slot), raw, event_id=event_id, at_ms=at))
         entry, known = streams.publish(w.bus, slot, fields, event_id, at)
@@ -77,7 +80,8 @@ class EventActs(Base):
 
     @act(8, group=unread, consumer=WORKER, count=st.integers(1, 3), begins=BEGINS)
     def read(self, group: tuple[str, str], consumer: str, count: int, begins: bool) -> None:
-        self._begin(self.world.read(*group, consumer, count), begins)
+        if not self.world.paused(group[1]):
+            self._begin(self.world.read(*group, consumer, count), begins)
 
     @act(3, "takeovers", what=pending, consumer=WORKER, begins=BEGINS)
     def redeliver(self, what: tuple[str, str, bool, Id], consumer: str, begins: bool) -> None:
@@ -87,11 +91,24 @@ class EventActs(Base):
         streams.steal(w.bus, w.stream(slot, fn, ready), fn, entry, consumer)
         self._begin([w.grasp(slot, fn, ready, entry, consumer, again=True)], begins)
 
+    @act(3, "takeovers", h=hands("working"), how=WRITES)
+    def redeliver_to_its_own_process(self, h: Hand, how: str) -> None:
+        """An entry comes a second time to the very worker that has it; then its first begin goes on writing."""
+        w = self.world
+        source, entry = w.bus.source(h), h.entry
+        if entry not in source.entries or h.entry not in source.groups[h.fn].pending:
+            return
+        w.do(w.store.call("XCLAIM", w.delivery(h).source, h.fn, h.consumer, 0, text(entry)))
+        streams.steal(w.bus, source, h.fn, entry, h.consumer)
+        self._begin([w.grasp(h.slot, h.fn, h.ready, entry, h.consumer, again=True)], True)
+        zombie_writes(Writes(w), h, how, "late")
+
     @act(1, "takeovers", consumer=WORKER)
     def crash(self, consumer: str) -> None:
         """Its hands stay, as zombies may; its entries lie there until somebody takes them over."""
         for hand in [h for h in self.world.hands if h.consumer == consumer]:
-            self.world.hands[hand] = "over"
+            # What needs a begin and had none is written by nobody, dead or alive.
+            self.world.hands[hand] = "unbegun" if self.world.hands[hand] in ("read", "unbegun") else "over"
 
     @act(1, "takeovers", group=GROUP, ready=st.booleans(), consumer=WORKER)
     def stop(self, group: tuple[str, str], ready: bool, consumer: str) -> None:
@@ -118,6 +135,8 @@ class EventActs(Base):
         """An entry's group is looked through for lost leases; `waits`: a lease after something was done with it."""
         if waits:
             self.world.advance(self.world.bounds.lease)
+        if self.world.paused(what[1]):
+            return
         sent_at = self.world.bus.now - (self.world.bounds.lease if late else 0)
         taken = self.world.take_over(*what[:3], consumer, most=most, pages=pages, sent_at=sent_at)
         self._begin(taken, begins)

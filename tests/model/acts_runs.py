@@ -7,13 +7,14 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.model.base import Base, act, hands
+from tests.model.shop import KEY, LIMITS
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand
-from tests.model.world import KEY, LIMITS, World
-from tests.model.writes import Writes, sent
-
+from tests.model.world import World
+from tests.model.writes import WRITES, Writes, sent, zombie_writes
 
 DELAY = st.sampled_from([0, MINUTE, HOUR])
+STEADY = st.sampled_from([True, True, False])
 STEP = st.sampled_from(["look", "act", "tell", "rest", "last"])
 
 
@@ -30,7 +31,7 @@ class RunActs(Base):
     def go_without_a_fence(self, h: Hand) -> None:
         self.world.hands[h] = "working"
 
-    @act(6, h=hands("working"), name=STEP, result=st.sampled_from(["1", "2", f'"{"x" * 25}"']), sends=st.booleans())
+    @act(6, h=hands("working"), name=STEP, result=st.sampled_from(["1", "2", f'"{"x" * 250}"']), sends=st.booleans())
     def step(self, h: Hand, name: str, result: str, sends: bool) -> None:
         self.writes.step(h, name, result, sent(h, name) if sends else None)
 
@@ -60,20 +61,10 @@ class RunActs(Base):
     def bury(self, h: Hand) -> None:
         self._settled(h, self.writes.bury(h))
 
-    @act(4, h=lambda world: over(world), how=st.sampled_from(["step", "sleep", "retry", "hold", "finish"]), name=STEP)
+    @act(4, h=lambda world: over(world), how=WRITES, name=STEP)
     def zombie(self, h: Hand, how: str, name: str) -> None:
         """Who was told that it is over, or settled it already, tries again."""
-        match how:
-            case "step":
-                self.writes.step(h, name, '"late"', sent(h, name))
-            case "sleep":
-                self.writes.park(h, "due", MINUTE, step=name)
-            case "retry":
-                self.writes.park(h, "due", MINUTE, error="late")
-            case "hold":
-                self.writes.park(h, "held", MINUTE)
-            case _:
-                self.writes.finish(h, "failed", keep=True, items=[sent(h, "late")])
+        zombie_writes(self.writes, h, how, name)
 
     @act(1, h=lambda world: over(world))
     def begin_again(self, h: Hand) -> None:
@@ -81,9 +72,9 @@ class RunActs(Base):
         if self.world.begin(h)[0] in ("dropped", "refused"):
             self.world.hands[h] = "over"
 
-    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans())
-    def ask_for_a_permit(self, h: Hand, line_up: bool) -> None:
-        self.writes.ask(h, line_up=line_up)
+    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans(), steady=STEADY)
+    def ask_for_a_permit(self, h: Hand, line_up: bool, steady: bool) -> None:
+        self.writes.ask(h, line_up=line_up, steady=steady)
 
     @act(5, "permits", h=lambda world: _refused(world), delay=DELAY)
     def hold(self, h: Hand, delay: int) -> None:

@@ -1,7 +1,7 @@
 """One example: from an empty store, through acts drawn at random, to a store that is drained again.
 
-A plain `rule` each would be drawn with equal chances, and half of them switched off in an example: the long chains (publish,
-read, begin, park, promote, read) would be rare. So there is one rule, and the acts have weights.
+A `rule` each would be drawn with equal chances, and half of them switched off in an example: the long chains
+(publish, read, begin, park, promote, read) would be rare. So there is one rule, and the acts have weights.
 """
 
 from __future__ import annotations
@@ -95,7 +95,11 @@ class Base(RuleBasedStateMachine):
     def all_acts(cls) -> list[tuple[str, Mark]]:
         return [(name, getattr(cls, name).mark) for name in sorted(dir(cls)) if hasattr(getattr(cls, name), "mark")]
 
-    @initialize(without=st.sets(st.sampled_from(["faults", "permits", "cron", "time", "strangers", "takeovers"])))
+    @initialize(
+        without=st.sets(
+            st.sampled_from(["faults", "permits", "cron", "time", "strangers", "takeovers", "operators", "waits"])
+        )
+    )
     def leave_out(self, without: set[str]) -> None:
         """Many walks do without some kinds of trouble, so that the others come to bear on each other."""
         self.without = frozenset(without)

@@ -1,10 +1,11 @@
-"""The end of every example: healthy workers, and time. Whatever happened before, everything must come to its end now."""
+"""The end of every example: healthy workers, and time. Whatever happened before, all must come to its end now."""
 
 from __future__ import annotations
 
+from tests.model.shop import BILL, GROUPS, KEY, LIMITS, ORDER, PAID, TTL
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, Hand
-from tests.model.world import BILL, GROUPS, KEY, LIMITS, ORDER, PAID, TTL, World
+from tests.model.world import World
 from tests.model.writes import Writes
 
 HEALER = "eve"
@@ -16,6 +17,8 @@ def drain(world: World) -> None:
     """Works off all that is left; AssertionError names what nothing would ever move, and what was lost."""
     for hand in world.hands:
         world.hands[hand] = "over"
+    for _, fn in GROUPS:
+        world.resume(fn)
     for _ in range(ROUNDS):
         if not left(world):
             break
@@ -29,7 +32,7 @@ def drain(world: World) -> None:
 
 def _round(world: World) -> None:
     for slot in (ORDER, PAID):
-        world.mend(slot)
+        world.audit(slot)
         answer = world.do(world.calls.promote(world.keys.slot(slot)))
         world.same("promote", (answer.moved, answer.head_ms), streams.promote(world.bus, slot))
     for slot, fn in GROUPS:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from joelclaw_bus.keys import Keys, run_id
+from joelclaw_bus.keys import Keys
+from joelclaw_bus.run_names import run_id
 from tests.model.picture import Picture
 from tests.model.spec.nouns import Hand, parsed
 
@@ -30,7 +31,10 @@ class Ledger:
     window: int
     now: int = 0
     newest: dict[Name, str] = field(default_factory=dict)
+    first: dict[Name, int] = field(default_factory=dict)
+    """When a run was begun for the first time: its id is known from then on, for a window."""
     ends: dict[Name, tuple[str, int]] = field(default_factory=dict)
+    """By which claim, and when the run had begun."""
     values: dict[tuple[Name, str], str] = field(default_factory=dict)
     rests: dict[Name, int] = field(default_factory=dict)
     appends: dict[Name, int] = field(default_factory=dict)
@@ -46,6 +50,7 @@ class Ledger:
         name = (h.slot, h.run)
         assert self.now >= self.rests.pop(name, 0), f"{h.run} goes on before it is due"
         self.newest[name] = h.claim
+        self.first.setdefault(name, self.now)
 
     def wrote(self, h: Hand) -> None:
         newest = self.newest.setdefault((h.slot, h.run), h.claim)
@@ -64,11 +69,21 @@ class Ledger:
     def ended(self, h: Hand) -> None:
         self.wrote(h)
         name = (h.slot, h.run)
-        claim, at = self.ends.get(name, (h.claim, self.now))
-        assert claim == h.claim or self.now - at > self.window, f"{h.run} has two ends: by {claim} and by {h.claim}"
-        self.ends[name] = (h.claim, self.now)
+        claim, began = self.ends.get(name, (h.claim, self.now))
+        assert claim == h.claim or self.now - began > self.window, f"{h.run} has two ends: by {claim} and by {h.claim}"
+        if claim != h.claim or name not in self.ends:
+            self.ends[name] = (h.claim, self.first.pop(name, self.now))
         for key in [key for key in self.values if key[0] == name]:
             del self.values[key]
+
+    def cancelled(self, slot: str, run: str) -> None:
+        name = (slot, run)
+        assert name not in self.ends or self.now - self.ends[name][1] > self.window, (
+            f"{run} had ended, and was cancelled"
+        )
+        self.newest[name] = "nobody"
+        self.ends[name] = ("nobody", self.first.pop(name, self.now))
+        self.rests.pop(name, None)
 
     def published(self, slot: str, event_id: str, due: int) -> None:
         """A publish that was no duplicate."""

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import Any
 
-from joelclaw_bus.keys import Keys, Slot, kind_of
+from joelclaw_bus.key_kinds import kind_of
+from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.store import Store
 from tests.model.spec import nouns
 from tests.model.spec.nouns import Bus, Run, Stream, text
 from tests.support.server import MARK
 
+NOT_COMPARED = ("slots", "ids", "pauses")
+"""What is compared elsewhere."""
 Picture = dict[str, Any]
 DUMP = """#!lua flags=allow-cross-slot-keys
 local out = {}
@@ -39,7 +43,7 @@ async def seen(store: Store) -> Picture:
     for raw, kind, value in await store.call("EVAL", DUMP, 0):
         key = raw.decode()
         row = kind_of(key)
-        if key == MARK or (row and row.row in ("slots", "ids")):
+        if key == MARK or (row and row.row in NOT_COMPARED):
             continue
         if row and row.row == "ids of a generation":
             picture.setdefault("{" + row.tag + "}:ids", {}).update(_plain("hash", value))
@@ -72,6 +76,8 @@ def _pairs(flat: list[bytes]) -> list[tuple[str, str]]:
 def _row(row: str, value: Any) -> Any:
     if row == "outbox items":
         return {k: v if k[0] == "#" else json.loads(v) for k, v in value.items()}
+    if row == "run":
+        return {k: _entry_of(v) if k[:2] == "a:" else v for k, v in value.items()}
     if row == "due items":
         return {k: dict(_twos(json.loads(v))) for k, v in value.items()}
     return value
@@ -97,7 +103,7 @@ def expected(bus: Bus, keys: Keys) -> Picture:
         for entry, at in state.buried.items():
             picture[slot.buried(text(entry))] = str(at)
         for fn, (holder, _) in state.claimers.items():
-            picture[slot.claimer(fn)] = holder
+            picture[slot.claimer(fn)] = f"1|{holder}"
         picture |= _collections(slot, state)
     for (fn, key), gate in bus.gates.items():
         slot = keys.function_slot(fn)
@@ -113,7 +119,8 @@ def _collections(slot: Slot, state: nouns.Slot) -> Picture:
         items[name] = {k: v for k, v in letter.item.items() if v or letter.item["kind"] == "wake"}
         if letter.tries:
             items[f"#{name}"] = str(letter.tries)
-    cron = {}
+    forms = Counter(json.loads(wait.text)["form"] for wait in state.waits.values())
+    cron: dict[str, str] = {}
     for name, s in state.schedules.items():
         fields = {
             "expression": s.expression,
@@ -133,6 +140,10 @@ def _collections(slot: Slot, state: nouns.Slot) -> Picture:
         slot.ids: {name: text(first) if first else "due" for name, (first, _) in state.ids.items()},
         slot.marks: marks,
         slot.cron: cron,
+        slot.waits: {name: wait.ends for name, wait in state.waits.items()},
+        slot.wait_items: {name: wait.text for name, wait in state.waits.items()},
+        slot.wait_index: {f"{json.loads(wait.text)['key']}:{name}": 0 for name, wait in state.waits.items()},
+        slot.wait_forms: {form: str(count) for form, count in forms.items()},
     }
 
 
@@ -141,7 +152,11 @@ def _stream(stream: Stream) -> Any:
         fn: (text(group.delivered), {text(e): (hold.consumer, hold.count) for e, hold in sorted(group.pending.items())})
         for fn, group in stream.groups.items()
     }
-    return {text(entry): fields for entry, fields in stream.entries.items()}, groups
+    return {text(entry): _told(fields) for entry, fields in stream.entries.items()}, groups
+
+
+def _told(fields: dict[str, str]) -> dict[str, str]:
+    return {field: value for field, value in fields.items() if field not in IGNORED}
 
 
 def _run(name: str, run: Run) -> dict[str, str]:
@@ -149,12 +164,22 @@ def _run(name: str, run: Run) -> dict[str, str]:
     record |= {"attempt": run.attempt, "at": run.at or None, "claim": run.claim or None}
     record |= {"by": run.by or None, "steps": run.steps or None, "bytes": run.size, "begins": run.begins}
     record |= {"due": run.due, "error": run.error or None, "handed": 1 if run.handed else None}
+    record |= {"wait": run.wait or None}
+    for step, waiting in run.waits.items():
+        record[f"w:{step}"] = f"{waiting.until} {waiting.text}"
+        record |= {f"a:{step}:{number}": _entry_of(told) for number, told in waiting.came.items()}
+    record |= {"permit": json.dumps(run.permit, separators=(",", ":")) if run.permit else None}
     if run.state == "ended":
         record |= {"status": run.status, "result": run.result or None, "ended": run.ended}
     record |= {f"s:{step}": result for step, result in run.journal.items()}
     record |= {f"x:{n}": told for n, told in run.errors.items()}
     record |= {f"e:{field}": value for field, value in (run.body or {}).items()}
-    return {field: str(value) for field, value in record.items() if value is not None}
+    return _told({field: str(value) for field, value in record.items() if value is not None})
+
+
+def _entry_of(arrival: str) -> str:
+    """What came, without its producer's own words."""
+    return str(json.loads(arrival)["entry"])
 
 
 def differences(is_: Picture, should: Picture) -> list[str]:

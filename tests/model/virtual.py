@@ -8,15 +8,17 @@ from it. What the server itself reckons by its own clock, the idle time of pendi
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from functools import cache
 from typing import Any
 
 import redis
 
+from joelclaw_bus.address import read_address
 from joelclaw_bus.keys import Keys
+from joelclaw_bus.nodes import OneNode
 from joelclaw_bus.script import Script
-from joelclaw_bus.store import Arg, Store, StoreSettings
+from joelclaw_bus.store import Arg, Command, Store, StoreSettings
 
 CLOCK = """
 local virtual_now = tonumber(table.remove(ARGV))
@@ -74,17 +76,24 @@ class VirtualStore(Store):
     """A store at a time of the test's own, `now_ms`. No call of it ever waits, so that no event loop is needed."""
 
     def __init__(self, url: str, now_ms: int) -> None:
-        client = redis.Redis.from_url(url, protocol=2, socket_timeout=30)
-        client.response_callbacks.clear()  # raw replies, as the bus has them
-        super().__init__(StoreSettings(url), Keys(), client)
+        address = read_address(url)
+        super().__init__(StoreSettings(url), Keys(), address, OneNode(address, 30, 1))
+        self._client: Any = redis.Redis.from_url(url, protocol=2, socket_timeout=30)
+        self._client.response_callbacks.clear()  # raw replies, as the bus has them
         self.now_ms = now_ms
 
-    async def call(self, *command: Arg) -> Any:
+    async def call(self, *command: Arg, node: str | None = None) -> Any:
         return self._client.execute_command(*command)
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         virtual = _on_virtual_time(script)
         return await self._run(virtual, [len(keys), *keys, *args, self.now_ms])
+
+    async def write(self, *command: Arg) -> Any:
+        return await self.call(*command)
+
+    async def calls(self, commands: Iterable[Command], *, node: str | None = None) -> list[Any]:
+        return [await self.call(*command) for command in commands]
 
     async def time_ms(self) -> int:
         return self.now_ms

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from hypothesis import strategies as st
+
+from tests.model.shop import BILL, KEY, LIMITS, PAID, TTL
 from tests.model.spec import permits, runs
-from tests.model.spec.nouns import Hand, text
-from tests.model.world import BILL, KEY, LIMITS, PAID, TTL, World
+from tests.model.spec.nouns import MINUTE, Hand, text
+from tests.model.world import World
 
 Item = dict[str, Any]
 
@@ -20,7 +23,13 @@ def sent(h: Hand, step: str) -> Item:
 def release(h: Hand) -> Item:
     """What gives a run's permit back: `bill` at its end, whichever begin took it; `pack` as often as it rests."""
     at_the_end = h.fn == BILL
-    item = {"id": f"release:{h.member}:{h.claim}", "kind": "release", "target": h.fn, "run": h.member, "permit": KEY}
+    item: Item = {
+        "id": f"release:{h.member}:{h.claim}",
+        "kind": "release",
+        "target": h.fn,
+        "run": h.member,
+        "permit": KEY,
+    }
     item |= {"ttl_ms": TTL[h.fn], "claim": "" if at_the_end else h.claim, "most": LIMITS[h.fn, KEY]}
     return {field: value for field, value in item.items() if value}
 
@@ -29,13 +38,24 @@ def given_back(world: World, h: Hand, *, rests: bool) -> list[Item]:
     return [release(h)] if (h.fn, KEY) in LIMITS and h.claim in world.permits and not (rests and h.fn == BILL) else []
 
 
+def when_cancelled(h: Hand) -> Item:
+    """What gives a resting run's permit back, and its place in the line, when somebody cancels it."""
+    item = release(h) | {"id": f"release:{h.member}:cancelled"}
+    return {field: value for field, value in item.items() if field != "claim"}
+
+
+def given_up(world: World, h: Hand, state: str) -> bool:
+    """Whether a cancel of this rest has something to give back."""
+    return h.claim in world.permits and (state == "held" or (h.fn == BILL and world.permits[h.claim]))
+
+
 class Writes:
     def __init__(self, world: World) -> None:
         self.world = world
 
     def step(self, h: Hand, name: str, result: str, item: Item | None) -> Any:
         w = self.world
-        answer = w.told(w.do(w.runs.step(w.delivery(h), name, result.encode(), w.item(item))))
+        answer = w.told(w.do(w.runs.step(w.delivery(h), name, result.encode(), w.item(item) if item else None)))
         w.same(f"step {name} of {h}", answer, runs.step(w.bus, h, name, result, item))
         if isinstance(answer, str):
             w.ledger.stepped(h, name, answer)
@@ -44,13 +64,20 @@ class Writes:
     def park(self, h: Hand, state: str, delay: int, *, step: str = "", error: str | None = None) -> Any:
         w = self.world
         items = given_back(w, h, rests=True) if state == "due" else []
-        item = items[0] if items else None
+        on_cancel = when_cancelled(h) if given_up(w, h, state) else None
         how: Any = {"attempts": 1, "error": error} if error is not None else {}
         call = w.runs.park(
-            w.delivery(h), state=state, channel="nudges", delay_ms=delay, step=step, item=w.item(item), **how
+            w.delivery(h),
+            state=state,
+            channel="nudges",
+            delay_ms=delay,
+            step=step,
+            items=[w.item(i) for i in items],
+            on_cancel=w.item(on_cancel) if on_cancel else None,
+            **how,
         )
         answer = w.told(w.do(call))
-        should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, item=item)
+        should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, items=items, on_cancel=on_cancel)
         w.same(f"park {h} as {state}", answer, should)
         if isinstance(answer, int):
             w.ledger.parked(h, state, answer)
@@ -61,7 +88,7 @@ class Writes:
         error = "it broke" if status == "failed" else ""
         items = items + given_back(w, h, rests=False)
         real = [w.item(item) for item in items]
-        call = w.runs.finish(w.delivery(h), status=status, result=b'"end"', error=error, keep=keep, items=real)  # type: ignore[arg-type]  # none of them is None
+        call = w.runs.finish(w.delivery(h), status=status, result=b'"end"', error=error, keep=keep, items=real)
         should = runs.finish(w.bus, h, status, result='"end"', error=error, keep=keep, items=items)
         answer = w.same(f"finish {h}", w.told(w.do(call)), should)
         if isinstance(answer, int):
@@ -74,18 +101,37 @@ class Writes:
         flat: list[Any] = [part for pair in letter.items() for part in pair]
         item = sent(h, "invalid")
         item |= {"id": f"invalid:{h.slot}:{text(h.entry)}", "event_id": f"invalid:{h.slot}:{text(h.entry)}"}
-        answer = w.told(w.do(w.runs.bury(w.delivery(h), flat, [w.item(item)])))  # type: ignore[list-item]  # it is one
+        answer = w.told(w.do(w.runs.bury(w.delivery(h), flat, [w.item(item)])))
         w.same(f"bury {h}", answer, runs.bury(w.bus, h, letter, [item]))
         if isinstance(answer, bool):
             w.ledger.set_aside.add((h.slot, h.fn, text(h.entry)))
         return answer
 
-    def ask(self, h: Hand, *, line_up: bool = True) -> bool:
+    def ask(self, h: Hand, *, line_up: bool = True, steady: bool = True) -> bool:
         """Its permit, for a run that has begun."""
         w, fn = self.world, h.fn
         how: Any = {"claim": h.claim, "line_up": line_up}
-        answer = w.do(w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how))
-        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how)
+        at = w.bus.now if steady else None
+        answer = w.do(w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how, at_ms=at))
+        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how, steady=steady)
         w.same(f"{h} asks for its permit", (answer.held, set(answer.holders), answer.rank), should)
         w.permits[h.claim] = answer.held
         return bool(answer.held)
+
+
+WRITES = st.sampled_from(["step", "sleep", "retry", "hold", "finish"])
+
+
+def zombie_writes(writes: Writes, h: Hand, how: str, name: str) -> None:
+    """One more write of a hand that may have been told that it is over."""
+    match how:
+        case "step":
+            writes.step(h, name, '"late"', sent(h, name))
+        case "sleep":
+            writes.park(h, "due", MINUTE, step=name)
+        case "retry":
+            writes.park(h, "due", MINUTE, error="late")
+        case "hold":
+            writes.park(h, "held", MINUTE)
+        case _:
+            writes.finish(h, "failed", keep=True, items=[sent(h, "late")])

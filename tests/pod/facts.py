@@ -31,6 +31,7 @@ EVERY: list[o.Fact] = [
     o.OutboxDelivered("a/b", "event", "c/d"),
     o.OutboxUndeliverable("a/b", "item", "too old"),
     o.Stuck("a/b", "outbox item", "WRONGTYPE"),
+    o.Unstuck("a/b", "outbox item"),
     o.TickEnqueued("fn", "*/5 * * * *", 1, 10),
     o.Trimmed("a/b", 7),
     o.StreamLost("fn", "a/b", "0"),

@@ -18,6 +18,7 @@ TABLE = {
     "bus.audit.left": ("warn", True),
     "bus.outbox.undeliverable": ("error", False),
     "bus.stuck": ("error", False),
+    "bus.unstuck": ("info", True),
     "bus.run.failed": ("error", True),
     "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),

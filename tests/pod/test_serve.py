@@ -113,12 +113,18 @@ async def test_what_happened_is_on_the_evidence_stream(start: Start, server: Ser
 async def test_a_store_that_may_lose_what_it_took_is_said(start: Start, server: Server) -> None:
     async with open_store(StoreSettings(server.url)) as store:
         await store.call("CONFIG", "SET", "appendonly", "no")
-    service = start(REDIS_URL=server.url)
-    service.ready()
-    service.process.send_signal(signal.SIGTERM)
-    code, lines = service.ended()
+        await store.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        service = start(REDIS_URL=server.url)
+        service.ready()
+        service.process.send_signal(signal.SIGTERM)
+        code, lines = service.ended()
+        entries = await store.call("XRANGE", "otel/event", "-", "+")
+    records = [json.loads(fields[1]) for _, fields in entries]
+    told = [r["error"] for r in records if r["action"] == "store.unfit"]
     assert code == 0
-    assert [line for line in lines if "append-only file is off" in line]
+    for what in ("append-only file is off", "maxmemory-policy is allkeys-lru"):
+        assert [line for line in lines if what in line], "no line"
+        assert [text for text in told if what in text], "no evidence"
 
 
 def test_a_store_that_is_away_is_red_and_said_and_turns_green(start: Start, absent_server: Server) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from joelclaw_contracts import Budgets
 from joelclaw_healing import Ledger
+from joelclaw_router.advice.adviser import MODEL_ADVISED, Consulted
+from joelclaw_router.failure import Advice
 from joelclaw_router.replies import iso
 from joelclaw_router.rules import Rule
 from tests.router.conftest import CONFIG, SLOW, MakeDesk, backup, healing, seen_to, sent
@@ -128,6 +130,20 @@ async def hold_unknown(make: MakeDesk, ledger: Ledger) -> object:
 @tells(Rule.RETRY)
 async def retry(make: MakeDesk, ledger: Ledger) -> object:
     return await make().decide(healing())
+
+
+def advised(action: str) -> Story:
+    """A model says so, and is followed."""
+
+    async def story(make: MakeDesk, ledger: Ledger) -> object:
+        advice = Advice(action, 5, 0.9, "seen before", "o3")
+        return await make().decide(healing(), Consulted(MODEL_ADVISED, "retry", advice, (), 1).to_json())
+
+    return story
+
+
+tells(Rule.HOLD_ADVISED)(advised("pause"))
+tells(Rule.ESCALATE_ADVISED)(advised("escalate"))
 
 
 @tells(Rule.HANDED_OVER)

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, Step, Store, event
-from joelclaw_bus.keys import Slot, run_id
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_names import run_id
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_contracts import EventModel
 
@@ -56,6 +58,7 @@ class OpenWork:
 
     store: Store
     limits: Limits = Limits()
+    soon_ms: int = SOON_MS
     runs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -73,14 +76,14 @@ class OpenWork:
             await self.slot_calls.ensure_group(self.slot, function)
             for slot in (self.slot, self.permits_slot, self.store.keys.slot(Told.event_name)):
                 await self.store.call("HSETNX", self.store.keys.slots, slot.name, 1)
-            exclusive = '{"exclusive":1}' if function == ONLY else "{}"
+            exclusive = f'{{"retries":1,"exclusive":{int(function == ONLY)}}}'
             await self.store.call("HSET", self.store.keys.functions, function, exclusive)
         for n, name in enumerate(("rests", "dies_later", "woken", "dies", "over")):
             await self._begin(ASK, n, name)
         for n, name in enumerate(("holder", "waiter", "executes"), start=100):
             await self._begin(ONLY, n, name)
         await self.store.call("SET", self.slot.buried("1-1"), 1, "PX", 60_000)
-        await self.publisher.send(Asked(n=7), id="later", at_ms=await self.store.time_ms() + SOON_MS)
+        await self.publisher.send(Asked(n=7), id="later", at_ms=await self.store.time_ms() + self.soon_ms)
 
     async def _begin(self, function: str, n: int, name: str) -> None:
         """Publish, deliver, journal one step, and bring the run to where its name says."""
@@ -105,7 +108,7 @@ class OpenWork:
         await self.run_calls.step(d, "one", b"1", item if name == "dies" else None)
         match name:
             case "rests":
-                await self._park(d, SOON_MS)
+                await self._park(d, self.soon_ms)
             case "woken":
                 await self._park(d, 0)
                 await self.slot_calls.promote(self.slot)
@@ -119,10 +122,11 @@ class OpenWork:
                 await self.run_calls.finish(d, status="completed", keep=True)
             case "holder":
                 await self._acquire(d)
-                await self._park(d, SOON_MS)
+                await self._park(d, self.soon_ms)
             case "waiter":
                 await self._acquire(d)
-                await self.run_calls.park(d, state="held", channel="nudges", delay_ms=SOON_MS)
+                permit = release_item(d.key, ONLY, "", "cancelled", 0, most=1, at_the_end=True)
+                await self.run_calls.park(d, state="held", channel="nudges", delay_ms=self.soon_ms, on_cancel=permit)
             case "executes":
                 await self.store.call("ZADD", self.permits_slot.permits(""), "+inf", self.member(name))
                 await self.store.call("HSET", self.permits_slot.claims(""), self.member(name), d.claim)

@@ -7,8 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import anyio
@@ -20,16 +21,23 @@ Line = dict[str, Any]
 class Workers:
     """Processes on one store that write one ledger."""
 
-    def __init__(self, url: str, ledger: Path, lease_ms: int = 2_000) -> None:
-        self.url, self.ledger, self.lease_ms = url, ledger, lease_ms
+    def __init__(
+        self, url: str, ledger: Path, lease_ms: int = 2_000, durability: str = "memory", begins: int = 5
+    ) -> None:
+        self.url, self.ledger, self.numbers = url, ledger, (str(lease_ms), durability, str(begins))
         self.processes: list[subprocess.Popen[bytes]] = []
 
-    def start(self) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), str(self.lease_ms)]
+    def start(self, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), *self.numbers]
         with (self.ledger.parent / "workers.log").open("ab") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stderr=log)
+            process = subprocess.Popen(command, cwd=ROOT, stderr=log, env={**os.environ, **env})
         self.processes.append(process)
         return process
+
+    def keep(self, count: int) -> None:
+        """As a supervisor does: start anew what has ended."""
+        for _ in range(count - sum(p.poll() is None for p in self.processes)):
+            self.start()
 
     def lines(self) -> list[Line]:
         text = self.ledger.read_text() if self.ledger.exists() else ""

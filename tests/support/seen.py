@@ -27,7 +27,7 @@ class Seen:
 
     async def wait(self, kind: type[F], count: int = 1, where: Callable[[F], bool] = lambda _: True) -> list[F]:
         """Waits until `count` facts of a kind were seen. The deadline only bounds a broken test."""
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             while len(found := [f for f in self.all(kind) if where(f)]) < count:
                 await self._more.wait()
         return found

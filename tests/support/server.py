@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
+import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import redis
@@ -17,9 +19,15 @@ MARK = "joelclaw-test-store"
 
 
 def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    """Below those that the system gives to connections: one of these could take it before its server does."""
+    while True:
+        port = 10_000 + secrets.randbelow(20_000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 class Server:
@@ -33,13 +41,18 @@ class Server:
         binary: str | None = None,
         aof: bool = True,
         options: Sequence[str] = (),
+        mark: bool = True,
+        env: Mapping[str, str] | None = None,
     ) -> None:
         self.directory = directory
         self.port = free_port()
         self.cluster = cluster
+        self.cluster_port = free_port() if cluster else 0
         self.binary = binary or str(get_binary_path())
         self.aof = aof
         self.options = options
+        self.mark = mark
+        self.env = env
         self.process: subprocess.Popen[bytes] | None = None
         directory.mkdir(parents=True, exist_ok=True)
 
@@ -59,8 +72,10 @@ class Server:
         ]
         if self.cluster:
             command += ["--cluster-enabled", "yes", "--cluster-require-full-coverage", "no"]
-            command += ["--cluster-port", str(free_port())]  # its default is 10,000 up, which may not exist
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command += ["--cluster-port", str(self.cluster_port)]  # its default is 10,000 up, which may not exist
+        quiet, env = subprocess.DEVNULL, None if self.env is None else {**os.environ, **self.env}
+        # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
+        self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False, env=env)
         with self.client() as client:
             deadline = time.monotonic() + 20
             while True:
@@ -71,9 +86,10 @@ class Server:
                     assert self.process.poll() is None, (self.directory / "server.log").read_text()
                     assert time.monotonic() < deadline, "the test server does not answer"
                     time.sleep(0.02)
-            if self.cluster:
+            if self.cluster and self.mark:
                 self._take_all_slots(client)
-            client.set(MARK, os.getpid())
+            if self.mark:  # else a replica, or one node of many
+                client.set(MARK, os.getpid())
         return self
 
     def _take_all_slots(self, client: redis.Redis) -> None:
@@ -86,6 +102,18 @@ class Server:
     def send(self, number: signal.Signals) -> None:
         assert self.process
         self.process.send_signal(number)
+
+    def disk(self, left: int | None) -> None:
+        """From now on its files may grow by so many bytes beyond the largest; None: as they like."""
+        assert self.process
+        sizes = [f.stat().st_size for f in self.aof_files()]
+        soft = resource.RLIM_INFINITY if left is None else max(sizes) + left
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (soft, resource.RLIM_INFINITY))
+
+    def aof_files(self) -> list[Path]:
+        """The append-only file's parts, the one that is being written last."""
+        parts = (self.directory / "appendonlydir").glob("*.aof")
+        return sorted(parts, key=lambda f: (".incr." in f.name, f.stat().st_mtime))
 
     def stop(self, number: signal.Signals = signal.SIGKILL) -> None:
         if self.process:

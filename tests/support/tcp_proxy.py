@@ -110,6 +110,11 @@ class TcpProxy:
         asyncio.run_coroutine_threadsafe(listen(), self.loop).result(5)
         return self
 
+    @property
+    def open(self) -> int:
+        """How many connections there are now, frozen ones aside."""
+        return len(self.connections)
+
     def cut(self) -> int:
         """End every connection at once; how many there were. Frozen ones stay as they are."""
 

@@ -11,7 +11,7 @@ from joelclaw_bus import Store
 
 async def until(holds: Callable[[], Awaitable[object]]) -> None:
     """Waits until it holds. The deadline only bounds a broken test."""
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         while not await holds():  # noqa: ASYNC110 - it is the store's, and has no event
             await anyio.sleep(0.01)
 

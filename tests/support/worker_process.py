@@ -1,4 +1,4 @@
-"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS`.
+"""A worker as a process of its own: `python -m tests.support.worker_process URL LEDGER LEASE_MS [DURABILITY [BEGINS]]`.
 
 What its handlers do is told by the event; what they did stands in the ledger, one JSON line each, appended outside
 the store. Facts go to the ledger too.
@@ -6,17 +6,21 @@ the store. Facts go to the ledger too.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import resource
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import ClassVar
 
 import anyio
 
-from joelclaw_bus import Event, Functions, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus import Event, Functions, Limits, Step, StoreSettings, Worker, WorkerSettings, event, open_store
+from joelclaw_bus.durability import Durability
 from joelclaw_bus.observer import Fact
 from joelclaw_contracts import EventModel
 
@@ -33,6 +37,36 @@ class Done(EventModel):
     event_name: ClassVar[str] = "test/done"
 
     name: str
+
+
+def hold_the_interpreter() -> None:
+    ctypes.PyDLL(None).sleep(600)  # a C call that keeps the GIL: no other thread of this process moves
+
+
+def loop_for_ever() -> None:
+    while True:
+        pass
+
+
+def want_more_memory_than_there_is() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (4 << 30, hard))
+    try:
+        bytearray(8 << 30)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+POISONS: dict[str, Callable[[], object]] = {
+    "exit": lambda: os._exit(3),
+    "segfault": lambda: ctypes.string_at(0),
+    "killed for memory": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "interpreter held": hold_the_interpreter,
+    "endless loop": loop_for_ever,
+    "loop blocked": lambda: time.sleep(600),
+    "memory refused": want_more_memory_than_there_is,
+}
+"""What a handler may do to its process. All but the last end it, or make it end itself."""
 
 
 class Ledger:
@@ -59,8 +93,8 @@ def build(ledger: Ledger) -> Functions:
                         await anyio.sleep(e.data.seconds)
                     case "block":
                         time.sleep(e.data.seconds)  # noqa: ASYNC251  the defect to survive: a blocked loop
-                    case "exit":
-                        os._exit(3)
+                    case poison if poison in POISONS:
+                        POISONS[poison]()
                 ledger.write(act="two-ended", name=e.data.name)
             return which
 
@@ -71,11 +105,12 @@ def build(ledger: Ledger) -> Functions:
     return functions
 
 
-async def main(url: str, path: str, lease_ms: int) -> None:
+async def main(url: str, path: str, lease_ms: int, durability: str = "memory", begins: str = "5") -> None:
     ledger = Ledger(path)
     stop = anyio.Event()
     settings = WorkerSettings(lease_ms=lease_ms, block=0.5, parallel=8, watchdog=True)
-    async with open_store(StoreSettings(url, deadline=2.0)) as store, anyio.create_task_group() as tasks:
+    where = StoreSettings(url, deadline=2.0, durability=Durability(durability))
+    async with open_store(where) as store, anyio.create_task_group() as tasks:
 
         async def on_signal() -> None:
             with anyio.open_signal_receiver(signal.SIGTERM) as signals:
@@ -85,10 +120,10 @@ async def main(url: str, path: str, lease_ms: int) -> None:
 
         tasks.start_soon(on_signal)
         ledger.write(started=True)
-        await Worker(store, build(ledger), settings, observer=ledger).run(stop=stop, grace=0.5)
+        await Worker(store, build(ledger), settings, Limits(begins=int(begins)), ledger).run(stop=stop, grace=0.5)
         tasks.cancel_scope.cancel()
     ledger.write(ended=True)
 
 
 if __name__ == "__main__":
-    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    anyio.run(main, sys.argv[1], sys.argv[2], int(sys.argv[3]), *sys.argv[4:])

@@ -21,13 +21,15 @@ def swept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 async def stage(swept_server: Server) -> AsyncIterator[Stage]:
-    async with open_store(StoreSettings(swept_server.url, connections=64)) as store:
+    async with open_store(StoreSettings(swept_server.url, connections=64, deadline=30)) as store:
         with swept_server.client() as client:
-            yield Stage(swept_server.url, store._client, client)
+            yield Stage(swept_server.url, store.address, store.nodes, client)
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
     """How much was tried; from the reports, since the tests may have run in other processes."""
-    points = [v for r in terminalreporter.getreports("passed") for k, v in r.user_properties if k == "crash_points"]
-    if points:
-        terminalreporter.write_line(f"crash-point sweep: {sum(points)} faults in {len(points)} scenarios, none skipped")
+    found = [pair for report in terminalreporter.getreports("passed") for pair in report.user_properties]
+    for name, what in (("crash_points", "faults at store calls"), ("losses", "things lost one at a time")):
+        counts = [int(str(value)) for key, value in found if key == name]
+        if counts:
+            terminalreporter.write_line(f"sweep: {sum(counts)} {what}, in {len(counts)} tests; none was skipped")

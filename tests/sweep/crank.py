@@ -14,6 +14,8 @@ from typing import Any
 import anyio
 
 from joelclaw_bus import Functions, Limits, Slot, Worker, WorkerSettings
+from joelclaw_bus.audit.auditor import Auditor
+from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.housekeeper import Housekeeper
@@ -28,7 +30,14 @@ from joelclaw_bus.takeover import Takeover
 from tests.sweep.faults import FaultyStore
 from tests.sweep.ledger import Stopped
 
-TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper)
+TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper, Auditor)
+
+
+class Seasoned(ServerClock):
+    """The clock of a worker that has known the store for long: nothing keeps it from taking over."""
+
+    def steady_for_ms(self) -> float:
+        return float("inf")
 
 
 class Unwired:
@@ -120,19 +129,16 @@ class Crank:
 
     async def deliver(self) -> None:
         """What the scripts posted is delivered, as `Outbox.run` does it: what fails stays for the sweep."""
-        while self.worker.outbox._receive.statistics().current_buffer_used:
+        before = -1
+        while before < len(self.troubles):  # each trouble has cost one item, so this ends
+            before = len(self.troubles)
             with self.trying():
                 await self.worker.outbox.drain()
 
     async def take_over(self) -> None:
-        """One look at every group, by a worker that has known the store for long."""
+        """One look at every group."""
         (takeover,) = self.parts.all(Takeover)
-        clock = self.worker.clock
-        assert clock is not None
         with self.trying():
-            if clock._offset is None:
-                await clock.sync()
-            clock._steady_since = float("-inf")
             await takeover.step()
         await self.handled()
 
@@ -151,11 +157,24 @@ class Crank:
         with self.trying():
             await promoter.step()
 
+    async def register(self) -> None:
+        """Its first heartbeat, before it has read anything: it says which slots and functions there are."""
+        (keeper,) = self.parts.all(Housekeeper)
+        await keeper.heartbeat()
+
     async def keep_house(self) -> None:
         (keeper,) = self.parts.all(Housekeeper)
         with self.trying():
             await keeper.heartbeat()
             await keeper.sweep()
+
+    async def audit(self) -> None:
+        """One round of the auditor, by the worker that sweeps."""
+        (auditor,) = self.parts.all(Auditor)
+        auditor.walk.confirmed.patience_ms = 0  # between two turns nothing is under way
+        auditor.pages.waits.patience_ms = 0
+        with self.trying():
+            await auditor.round()
 
     async def tick(self) -> None:
         """Every schedule enqueues what is due by now."""
@@ -172,8 +191,8 @@ class Crank:
         with self.trying():
             self.leases.renew()
 
-    async def round(self) -> None:
-        """Everything once: what a whole worker does within a second."""
+    async def round(self, *, audit: bool) -> None:
+        """Everything once: what a whole worker does within a second, and within a minute the auditor."""
         await self.take_over()
         await self.tick()
         await self.read()
@@ -182,6 +201,8 @@ class Crank:
         await self.rematch()
         await self.sweep()
         await self.keep_house()
+        if audit:
+            await self.audit()
         await self.read()
         await self.deliver()
 
@@ -197,21 +218,14 @@ async def crank(
     also: tuple[Slot, ...] = (),
 ) -> AsyncIterator[Crank]:
     """A worker to turn. Leaving the block with `stopping` set is a stop in good order; else its tasks just end."""
-    worker = Worker(store, functions, settings, limits, observer, also)
-    clock = worker.clock
-    assert clock is not None
-    worker.leases = leases = Leases(
-        settings.lease_ms,
-        worker.consumer,
-        store.blocking_client(5.0),
-        lambda do: do(),
-        lambda _error: clock.disturbed(),
-    )
+    clock = Seasoned(store, tolerance_ms=settings.lease_ms / 4)
+    worker = Worker(store, functions, settings, limits, observer, also, clock)
+    worker.leases = leases = worker.renewal(clock)
     parts = Unwired()
     turned = Crank(store, worker, leases, parts)
     try:
         async with anyio.create_task_group() as tasks:
-            handlers = Handlers(tasks, worker._executor(leases, clock), worker.spells, settings.parallel)
+            handlers = Handlers(tasks, worker.executor(leases, clock), worker.spells, settings.parallel)
             takeover = worker._gather(clock).start(parts, handlers)  # type: ignore[arg-type]  # it stands for the group
             tasks.start_soon(takeover.alone)
             yield turned

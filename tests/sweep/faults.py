@@ -64,6 +64,10 @@ class FaultyStore(Store):
     mutant: Script | None = None
     _counts: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._real = Store(self.settings, self.keys, self.address, self.nodes)
+
     def enter(self, kind: str) -> How | None:
         """Number a call; how it is to fail. Crashed: the worker is dead, or dies now."""
         if self.dead:
@@ -106,19 +110,22 @@ class FaultyStore(Store):
         self.leave(how)
         return answer
 
-    async def call(self, *command: Arg) -> Any:
-        return await self._at(str(command[0]), (), command, lambda: super(FaultyStore, self).call(*command))
+    async def call(self, *command: Arg, node: str | None = None) -> Any:
+        return await self._at(str(command[0]), (), command, lambda: self._real.call(*command, node=node))
 
-    async def calls(self, commands: Iterable[Command]) -> list[Any]:
+    async def write(self, *command: Arg) -> Any:
+        return await self._at(str(command[0]), (), command, lambda: self._real.write(*command))
+
+    async def calls(self, commands: Iterable[Command], *, node: str | None = None) -> list[Any]:
         batch = list(commands)
         kind = "+".join(dict.fromkeys(str(command[0]) for command in batch))
-        answers: list[Any] = await self._at(kind, (), (), lambda: super(FaultyStore, self).calls(batch))
+        answers: list[Any] = await self._at(kind, (), (), lambda: self._real.calls(batch, node=node))
         return answers
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         if self.mutant and self.mutant.name == script.name:
             script = self.mutant
-        return await self._at(script.name, keys, args, lambda: super(FaultyStore, self).run(script, keys, args))
+        return await self._at(script.name, keys, args, lambda: self._real.run(script, keys, args))
 
     def blocking_client(self, deadline: float) -> BlockingStore:
         return _Blocking(self, deadline)
@@ -131,7 +138,7 @@ class _Blocking(BlockingStore):
     """The renewal's client: the same numbers, the same fault."""
 
     def __init__(self, store: FaultyStore, deadline: float) -> None:
-        super().__init__(store.settings, deadline)
+        super().__init__(store.address, deadline)
         self._store = store
 
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:

@@ -111,7 +111,8 @@ def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
         refused = [f for f in seen.all(WriteRefused) if f.run not in cancelled]
         wrong += [f"refused to a worker that lives: {f}" for f in refused]
-        wrong += [f"the end of {run} was told to nobody" for run in {*_ends(book)} - cancelled - {*told}]
+        skipped = {str(call.args[4]) for call in book.accepted("finish") if call.args[6] == "skipped"}
+        wrong += [f"the end of {run} was told to nobody" for run in {*_ends(book)} - cancelled - skipped - {*told}]
     return wrong
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_bus import Slot, Store
-from joelclaw_bus.keys import kind_of
+from joelclaw_bus import Store
+from joelclaw_bus.key_kinds import kind_of
 
 Keys = dict[str, list[str]]
 OVER = {"open", "due", "due items", "outbox", "outbox items", "waiters"}
@@ -28,16 +28,18 @@ class Outlook:
 
 async def keys_of(store: Store) -> Keys:
     """The keys of this prefix, by their row in `keys.py`; those it doesn't know under ''."""
-    found: Keys = {}
+    keys = set[str]()  # SCAN may name a key twice
     cursor = b"0"
     while True:
         cursor, page = await store.call("SCAN", cursor, "MATCH", f"*{store.settings.prefix}*", "COUNT", 5000)
-        for raw in page:
-            key = raw.decode()
-            kind = kind_of(key, store.settings.prefix)
-            found.setdefault(kind.row if kind else "", []).append(key)
+        keys.update(raw.decode() for raw in page)
         if cursor == b"0":
-            return found
+            break
+    found: Keys = {}
+    for key in sorted(keys):
+        kind = kind_of(key, store.settings.prefix)
+        found.setdefault(kind.row if kind else "", []).append(key)
+    return found
 
 
 async def look(store: Store) -> Outlook:
@@ -79,7 +81,7 @@ async def time_passes(store: Store, ms: int) -> None:
     for key in keys.get("outbox", []) + keys.get("permits", []):
         for member in await store.call("ZRANGE", key, 0, -1):
             await store.call("ZINCRBY", key, -ms, member)  # what has no end (+inf) keeps none
-    for key in keys.get("claimer", []) + keys.get("sweeper", []):
+    for key in [k for row in ("claimer", "sweeper", "auditor") for k in keys.get(row, [])]:
         await store.call("DEL", key)
 
 
@@ -90,7 +92,3 @@ def _pairs(rows: list[Any]) -> list[tuple[bytes, bytes]]:
 def _order(entry: bytes) -> tuple[int, int]:
     ms, _, number = entry.partition(b"-")
     return int(ms), int(number)
-
-
-def slots_of(store: Store, keys: Keys) -> list[Slot]:
-    return [store.keys.slot_of_key(key) for key in keys.get("event stream", [])]

@@ -9,13 +9,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
 
 import anyio
 import redis
 
 from joelclaw_bus import StoreSettings, StoreUnavailable
+from joelclaw_bus.address import Address
+from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.keys import Keys
+from joelclaw_bus.nodes import Nodes
 from joelclaw_bus.script import Script
 from joelclaw_contracts import EventModel
 from tests.support.leftovers import Leftovers
@@ -37,7 +39,8 @@ class Stage:
     """The server of a sweep, and the connections that all its workers share."""
 
     url: str
-    client: Any
+    address: Address
+    nodes: Nodes
     sync: redis.Redis
     mutant: Script | None = None
     """A script that this server is told to run instead of the one of the same name."""
@@ -64,8 +67,9 @@ class Play:
         self.unsent = dict(self.kind.sends)
 
     @property
-    def _store(self) -> tuple[StoreSettings, Keys, Any]:
-        return StoreSettings(self.stage.url, prefix=self.prefix), Keys(self.prefix), self.stage.client
+    def _store(self) -> tuple[StoreSettings, Keys, Address, Nodes]:
+        stage = self.stage
+        return StoreSettings(stage.url, prefix=self.prefix), Keys(self.prefix), stage.address, stage.nodes
 
     def act(self, run: str, step: str) -> int:
         """A handler says what it does; a value that no other act returns."""
@@ -121,6 +125,8 @@ class Play:
     async def run(self) -> list[str]:
         """Play it to its end; what is wrong."""
         with anyio.fail_after(60):
+            async with self.worker() as service:  # it was started before
+                await service.register()
             await self.scenario.prepare()
             await self._drive()
             if not self.kind.spoilt:  # else its keys were spoilt on purpose
@@ -131,6 +137,7 @@ class Play:
             elif not self.fault:
                 self.complaints += [f"not done by the drive: {line}" for line in (await look(self.raw)).left]
             self._look_for_leftovers("in the end")
+            await self._audit()
             self.complaints += judge.ledger(self.ledger)
             self.complaints += judge.facts(self.seen, self.ledger, self.scenario)
             self.complaints += await judge.store(self.raw, self.ledger, self.scenario)
@@ -160,7 +167,7 @@ class Play:
         await self.scenario.resume(w)
         outlook = Outlook([], None)
         for _ in range(ROUNDS):
-            await w.round()
+            await w.round(audit=self.kind.spoilt)
             outlook = await look(self.raw)
             if not outlook.left:
                 return
@@ -169,6 +176,15 @@ class Play:
             if patient:
                 await self.time_passes()
         self.complaints += [f"stuck: {line}" for line in outlook.left]
+
+    async def _audit(self) -> None:
+        """The auditor walks over all there is, twice, so that a verdict over two slots holds: what it finds is told."""
+        raw, own = self.raw, [self.raw.keys.slot_of_key(k) for k in (await keys_of(self.raw)).get("event stream", [])]
+        auditor = Auditor(own, raw, self.scenario.limits, self.seen, "the sweep's", lease_ms=1, every=0)
+        for _ in range(2):
+            await raw.call("SET", raw.keys.sweeper, "the sweep's", "PX", 60_000)
+            await auditor.round()
+            await anyio.sleep(0.005)
 
     def _look_for_leftovers(self, when: str) -> None:
         found = Leftovers(self.stage.sync, self.prefix, only=f"*{self.prefix}*").complaints()

@@ -69,7 +69,7 @@ def read_address(url: str) -> Address:
         shown = f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
         return Address(kind, (), shown, _scheme=plain, _whole=url)
     secret, at, rest = rest.rpartition("@")
-    if "#" in rest or "?" in secret or "/" in secret:
+    if "#" in rest or set("#?/") & set(secret):
         raise AddressInvalid("holds a raw #, ? or /: write those of a password as %23, %3F and %2F")
     hosts, _, query = rest.partition("?")
     hosts, slash, database = hosts.partition("/")

@@ -2,6 +2,8 @@
 
 The offset between the server's TIME and our monotonic clock is kept from the last sync. When the two disagree by
 more than a tolerance, or another server answers, that is a *discontinuity*: an outage must not look like death.
+
+Every node of a cluster has a clock of its own. What is due, leased or taken over in a slot is measured by its node.
 """
 
 from __future__ import annotations
@@ -17,24 +19,50 @@ def _monotonic_ms() -> float:
     return time.monotonic() * 1000
 
 
+def _wall_ms() -> float:
+    return time.time() * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one node said: its process, its role, and its time against ours."""
+
+    server: bytes
+    role: bytes
+    offset: float
+
+
 @dataclass
 class ServerClock:
-    """`tolerance_ms`: a quarter lease. `local`: our monotonic clock in ms, handed in by tests."""
+    """`tolerance_ms`: a quarter lease. `local`, `wall`: our monotonic and our wall clock in ms, handed in by tests."""
 
     store: Store
     tolerance_ms: float
     local: Callable[[], float] = _monotonic_ms
-    _offset: float | None = None
-    _server: bytes = b""
-    _role: bytes = b""
+    wall: Callable[[], float] = _wall_ms
+    _readings: dict[str, _Reading] = field(default_factory=dict)
     _steady_since: float = field(default=float("-inf"))
 
+    @property
+    def synced(self) -> bool:
+        """Whether a server has been asked yet."""
+        return bool(self._readings)
+
     def now_ms(self) -> int:
-        """The server's time, ms since the epoch; our own wall clock before the first sync."""
-        return round(time.time() * 1000 if self._offset is None else self.local() + self._offset)
+        """The time of the bus's own keys' node, ms since the epoch; our own wall clock before the first sync."""
+        return self._now_of(self._readings.get(self.store.node_of(self.store.keys.slots)))
+
+    def now_at(self, key: str) -> int:
+        """The time of the node that serves a key."""
+        known = self._readings.get(self.store.node_of(key)) if len(self._readings) > 1 else None
+        return self.now_ms() if known is None else self._now_of(known)
+
+    def _now_of(self, reading: _Reading | None) -> int:
+        reading = reading or next(iter(self._readings.values()), None)
+        return round(self.wall() if reading is None else self.local() + reading.offset)
 
     def steady_for_ms(self) -> float:
-        """How long nothing has jumped."""
+        """How long nothing has jumped, on any node."""
         return self.local() - self._steady_since
 
     def disturbed(self) -> None:
@@ -42,30 +70,38 @@ class ServerClock:
         self._steady_since = self.local()
 
     async def sync(self) -> str:
-        """Ask the server; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
+        """Ask every node; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
+        first, reasons, readings = not self._readings, list[str](), dict[str, _Reading]()
+        for node in await self.store.node_names():
+            readings[node], why = await self._read(node)
+            reasons += [why] if why else []
+        self._readings = readings
+        if first:
+            reasons.clear()
+        if reasons or first:
+            self.disturbed()
+        return "; ".join(reasons)
+
+    async def _read(self, node: str) -> tuple[_Reading, str]:
         before = self.local()
-        info, time_now = await self.store.calls([("INFO", "server"), ("TIME",)])
-        role = await self.store.call("ROLE")
+        info, time_now, role = await self.store.calls([("INFO", "server"), ("TIME",), ("ROLE",)], node=node)
         after = self.local()
-        for reply in (info, time_now):
+        for reply in (info, time_now, role):
             if isinstance(reply, Exception):
                 raise reply
-        server = _field(info, b"run_id")
         at = int(time_now[0]) * 1000 + int(time_now[1]) / 1000
-        offset = at - (before + after) / 2
-        first = self._offset is None
-        why = "" if first else self._compare(server, role[0], offset, slack=self.tolerance_ms + (after - before))
-        self._server, self._role, self._offset = server, role[0], offset
-        if why or first:
-            self.disturbed()
-        return why
+        reading = _Reading(_field(info, b"run_id"), role[0], at - (before + after) / 2)
+        return reading, self._compare(node, reading, slack=self.tolerance_ms + (after - before))
 
-    def _compare(self, server: bytes, role: bytes, offset: float, slack: float) -> str:
-        if server != self._server:
+    def _compare(self, node: str, reading: _Reading, slack: float) -> str:
+        known = self._readings.get(node)
+        if known is None:
+            return f"{node} has become a primary"
+        if reading.server != known.server:
             return "another server process answers"
-        if role != self._role:
-            return f"the server's role changed to {role.decode()}"
-        moved = offset - (self._offset or 0.0)
+        if reading.role != known.role:
+            return f"the server's role changed to {reading.role.decode()}"
+        moved = reading.offset - known.offset
         if abs(moved) > slack:
             return f"its clock moved by {moved:.0f} ms against ours"
         return ""

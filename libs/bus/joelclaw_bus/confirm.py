@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance
+from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance, online_of
 from joelclaw_bus.errors import NotConfirmed, StoreRefused
 from joelclaw_bus.keys import confirmed_key
 from joelclaw_bus.nodes import Nodes
@@ -41,33 +41,24 @@ class Confirmer:
         if why:
             self._facts.clear()  # it may be mended at any moment
             raise StoreRefused(self.where, "NOTDURABLE", why)
-        wait, enough = self._wait(facts)
-        if not wait:
+        if self.level is not Durability.REPLICA:  # with appendfsync always the answer itself comes after the sync
             (reply,) = await self.nodes.together(key, [command])
             return _sound(reply)
         trifle = load_script("joelclaw_bus", "confirm").text
-        sent = await self.nodes.together(key, [command, ("EVAL", trifle, 1, confirmed_key(key)), wait])
-        reply, written, reached = sent
+        wait = ("WAIT", facts.replicas, max(1, round(self.patience * 1000)))
+        # Who is online is asked again behind the WAIT: a replica that came since may be promoted, and must have it.
+        after = ("INFO", "replication")
+        sent = await self.nodes.together(key, [command, ("EVAL", trifle, 1, confirmed_key(key)), wait, after])
+        reply, written, reached, online = sent
         if isinstance(reply, Exception):  # refused: nothing was written
             raise reply
-        for answer in (written, reached):
+        for answer in (written, reached, online):
             if isinstance(answer, Exception):
                 raise self._short(str(translate(answer, self.where)))
-        reached = reached[0] if isinstance(reached, list) else reached
+        enough = max(facts.replicas, online_of(online))
         if reached < enough:
             raise self._short(f"{reached} of {enough} in {self.patience:g} s")
         return reply
-
-    def _wait(self, facts: ServerFacts) -> tuple[Command, int]:
-        """The command that waits, empty where the server's answer says it already; and the number it must reach."""
-        patience_ms = max(1, round(self.patience * 1000))
-        match self.level:
-            case Durability.LOCAL if facts.fsync != "always":
-                return ("WAITAOF", 1, 0, patience_ms), 1
-            case Durability.REPLICA:
-                return ("WAIT", facts.replicas, patience_ms), facts.replicas
-            case _:
-                return (), 0
 
     def _short(self, why: str) -> NotConfirmed:
         self._facts.clear()

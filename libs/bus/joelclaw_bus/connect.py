@@ -13,32 +13,18 @@ from typing import Any
 
 import redis
 import redis.asyncio
-import redis.asyncio.sentinel
-import redis.sentinel
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from joelclaw_bus.address import Address, Place
 from joelclaw_bus.errors import AddressInvalid
+from joelclaw_bus.sentinel import blocking_sentinel_pool, sentinel_pool
 
-_options_of: Any = redis.connection.parse_url  # this half of redis-py has no types
-_sentinel: Any = redis.sentinel
-_async_sentinel: Any = redis.asyncio.sentinel
+_options_of: Any = redis.connection.parse_url  # it has no types
+OPTIONS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs")
 LONGEST_LOOK_UP = 1.0
 """Seconds that one sentinel may take: the others are asked after it."""
-
-
-class _AsyncSentinelPool(redis.asyncio.sentinel.SentinelConnectionPool, redis.asyncio.BlockingConnectionPool):
-    """redis-py's pool that asks the sentinels, bounded as ours are, and closed with its sentinels' clients."""
-
-    async def disconnect(self, inuse_connections: bool = True) -> None:
-        await super().disconnect(inuse_connections)
-        if inuse_connections:  # the pool itself ends; else only its idle connections, because the primary changed
-            await self.sentinel_manager.aclose()
-
-
-_sentinel_pool: Any = _AsyncSentinelPool
 
 
 def async_client(address: Address, place: Place | None, *, deadline: float, connect: float, connections: int) -> Any:
@@ -54,10 +40,12 @@ def async_client(address: Address, place: Place | None, *, deadline: float, conn
         if address.kind == "sentinel":
             options |= redis.asyncio.connection.parse_url(address.url())
             options = {k: v for k, v in options.items() if k not in ("host", "port", "connection_class")}
-            sentinels = _async_sentinel.Sentinel(address.places, sentinel_kwargs=_to_ask(address, deadline))
-            pool = _sentinel_pool(address.service, sentinels, ssl=address.tls, **options)
+            pool = sentinel_pool(address.places, address.service, _to_ask(address, deadline), address.tls, options)
         else:
             pool = redis.asyncio.BlockingConnectionPool.from_url(address.url(place), **options)
+            pool.make_connection()  # an option that doesn't exist is refused now, not at the first call
+    except TypeError:  # its name is not told: it may be the end of a password with a raw ?
+        raise AddressInvalid(f"has an option that doesn't exist; there are {', '.join(OPTIONS)}") from None
     except ValueError as error:
         raise AddressInvalid(f"is not a usable address: {error}") from error
     client = redis.asyncio.Redis.from_pool(pool)
@@ -72,8 +60,7 @@ def blocking_client(address: Address, place: Place | None, *, deadline: float) -
     if address.kind == "sentinel":
         options |= _options_of(address.url())
         options = {k: v for k, v in options.items() if k not in ("host", "port", "connection_class")}
-        sentinels = _sentinel.Sentinel(address.places, sentinel_kwargs=_to_ask(address, deadline))
-        pool = _sentinel.SentinelConnectionPool(address.service, sentinels, ssl=address.tls, **options)
+        pool = blocking_sentinel_pool(address.places, address.service, _to_ask(address, deadline), address.tls, options)
         client = redis.Redis.from_pool(pool)
     else:
         client = redis.Redis.from_url(address.url(place), single_connection_client=False, **options)

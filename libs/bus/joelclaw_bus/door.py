@@ -8,6 +8,9 @@
 | was begun too often without an end                   | admitted with a `fault`                                 |
 | is of a resting run that the model now refuses       | admitted with a `fault`                                 |
 | else                                                 | admitted, fenced where it needs a fence now             |
+
+Its calls are shielded: what acknowledges an entry makes a renewal on its way find it gone, and cancel us before the
+answer is here. The deed would be done and never told.
 """
 
 from __future__ import annotations
@@ -17,17 +20,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import anyio
+
 from joelclaw_bus import intake
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.event import Event, Tick
 from joelclaw_bus.functions import Function, Functions
-from joelclaw_bus.keys import Slot, parts_of_run, run_id
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import DuplicateDropped, EventBuried, Observer, UnknownFields, WriteRefused
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_names import parts_of_run, run_id
 from joelclaw_bus.wording import line_of
 from joelclaw_contracts import PayloadInvalid
 
@@ -87,11 +93,12 @@ class Door:
         except Exception as error:  # a filter is the service's code: its fault ends this run, not the worker
             fault = f"its when= filter failed: {line_of(error)}"
         if not wanted and not incoming.again and not explicit_id:
-            await self.calls.finish(d, status="skipped")
+            with anyio.CancelScope(shield=True):
+                await self.calls.finish(d, status="skipped")
             return None
         if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
-        begun = (Begun(self.clock.now_ms(), 0, {}), "")
+        begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         if incoming.again or explicit_id or fn.limit:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
@@ -113,7 +120,8 @@ class Door:
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
     ) -> tuple[Begun, str] | None:
         """The begin and what speaks against running it; None when it must not run."""
-        answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
+        with anyio.CancelScope(shield=True):
+            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
         match answer:
             case Begun():
                 return answer, ""
@@ -142,7 +150,8 @@ class Door:
         except Exception as error:  # the service's code again: the letter is buried all the same
             items = []
             letter += ["answer", line_of(error)]
-        first = await self.calls.bury(d, letter, items)
+        with anyio.CancelScope(shield=True):
+            first = await self.calls.bury(d, letter, items)
         if isinstance(first, Refused):
             self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
             return

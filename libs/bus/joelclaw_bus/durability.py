@@ -1,11 +1,10 @@
 """What an acknowledgement promises: a level and the server's facts in, plain words out. No I/O.
 
-| level     | an acknowledged write                            | by                                          |
-|-----------|--------------------------------------------------|---------------------------------------------|
-| `memory`  | is in the server's memory (the default)          | the server's answer                         |
-| `local`   | is on the server's own disk                      | WAITAOF, or appendfsync always where it has |
-|           |                                                  | no WAITAOF                                  |
-| `replica` | is in the memory of every replica that is online | WAIT for all of them                        |
+| level     | an acknowledged write                            | by                       |
+|-----------|--------------------------------------------------|--------------------------|
+| `memory`  | is in the server's memory (the default)          | the server's answer      |
+| `local`   | is on the server's own disk                      | appendfsync always       |
+| `replica` | is in the memory of every replica that is online | WAIT for all of them     |
 
 `doctor`, `docs/promises.md` and the start say these sentences; the tests hold the documents against them.
 """
@@ -34,12 +33,11 @@ class Durability(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; waitaof: whether it has the
-    command; replicas: those it reports as online (of a cluster: the fewest that any primary has)."""
+    """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; replicas: those it reports as
+    online (of a cluster: one node's)."""
 
     append_only: bool
     fsync: str
-    waitaof: bool
     replicas: int
     kind: Kind = "single"
 
@@ -47,20 +45,24 @@ class ServerFacts:
 def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
     """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
     fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
-    version = tuple(int(part) for part in fields.get("redis_version", "0.0").split(".")[:2])  # Valkey tells 7.2 here
-    online = [v for k, v in fields.items() if k.startswith("slave") and k[5:].isdigit() and "state=online" in v]
     return ServerFacts(
         append_only=fields.get("aof_enabled") == "1",
         fsync=fsync.decode() or "unknown",
-        waitaof=version >= (7, 2),
-        replicas=len(online),
+        replicas=online_of(info),
         kind=kind,
     )
 
 
+def online_of(info: bytes) -> int:
+    """How many replicas INFO reports as online."""
+    rows = (line.partition(b":") for line in info.splitlines() if line.startswith(b"slave"))
+    return sum(1 for name, _, what in rows if name[5:].isdigit() and b"state=online" in what)
+
+
 @dataclass(frozen=True, slots=True)
 class Losses:
-    """What of the acknowledged writes each event can take, as words."""
+    """What of the acknowledged writes each event can take, as words. Behind sentinels and in a cluster a death is a
+    failover: what the dead server's own disk holds is thrown away when it comes back."""
 
     server_killed: str
     power_cut: str
@@ -97,10 +99,10 @@ def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
     """Why such a server can't give this level now, with the remedy; '' when it can."""
     if level is Durability.LOCAL and not facts.append_only:
         return "durability local needs the append-only file: set appendonly yes, or JOELCLAW_DURABILITY=memory"
-    if level is Durability.LOCAL and not facts.waitaof and facts.fsync != "always":
+    if level is Durability.LOCAL and facts.fsync != "always":
+        # Not WAITAOF: at everysec the servers that have it answer before the sync (decision 0061).
         return (
-            f"durability local needs WAITAOF (Valkey; Redis 7.2 or newer) or appendfsync always, and appendfsync is"
-            f" {facts.fsync}: set appendfsync always, or JOELCLAW_DURABILITY=memory"
+            f"durability local needs appendfsync always, and it is {facts.fsync}: set it, or JOELCLAW_DURABILITY=memory"
         )
     if level is Durability.REPLICA and facts.replicas < at_least:
         return (
@@ -111,23 +113,22 @@ def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
 
 
 def _killed(level: Durability, facts: ServerFacts) -> str:
+    if facts.kind != "single" and facts.replicas:
+        return _failover(level, facts)
     if level is Durability.LOCAL:
         return f"{NOTHING} (its append-only file has it)"
-    if level is Durability.REPLICA and facts.kind != "single":
-        return f"{NOTHING} (a replica that has it takes over)"
     if not facts.append_only:
         return "everything since the last snapshot (append-only file is off)"
     return "nothing that reached its append-only file; while its disk stalls, up to the last 2 seconds"
 
 
 def _power(level: Durability, facts: ServerFacts) -> str:
-    if level is Durability.LOCAL:
-        return f"{NOTHING} (it was synced to disk before the answer)"
-    alone = _unsynced(facts)
+    alone = f"{NOTHING} (it was synced to disk before the answer)" if level is Durability.LOCAL else _unsynced(facts)
+    if facts.kind != "single" and facts.replicas:
+        after = _failover(level, facts)
+        return f"{after}; if all machines lose it at once, {alone}" if level is Durability.REPLICA else after
     if level is Durability.REPLICA:
-        if facts.kind == "single":
-            return f"{alone}, unless you promote a replica on another machine: that has all of it"
-        return f"{NOTHING}, if the replicas stand on other machines; all at once lose {alone}"
+        return f"{alone}, unless you promote a replica on another machine: that has all of it"
     return alone
 
 

@@ -21,6 +21,8 @@ Instruction                 what a handler raises to say how its run goes on; no
 
 from __future__ import annotations
 
+from joelclaw_bus.refusals import concerns, remedy
+
 
 class BusError(Exception):
     """A fault of the bus or of its store."""
@@ -45,8 +47,8 @@ class AddressInvalid(BusError):
 
 
 class StoreUnavailable(BusError):
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"store {where} does not answer ({problem}); is it running, and does REDIS_URL name it?")
+    def __init__(self, where: str, problem: str, remedy: str = "is it running, and does REDIS_URL name it?") -> None:
+        super().__init__(f"store {where} does not answer ({problem}); {remedy}")
 
 
 class NotConfirmed(StoreUnavailable):
@@ -61,21 +63,18 @@ class NotConfirmed(StoreUnavailable):
         )
 
 
-_STORE_WIDE = {"OOM", "LOADING", "READONLY", "BUSY", "MISCONF", "NOREPLICAS", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN"}
-_STORE_WIDE |= {"NOPERM", "NOAUTH", "WRONGPASS", "NOTDURABLE"}
-
-
 class StoreRefused(BusError):
-    """`kind` is the server's own error code, e.g. `READONLY`."""
+    """`kind` is the server's own error code, e.g. `READONLY`; refusals.py says what each means."""
 
     def __init__(self, where: str, kind: str, problem: str) -> None:
         self.kind = kind
-        super().__init__(f"store {where} refuses ({kind}): {problem}")
+        what_to_do = f"; {advice}" if (advice := remedy(kind)) else ""
+        super().__init__(f"store {where} refuses ({kind}): {problem}{what_to_do}")
 
     @property
     def is_the_store_s(self) -> bool:
-        """Whether the store refuses everybody for now, rather than this command for good."""
-        return self.kind in _STORE_WIDE
+        """Whether the store refuses everybody, or everything to us, rather than this command for what it says."""
+        return concerns(self.kind) != "one thing" or self.kind == "NOPERM"
 
 
 class GroupMissing(StoreRefused):

@@ -13,8 +13,8 @@ from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.leases import Held
-from joelclaw_bus.observer import Stuck, WorkerFault
-from joelclaw_bus.trouble import Spells, is_away
+from joelclaw_bus.observer import Stuck, Unstuck, WorkerFault
+from joelclaw_bus.trouble import Spells, is_away, is_full
 from joelclaw_bus.wording import line_of
 
 
@@ -55,7 +55,9 @@ class Handlers:
     async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
         try:
             await self.executor.serve(fn, incoming, held)
-            self._stuck.discard(fn.id)
+            if fn.id in self._stuck:
+                self._stuck.discard(fn.id)
+                self.spells.observer.saw(Unstuck("", f"serve {fn.id}"))
         except (StoreUnavailable, StoreRefused) as error:
             # Nothing was settled: the lease runs out and the entry comes again.
             self._met(fn, error)
@@ -65,7 +67,7 @@ class Handlers:
             ended()
 
     def _met(self, fn: Function, error: BusError) -> None:
-        if is_away(error):
+        if is_away(error) or is_full(error):
             self.spells.begin(f"serve {fn.id}", error)
         elif fn.id not in self._stuck:
             self._stuck.add(fn.id)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
+from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
@@ -78,6 +79,7 @@ class Housekeeper:
                 "everyMs": self.lease_ms // 3,
                 "cycleAge": round(age, 3),
                 "inHand": in_hand,
+                "recordFormat": RECORD_FORMAT,
             }
             alive |= {"functions": served, **self.about}
             row = json.dumps(alive, separators=(",", ":"))

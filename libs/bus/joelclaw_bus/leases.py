@@ -62,9 +62,10 @@ class Leases:
     call_soon: Callable[[Callable[[], None]], object]
     on_trouble: Callable[[BusError], object]
     watchdog: bool = False
+    now: Callable[[], float] = time.monotonic
     _held: dict[tuple[str, str, str], Held] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _beat: float = field(default_factory=time.monotonic)
+    _beat: float = float("-inf")
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _emptied: anyio.Event = field(default_factory=anyio.Event)
@@ -95,7 +96,7 @@ class Leases:
 
     def beat(self) -> None:
         """The event loop is alive. Called by it several times a lease."""
-        self._beat = time.monotonic()
+        self._beat = self.now()
         if self.watchdog:
             faulthandler.dump_traceback_later(SILENT_LEASES * self.lease_ms / 1000, exit=True)
 
@@ -115,18 +116,20 @@ class Leases:
     def _renew_for_ever(self) -> None:
         wait = self.lease_ms / 3000
         while not self._stop.wait(wait):
-            if time.monotonic() - self._beat > SILENT_LEASES * self.lease_ms / 1000:
-                continue
+            wait = self.turn()
+
+    def turn(self) -> float:
+        """One renewal, unless the event loop is silent; seconds until the next one."""
+        if self.now() - self._beat <= SILENT_LEASES * self.lease_ms / 1000:
             try:
                 self.renew()
-                wait = self.lease_ms / 3000
             except BusError as error:
                 # Try soon again: after an outage owners must be quicker than those who would take over.
                 # A refusal of one stream is no outage: the others were renewed, and takeover goes on.
-                wait = self.lease_ms / 3000
                 if is_away(error):
                     self.on_trouble(error)
-                    wait = min(self.lease_ms / 30_000, 0.2)
+                    return min(self.lease_ms / 30_000, 0.2)
+        return self.lease_ms / 3000
 
     def renew(self) -> None:
         """One round over everything held. BusError when the store did not answer."""

@@ -92,7 +92,7 @@ class Matcher:
                 lease_ms=self.lease_ms,
                 cursor=cursor,
                 count=MOST_PER_READ,
-                at_ms=self.clock.now_ms(),
+                at_ms=self.clock.now_at(self.slot.stream),
             )
             if not isinstance(page, Page):  # another one's turn, or a call that came late
                 return

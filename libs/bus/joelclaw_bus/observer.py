@@ -155,6 +155,14 @@ class Stuck:
 
 
 @dataclass(frozen=True, slots=True)
+class Unstuck:
+    """What was told as Stuck succeeded."""
+
+    slot: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class TickEnqueued:
     function: str
     schedule: str
@@ -170,7 +178,8 @@ class Trimmed:
 
 @dataclass(frozen=True, slots=True)
 class StreamLost:
-    """A stream or group was gone and is made anew: data was lost. `resumed_at`: the mark it goes on from."""
+    """A stream or group was gone and is made anew, or came back with older data: data was lost. `resumed_at`: the mark
+    it goes on from, or the newest entry that is left."""
 
     function: str
     stream: str
@@ -240,6 +249,7 @@ Fact = (
     | OutboxDelivered
     | OutboxUndeliverable
     | Stuck
+    | Unstuck
     | TickEnqueued
     | Trimmed
     | StreamLost

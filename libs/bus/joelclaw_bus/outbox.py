@@ -15,11 +15,11 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from joelclaw_bus.errors import EventInvalid, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck
+from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck, Unstuck
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
-from joelclaw_bus.trouble import is_away
+from joelclaw_bus.trouble import is_away, is_full
 from joelclaw_bus.wait_calls import WaitCalls
 from joelclaw_bus.waits import Waits
 from joelclaw_contracts import ContractError, EventModel
@@ -92,13 +92,21 @@ class Outbox:
             self.observer.saw(OutboxUndeliverable(slot.name, name, "its body is gone from the store"))
         for name, why in taken.unreadable:
             self._tell_stuck(slot, name, why)
+        full: StoreRefused | None = None
         for item, tries in taken.items:
             age = taken.now_ms - item.created_ms
             if tries and item.created_ms and age > self.calls.limits.dedupe_ms:
                 # Whether an earlier try arrived can't be told any more: a second one could double it.
                 await self._give_up(slot, item, f"tried {tries} times, and older than the dedupe window")
-            else:
+                continue
+            try:
                 await self._try(slot, item)
+            except StoreRefused as error:  # what wakes and releases may pass where a new event may not
+                if not is_full(error):
+                    raise
+                full = error
+        if full:
+            raise full
         return taken.head_ms
 
     async def _try(self, slot: Slot, item: OutboxItem) -> None:
@@ -107,7 +115,7 @@ class Outbox:
         try:
             await self.deliver(slot, item)
         except StoreRefused as error:
-            if is_away(error):
+            if is_away(error) or is_full(error):
                 raise
             self._tell_stuck(slot, item.id, str(error))
 
@@ -144,7 +152,9 @@ class Outbox:
             await self._give_up(slot, item, str(error))
             return
         await self.calls.outbox_done(slot, [item.id])
-        self._stuck.discard((slot.name, item.id))
+        if (slot.name, item.id) in self._stuck:
+            self._stuck.discard((slot.name, item.id))
+            self.observer.saw(Unstuck(slot.name, f"outbox item {item.id}"))
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:

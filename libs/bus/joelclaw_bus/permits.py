@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import PERMIT_LEASES, HeldPermit
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import RunCalls
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import Permit, SlotCalls
 
 LONGEST_FALLBACK_MS = 300_000
 RANKS_PER_FALLBACK = 4
@@ -66,20 +67,28 @@ class Permits:
     calls: SlotCalls
     runs: RunCalls
     lease_ms: int
+    clock: ServerClock
 
     async def claim(self, wanted: Claimed, *, line_up: bool) -> bool:
         """Whether the run has this permit now; if not, all are taken, and it is lined up when it means to wait."""
         w, held = wanted, wanted.held
-        permit = await self.calls.acquire(w.function, w.key, held.member, held.most, w.ttl_ms, w.claim, line_up=line_up)
+        permit = await self._acquire(w, line_up)
         if not permit.held and w.until_the_end:
             for holder in permit.holders:
                 if await self._is_over(holder):
                     await self.calls.release(w.function, w.key, holder, w.ttl_ms, most=held.most)
-            permit = await self.calls.acquire(
-                w.function, w.key, held.member, held.most, w.ttl_ms, w.claim, line_up=line_up
-            )
+            permit = await self._acquire(w, line_up)
         w.rank = permit.rank
         return permit.held
+
+    async def _acquire(self, w: Claimed, line_up: bool) -> Permit:
+        steady = self.clock.steady_for_ms() > self.lease_ms
+        return await self.calls.acquire(
+            *(w.function, w.key, w.held.member, w.held.most, w.ttl_ms, w.claim),
+            line_up=line_up,
+            at_ms=self.clock.now_at(w.held.permits) if steady else None,
+            tolerance_ms=max(self.lease_ms // 4, 1),
+        )
 
     def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed:
         """The permit that a run needs under `key`; not asked for yet. Giving back what it never had is harmless."""

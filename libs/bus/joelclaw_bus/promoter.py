@@ -14,13 +14,13 @@ import anyio
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import Observer, Promoted, Stuck
+from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
-from joelclaw_bus.trouble import Trouble, is_away
+from joelclaw_bus.trouble import Trouble, is_away, is_full
 from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
@@ -45,6 +45,7 @@ class Promoter:
     _stuck: set[tuple[str, str]] = field(default_factory=set)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
+    _full: StoreRefused | None = None
     _trimmed_ms: int = 0
 
     async def run(self) -> None:
@@ -55,7 +56,8 @@ class Promoter:
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
                 continue
-            wait = min([*self.heads.values(), self._swept_ms + SWEEP_MS]) - self.clock.now_ms()
+            until = [head - self._now_in(name) for name, head in self.heads.items()]
+            wait = min([*until, self._swept_ms + SWEEP_MS - self.clock.now_ms()])
             if wait > 0:
                 with anyio.move_on_after(wait / 1000):
                     await self._nudged.wait()
@@ -67,16 +69,26 @@ class Promoter:
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
             return True
-        due = [name for name, head in self.heads.items() if head <= now]
+        due = [name for name, head in self.heads.items() if head <= self._now_in(name)]
         for name in due:
             await self._turn(self.calls.keys.slot(name), self._promote)
         return bool(due)
 
+    def _now_in(self, name: str) -> int:
+        """A slot's time is its node's."""
+        return self.clock.now_at(self.calls.keys.slot(name).stream)
+
     async def _sweep(self) -> None:
-        self._swept_ms = self.clock.now_ms()
+        self._swept_ms, self._full = self.clock.now_ms(), None
         for function in await self.pauses.refresh():
             self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
-        orphans = await self._orphans()
+        orphans = list[Slot]()
+        try:
+            orphans = await self._orphans()
+        except StoreRefused as error:  # a full store takes no election; our own slots have their turn all the same
+            if not is_full(error):
+                raise
+            self._full = error
         for slot in [*self.own, *orphans]:
             await self._turn(slot, self._promote)
             await self._turn(slot, self.outbox.sweep)
@@ -85,6 +97,8 @@ class Promoter:
             for slot in orphans:
                 if slot.name != EVIDENCE:  # its length is bounded where it is written
                     await self._turn(slot, self.calls.housekeep)
+        if self._full:
+            raise self._full
 
     async def _turn(self, slot: Slot, do: Callable[[Slot], Awaitable[object]]) -> None:
         """One slot's turn. What the store refuses there is told, and the next slot has its turn all the same."""
@@ -94,10 +108,15 @@ class Promoter:
         except StoreRefused as error:
             if is_away(error):
                 raise
+            if is_full(error):  # the whole worker's trouble; yet what drains the store must have its turn in every slot
+                self._full = error
+                return
             self.heads.pop(slot.name, None)  # else we'd ask again at once; the sweep asks every second
             self._tell_stuck(*stuck, str(error))
         else:
-            self._stuck.discard(stuck)
+            if stuck in self._stuck:
+                self._stuck.discard(stuck)
+                self.observer.saw(Unstuck(*stuck))
 
     def _tell_stuck(self, slot: str, what: str, reason: str) -> None:
         if (slot, what) not in self._stuck:

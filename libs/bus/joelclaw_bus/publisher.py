@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from joelclaw_bus.errors import EventInvalid
@@ -21,11 +22,12 @@ REGISTER_AGAIN = 60.0  # seconds: a flushed store forgets its slots
 
 @dataclass(frozen=True, slots=True)
 class Publisher:
-    """Publishes events. `source` names the producer in their envelopes."""
+    """Publishes events. `source` names the producer in their envelopes; `wall`: its clock, seconds since the epoch."""
 
     store: Store
     source: str = ""
     limits: Limits = Limits()
+    wall: Callable[[], float] = time.time
     _known: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -58,13 +60,13 @@ class Publisher:
         slot = self.store.keys.slot(name)
         await self.register(slot)
         if at_ms:  # a stream that nobody registered would have no promoter, and the event would wait for ever
-            await self.store.call("HSETNX", self.store.keys.slots, name, int(time.time() * 1000))
+            await self.store.write("HSETNX", self.store.keys.slots, name, int(self.wall() * 1000))
         # What waits needs a name of its own, so that it can be found, and promoted once.
         try:
             envelope = Envelope(
                 data=data,
                 id=id if id is not None else (uuid.uuid4().hex if at_ms else None),
-                ts=int(time.time() * 1000),
+                ts=int(self.wall() * 1000),
                 source=source or self.source or None,
                 traceparent=traceparent or None,
             )
@@ -81,7 +83,7 @@ class Publisher:
     async def register(self, slot: Slot) -> None:
         """Make the slot known, so that somebody promotes and trims it though nobody subscribes."""
         if time.monotonic() - self._known.get(slot.name, float("-inf")) > REGISTER_AGAIN:
-            await self.store.call("HSETNX", self.store.keys.slots, slot.name, int(time.time() * 1000))
+            await self.store.call("HSETNX", self.store.keys.slots, slot.name, int(self.wall() * 1000))
             self._known[slot.name] = time.monotonic()
 
     async def send_item(self, item: OutboxItem) -> Published:

@@ -40,6 +40,8 @@ class GroupReader:
     _known: bool = False
     _redo: tuple[int, int] = (0, 0)
     """Entries up to here may have been delivered before, by a group that was lost: they are fenced like it."""
+    _newest: str = "0-0"
+    """The newest entry that this reader was ever given: a stream that ends before it came back with older data."""
 
     async def run(self) -> None:
         """Read for ever; on trouble wait, and come back with a new client."""
@@ -60,6 +62,9 @@ class GroupReader:
         self._redo = _order(redo)
         if code == 2 or (code == 1 and self._known):
             self.observer.saw(StreamLost(self.fn.id, self.slot.name, mark))
+        elif self._known and _order(last := await self.calls.last_entry(self.slot)) < _order(self._newest):
+            self.observer.saw(StreamLost(self.fn.id, self.slot.name, last))
+            self._newest = last
         self._known = True
 
     async def step(self, reader: Reader) -> int:
@@ -79,6 +84,8 @@ class GroupReader:
             ready = stream.decode() != self.slot.stream
             for entry, flat in entries:
                 fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
+                if not ready:
+                    self._newest = entry.decode()
                 again = not ready and _order(entry.decode()) <= self._redo
                 self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again))
                 read += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import redis
 
 from joelclaw_bus.errors import BusError, GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.tls import advice
 
 NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
 FAULTS = (redis.exceptions.RedisError, OSError)
@@ -13,26 +14,40 @@ Ask = redis.exceptions.AskError
 NoScript = redis.exceptions.NoScriptError
 
 
-def translate(error: Exception, where: str) -> BusError:
-    """redis-py's error as one of ours. Order matters: its refusals are subclasses of its connection errors too."""
+_CODES: tuple[tuple[type[Exception], str], ...] = (
+    (redis.exceptions.AuthenticationError, "WRONGPASS"),
+    (redis.exceptions.NoPermissionError, "NOPERM"),
+    (redis.exceptions.BusyLoadingError, "LOADING"),
+    (redis.exceptions.ReadOnlyError, "READONLY"),
+    (redis.exceptions.MasterDownError, "MASTERDOWN"),
+    (redis.exceptions.ClusterDownError, "CLUSTERDOWN"),
+    (redis.exceptions.MovedError, "MOVED"),  # after all our redirections: the map and the nodes will agree soon
+    (redis.exceptions.AskError, "ASK"),
+    (redis.exceptions.TryAgainError, "TRYAGAIN"),
+    (redis.exceptions.OutOfMemoryError, "OOM"),
+)
+"""Of these redis-py cuts the server's code off the text. Order matters: some are subclasses of others."""
+
+
+def _code(error: Exception) -> str:
+    """The server's own code of a refusal; '' where the server did not speak."""
     text = str(error)
-    kind = text.split(" ", 1)[0].rstrip(":") if text else type(error).__name__
-    if isinstance(error, redis.exceptions.AuthenticationError | redis.exceptions.NoPermissionError):
-        return StoreRefused(where, "NOPERM", f"{text}; check user and password in REDIS_URL")
-    if isinstance(error, redis.exceptions.BusyLoadingError):
-        return StoreRefused(where, "LOADING", "it is still loading its data")
+    if "max number of clients reached" in text:
+        return "MAXCLIENTS"
+    if "NOGROUP" in text or text.startswith("UNBLOCKED"):  # a blocked read whose stream vanished is told the latter
+        return "NOGROUP"
+    for known, code in _CODES:
+        if isinstance(error, known):
+            code = getattr(error, "status_code", None) or code
+            return "NOEVAL" if code == "NOPERM" and "'eval" in text else code
     if isinstance(error, NO_ANSWER):
-        return StoreUnavailable(where, text or type(error).__name__)
-    if "NOGROUP" in text or "UNBLOCKED" in text:  # a blocked read whose stream vanished is told the latter
-        return GroupMissing(where, "NOGROUP", text)
-    if isinstance(error, redis.exceptions.ReadOnlyError):
-        kind = "READONLY"
-    if isinstance(error, redis.exceptions.ClusterDownError):  # redis-py cuts the code off the text
-        kind = "MASTERDOWN" if isinstance(error, redis.exceptions.MasterDownError) else "CLUSTERDOWN"
-    if isinstance(error, Moved):  # after all our redirections: the map and the nodes disagree, and will agree soon
-        kind = "TRYAGAIN"
-    if isinstance(error, redis.exceptions.TryAgainError):
-        kind = "TRYAGAIN"
-    if isinstance(error, redis.exceptions.OutOfMemoryError):
-        kind = "OOM"
-    return StoreRefused(where, kind, text)
+        return ""
+    return text.split(" ", 1)[0].rstrip(":") if text else type(error).__name__
+
+
+def translate(error: Exception, where: str) -> BusError:
+    """redis-py's error as one of ours: its refusals are subclasses of its connection errors too."""
+    text, code = str(error) or type(error).__name__, _code(error)
+    if not code:
+        return StoreUnavailable(where, text, *advice(error, where))
+    return GroupMissing(where, code, text) if code == "NOGROUP" else StoreRefused(where, code, text)

@@ -55,7 +55,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """`gone`: nobody holds the entry; `lease`: somebody else does; `claim`: another begin; `newer`: a newer record."""
+    """`gone`: nobody holds the entry; `acknowledged`: nor is there a record; `lost`: the group isn't there; `lease`:
+    somebody else holds it; `claim`: another begin does; `newer`: a newer record."""
 
     why: str
 

@@ -85,8 +85,7 @@ class Scheduler:
 
     async def step(self) -> bool:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
-        upcoming = next(self.trigger.expression.instants(self._mark_ms))
-        wait = (upcoming - self.clock.now_ms()) / 1000
+        wait = (self.upcoming() - self.clock.now_at(self.slot.stream)) / 1000
         if wait > 0:
             # In naps: the server's clock may be set, and a loss of the mark must be noticed.
             await anyio.sleep(min(wait, LONGEST_NAP))
@@ -102,9 +101,13 @@ class Scheduler:
             self._mark_ms = nominal
         return True
 
+    def upcoming(self) -> int:
+        """The nominal instant after the mark."""
+        return next(self.trigger.expression.instants(self._mark_ms))
+
     def due(self) -> list[int]:
         """The instants since the mark, by the misfire rule; of `all` the first hundred, then the next."""
-        now = self.clock.now_ms()
+        now = self.clock.now_at(self.slot.stream)
         if self.trigger.misfire == "all":
             missed = takewhile(lambda at: at <= now, self.trigger.expression.instants(self._mark_ms))
             return list(islice(missed, MISSED_AT_ONCE))
@@ -112,7 +115,7 @@ class Scheduler:
 
     async def enqueue(self, nominal: int) -> bool | Early | Superseded:
         """Whether this call enqueued the tick."""
-        late = max(0, self.clock.now_ms() - nominal)
+        late = max(0, self.clock.now_at(self.slot.stream) - nominal)
         skip = self.trigger.misfire == "none" and late > LATE_MS
         tick = Tick(schedule=self.trigger.expression.text, nominal_ms=nominal, late_ms=late)
         envelope = Envelope(data=tick.to_json(), id=f"{self.number}@{nominal}", ts=nominal, source=self.fn.id)

@@ -170,10 +170,18 @@ class Settler:
         result: bytes = b"null",
         error: str = "",
     ) -> int | Refused:
-        return await self.insist(
-            held,
-            lambda: self.calls.finish(held.delivery, status=status, result=result, error=error, keep=keep, items=items),
-        )
+        asked = False
+
+        async def finish() -> int | Refused:
+            nonlocal asked
+            again, asked = asked, True
+            answer = await self.calls.finish(
+                held.delivery, status=status, result=result, error=error, keep=keep, items=items
+            )
+            # A run without a record: we asked before and had no answer, and whoever took it over would have made one.
+            return self.now_ms() if again and answer == Refused("acknowledged") else answer
+
+        return await self.insist(held, finish)
 
     async def insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
         """Repeat until the store answers, or the lease is surely another's. `write` must be idempotent by its claim."""

@@ -159,13 +159,25 @@ class SlotCalls:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
 
     async def acquire(
-        self, function: str, key: str, member: str, limit: int, ttl_ms: int, claim: str, *, line_up: bool = True
+        self,
+        function: str,
+        key: str,
+        member: str,
+        limit: int,
+        ttl_ms: int,
+        claim: str,
+        *,
+        line_up: bool = True,
+        at_ms: int | None = None,
+        tolerance_ms: int = 1_000,
     ) -> Permit:
+        """Take a permit, or learn who has them. `at_ms`: the server's time as the caller reckons it; when it can't say
+        (None), or is wrong, permits that have expired still count: their owners may be about to renew them."""
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
             _script("acquire"),
             [slot.permits(key), slot.waiters(key), slot.claims(key)],
-            [member, limit, ttl_ms, int(line_up), claim],
+            [member, limit, ttl_ms, int(line_up), claim, "" if at_ms is None else at_ms, tolerance_ms],
         )
         return Permit(True) if answer[0] else Permit(False, tuple(m.decode() for m in answer[1]), answer[2])
 
@@ -197,6 +209,11 @@ class SlotCalls:
         )
         return int(code), start.decode(), redo.decode()
 
+    async def last_entry(self, slot: Slot) -> str:
+        """The id of the newest entry that the event stream ever had, as the store knows it."""
+        info = await self.store.call("XINFO", "STREAM", slot.stream)
+        return str(dict(zip(info[::2], info[1::2], strict=True))[b"last-generated-id"].decode())
+
     async def takeover(
         self,
         slot: Slot,
@@ -213,7 +230,7 @@ class SlotCalls:
         answer = await self.store.run(
             _script("takeover"),
             [stream, slot.claimer(function)],
-            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2],
         )
         match answer[0]:
             case 1:

@@ -5,7 +5,10 @@
 | address    | what REDIS_URL can say                                           |
 | connect    | address → redis-py clients, and the rules that all of them keep  |
 | routing    | which key a command is about; the map of a cluster               |
-| nodes      | where a command goes: one server, a primary, the node of a slot  |
+| sentinel   | who is primary, as the sentinels say                             |
+| nodes      | where a command goes: to one server, or a primary                |
+| cluster    | where it goes in a cluster: to the node of its slot              |
+| readers    | blocking reads and subscriptions, on connections of their own    |
 | confirm    | waiting until a write has reached the durability level           |
 | replies    | redis-py's errors as ours                                        |
 | blocking   | the same for the renewal's thread                                |
@@ -24,16 +27,21 @@ import anyio
 
 from joelclaw_bus.address import Address, read_address
 from joelclaw_bus.blocking import BlockingStore
+from joelclaw_bus.cluster import ClusterNodes
 from joelclaw_bus.confirm import Confirmer
 from joelclaw_bus.durability import Durability
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.keys import Keys
-from joelclaw_bus.nodes import ClusterNodes, Nodes, OneNode
-from joelclaw_bus.replies import FAULTS, Ask, Moved, NoScript, translate
+from joelclaw_bus.nodes import Nodes, OneNode
+from joelclaw_bus.readers import Listener, Reader
+from joelclaw_bus.replies import FAULTS, NoScript, translate
 from joelclaw_bus.routing import Arg, Command, check_one_slot, key_of
 from joelclaw_bus.script import Script
 
 __all__ = ["Arg", "BlockingStore", "Command", "Listener", "Reader", "Store", "StoreSettings", "open_store"]
+
+PATIENCE = 0.75
+"""How much of the deadline a confirmation may take: at one sync a second it needs more than a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,7 @@ class Store:
     def __post_init__(self) -> None:
         s = self.settings
         self._confirmer = Confirmer(
-            self.nodes, self.where, s.durability, s.min_replicas, s.deadline / 2, self.address.kind
+            self.nodes, self.where, s.durability, s.min_replicas, s.deadline * PATIENCE, self.address.kind
         )
 
     @property
@@ -120,6 +128,10 @@ class Store:
         seconds, micros = await self.call("TIME")
         return int(seconds) * 1000 + int(micros) // 1000
 
+    def node_of(self, key: str) -> str:
+        """The name of the node that serves a key, as far as is known."""
+        return self.nodes.name_of(key)
+
     async def node_names(self) -> list[str]:
         """Those that can be asked as `node`: one alone, or every primary of a cluster."""
         try:
@@ -163,61 +175,6 @@ class Store:
     async def close(self) -> None:
         with anyio.CancelScope(shield=True):
             await self.nodes.close()
-
-
-@dataclass(eq=False)
-class Reader:
-    """Blocking reads on a connection of their own, to the node of the first command's key."""
-
-    _nodes: Nodes
-    _where: str
-    _deadline: float
-    _client: Any = None
-
-    async def call(self, *command: Arg) -> Any:
-        """StoreUnavailable also when the slot has moved: its reader comes back, and finds the new node."""
-        try:
-            if self._client is None:
-                self._client = await self._nodes.dedicated(key_of(command), self._deadline)
-            return await self._client.execute_command(*command)
-        except FAULTS as error:
-            self._nodes.lost()
-            if isinstance(error, Moved | Ask):
-                raise StoreUnavailable(self._where, "the slot has moved to another node") from error
-            raise translate(error, self._where) from error
-
-    async def close(self) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-
-
-@dataclass(eq=False)
-class Listener:
-    """Messages of one channel. On a quiet one nothing would tell that its connection is dead, so it is asked."""
-
-    _pubsub: Any
-    _where: str
-    _deadline: float
-    _heard: float
-    _asked: bool = False
-
-    async def next(self, timeout: float) -> bytes | None:
-        """The next message, or None after `timeout` seconds. StoreUnavailable when even a PING gets no answer."""
-        try:
-            message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=timeout)
-            now = anyio.current_time()
-            if message:
-                self._heard, self._asked = now, False
-            elif now - self._heard > self._deadline:
-                if self._asked:
-                    raise StoreUnavailable(
-                        self._where, f"its subscription is silent, a PING too, for {self._deadline} s"
-                    )
-                await self._pubsub.ping()
-                self._heard, self._asked = now, True
-        except FAULTS as error:
-            raise translate(error, self._where) from error
-        return bytes(message["data"]) if message and message["type"] == "message" else None
 
 
 @asynccontextmanager

@@ -3,9 +3,9 @@
 Nobody claims for one lease after a discontinuity, so that owners can renew first. A look that is due sooner than the
 next round (a lease is about to run out, the claimer has gone silent) is taken then: a takeover costs a lease, not more.
 
-What was taken over runs beside other work, in places of its own. What was lost by a second holder while it ran, and
-had made no progress, runs alone, one entry at a time in this process, the least begun first: so a poison meets its
-neighbours at two deaths, or three, and buries only itself.
+What was taken over runs beside other work, in places of its own. What a second and a third holder were lost with, and
+that had made no progress, runs alone, one entry at a time in this process, the least begun first: so a poison meets its
+neighbours at three deaths, or four, and buries only itself.
 """
 
 from __future__ import annotations
@@ -30,9 +30,12 @@ from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from joelclaw_bus.trouble import Trouble, is_away
 
 PAGE = 16
-ALONE_FROM = 1
+LANE = 64
+ALONE_FROM = 2
 """Begins without an end, counted from the second delivery on, after which a run may be a poison."""
 ALONE_LEASES = 5
+LEFT_BY_ONE = 2
+"""A dead worker leaves at most so many rooms full: it may fill one from each of a function's two streams."""
 LOOKS_A_LEASE = 3
 SHORTEST_NAPS_A_LEASE = 60
 
@@ -49,7 +52,7 @@ class Suspect:
 
 @dataclass
 class Takeover:
-    """The recovery loop of one worker, over all its functions. `places`: of each function so many beside each other."""
+    """The recovery loop of one worker, over all its functions. `parallel`: the worker's, see LEFT_BY_ONE."""
 
     groups: list[tuple[Function, Slot]]
     executor: Executor
@@ -59,7 +62,7 @@ class Takeover:
     trouble: Trouble
     lease_ms: int
     pauses: Pauses
-    places: int
+    parallel: int
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
     _rooms: dict[str, Room] = field(default_factory=dict)
     _lane: list[Suspect] = field(default_factory=list)
@@ -121,8 +124,8 @@ class Takeover:
 
     def _free(self, fn: Function) -> int:
         """How many more may be taken: whichever way they will run."""
-        room = self._rooms.setdefault(fn.id, Room(self.places))
-        free = min(PAGE, PAGE - len(self._lane), room.places - room.used)
+        room = self._rooms.setdefault(fn.id, Room(LEFT_BY_ONE * self.parallel))
+        free = min(PAGE, LANE - len(self._lane), room.places - room.used)
         self._starved |= free <= 0
         return free
 
@@ -142,7 +145,7 @@ class Takeover:
                 lease_ms=self.lease_ms,
                 cursor=cursor,
                 count=free,
-                at_ms=self.clock.now_ms(),
+                at_ms=self.clock.now_at(stream),
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)
@@ -202,10 +205,19 @@ class Takeover:
             while not self._lane:
                 self._filled = anyio.Event()
                 await self._filled.wait()
-            suspect = min(self._lane, key=lambda s: s.begins)
-            self._lane.remove(suspect)
-            self._freed()
-            done = anyio.Event()
-            self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
-            with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
-                await done.wait()
+            await self.serve_next()
+
+    @property
+    def waiting(self) -> int:
+        """How many that may be a poison have not begun."""
+        return len(self._lane)
+
+    async def serve_next(self) -> None:
+        """Begin the least begun of them, and wait for its end; but not for ever."""
+        suspect = min(self._lane, key=lambda s: s.begins)
+        self._lane.remove(suspect)
+        self._freed()
+        done = anyio.Event()
+        self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
+        with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
+            await done.wait()

@@ -12,23 +12,23 @@ from dataclasses import dataclass, field
 import anyio
 
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
-from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck
+from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck, Unstuck
+from joelclaw_bus.refusals import concerns
 
 FIRST_WAIT = 0.05
 LONGEST_WAIT = 1.0
-REFUSES_ALL = {"LOADING", "READONLY", "BUSY", "CLUSTERDOWN", "MASTERDOWN", "MISCONF", "NOREPLICAS", "NOTDURABLE"}
-"""Refusals under which nobody can renew or claim: to the leases they are an outage. NOTDURABLE is our own: the server
-can't give the durability level, so nothing may end."""
 
 
 def is_away(error: BusError) -> bool:
     """Whether the whole store is out of reach, rather than one key, command or channel refused."""
-    return isinstance(error, StoreUnavailable) or (isinstance(error, StoreRefused) and error.kind in REFUSES_ALL)
+    return isinstance(error, StoreUnavailable) or (
+        isinstance(error, StoreRefused) and concerns(error.kind) == "everybody"
+    )
 
 
 def is_full(error: BusError) -> bool:
     """Whether the store takes no new work. Leases and takeovers go on, so that old work can drain."""
-    return isinstance(error, StoreRefused) and error.kind == "OOM"
+    return isinstance(error, StoreRefused) and concerns(error.kind) == "new work"
 
 
 @dataclass
@@ -104,5 +104,7 @@ class Trouble:
 
     def over(self) -> None:
         self._wait = FIRST_WAIT
-        self.stuck_on = ""
+        if self.stuck_on:
+            self.stuck_on = ""
+            self.spells.observer.saw(Unstuck("", self._doing))
         self.answered()

@@ -25,7 +25,7 @@ from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
-from joelclaw_bus.keys import Slot, consumer_name
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Observer, Unobserved
@@ -34,6 +34,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.run_names import consumer_name
 from joelclaw_bus.settle import Settler
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Store
@@ -90,19 +91,11 @@ class Worker:
         """Work until `stop` is set, then let handlers end for at most `grace` seconds."""
         clock = self.clock
         assert clock is not None
-        loop = asyncio.get_running_loop()
-        self.leases = leases = Leases(
-            self.settings.lease_ms,
-            self.consumer,
-            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
-            loop.call_soon_threadsafe,
-            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
-            self.settings.watchdog,
-        )
+        self.leases = leases = self.renewal(clock)
         leases.start()
         try:
             async with anyio.create_task_group() as tasks:
-                handlers = Handlers(tasks, self._executor(leases, clock), self.spells, self.settings.parallel)
+                handlers = Handlers(tasks, self.executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
                 # What is due is due by the server's clock: ours may be far off it.
                 with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
@@ -125,14 +118,28 @@ class Worker:
             # must not look like one that was stopped.
             raise RuntimeError("the worker ended though nobody stopped it: one of its tasks was cancelled")
 
-    def _executor(self, leases: Leases, clock: ServerClock) -> Executor:
+    def renewal(self, clock: ServerClock) -> Leases:
+        """What keeps this worker's leases, not started yet."""
+        loop = asyncio.get_running_loop()
+        return Leases(
+            self.settings.lease_ms,
+            self.consumer,
+            self.store.blocking_client(max(self.settings.lease_ms / 3000, 0.5)),
+            loop.call_soon_threadsafe,
+            lambda _error: loop.call_soon_threadsafe(clock.disturbed),  # told of outages only
+            self.settings.watchdog,
+        )
+
+    def executor(self, leases: Leases, clock: ServerClock) -> Executor:
+        """What serves this worker's deliveries."""
+
         def post(d: Delivery, item: OutboxItem) -> None:
             self.outbox.post(d.slot, item)
 
         return Executor(
             door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
-            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms),
+            permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms, clock),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here, and as many again
+    """lease_ms: how long a silent worker keeps its work; parallel: runs at once per function here, and twice as many
     of what was taken over; block: seconds of one blocking read; fallback_ms: after how long a run without a permit asks
     again; chores: seconds between trims; watchdog: end the process when its event loop is silent for four leases
     (services set it, tests mostly don't); about: JSON-able facts for its heartbeats, read at each: `service` makes it

@@ -8,6 +8,7 @@
 | AuditFound, lost            | error | false   | bus.audit.lost           |
 | OutboxUndeliverable         | error | false   | bus.outbox.undeliverable |
 | Stuck                       | error | false   | bus.stuck                |
+| Unstuck                     | info  | true    | bus.unstuck              |
 | RunEnded, failed            | error | true    | bus.run.failed           |
 | WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
@@ -46,7 +47,9 @@ class FactEvidence:
                 text = f"entries were deleted while pending: {len(fact.lost)} of {fact.stream}"
                 self._lost(fact.function, "bus.entries.lost", text, **entries)
             case o.StreamLost():
-                text = f"a stream or its group was gone: {fact.stream}, resumed at {fact.resumed_at}"
+                text = (
+                    f"a stream or its group was gone, or came back older: {fact.stream}, resumed at {fact.resumed_at}"
+                )
                 marks = {"stream": fact.stream, "resumedAt": fact.resumed_at}
                 self._lost(fact.function, "bus.stream.lost", text, **marks)
             case o.AuditFound():
@@ -60,6 +63,8 @@ class FactEvidence:
                 self._lost(fact.slot, "bus.outbox.undeliverable", fact.reason, item=fact.item)
             case o.Stuck():
                 self._lost(fact.slot or "store", "bus.stuck", fact.reason, what=fact.what)
+            case o.Unstuck():
+                self._note("info", fact.slot or "store", "bus.unstuck", None, what=fact.what)
             case o.RunEnded(status="failed"):
                 self._note("error", fact.function, "bus.run.failed", fact.error, fact.seconds, run=fact.run)
             case o.WriteRefused():

@@ -48,6 +48,7 @@ class Metrics:
         self._delivered = c("outbox_delivered", "Outbox items delivered.", "kind", "target")
         self._undeliverable = c("outbox_undeliverable", "Outbox items too old to be sent again.", "slot")
         self._stuck = c("stuck", "Things that the store refuses or that can't be read, left where they are.", "slot")
+        self._unstuck = c("unstuck", "Of those, what succeeded later.", "slot")
         self._ticks = c("ticks_enqueued", "Cron ticks enqueued.", "function")
         self._trimmed = c("entries_trimmed", "Entries trimmed behind every group.", "slot")
         self._streams_lost = c("streams_lost", "Streams or groups that were gone.", "stream")
@@ -116,6 +117,8 @@ class Metrics:
                 self._count(self._undeliverable, slot=fact.slot)
             case o.Stuck():
                 self._count(self._stuck, slot=fact.slot)
+            case o.Unstuck():
+                self._count(self._unstuck, slot=fact.slot)
             case o.TickEnqueued():
                 self._count(self._ticks, function=fact.function)
                 self._measure(self._tick_late, fact.late_ms / 1000, function=fact.function)

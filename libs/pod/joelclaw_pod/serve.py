@@ -28,7 +28,7 @@ from pathlib import Path
 import anyio
 
 import joelclaw_contracts
-from joelclaw_bus.errors import BusError, RegistrationInvalid
+from joelclaw_bus.errors import AddressInvalid, BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
 from joelclaw_pod.advertise import advertised
@@ -52,7 +52,14 @@ log = logging.getLogger(__name__)
 OK, FAULT, REFUSED = 0, 1, 2
 MARGIN = 5.0  # seconds beyond the grace: the worker keeps its own deadline, this one is for a worker that doesn't
 FLUSH = 2.0  # seconds for the last evidence
-REFUSALS = (SettingsError, CannotListen, ConfigError, RegistrationInvalid, joelclaw_contracts.NameInvalid)
+REFUSALS = (
+    SettingsError,
+    AddressInvalid,
+    CannotListen,
+    ConfigError,
+    RegistrationInvalid,
+    joelclaw_contracts.NameInvalid,
+)
 
 
 def run_service(name: str, build: Build, *, environ: Mapping[str, str] | None = None) -> int:
@@ -112,7 +119,8 @@ async def _serve(settings: ServiceSettings, config: Config, build: Build, hard_e
                 group.start_soon(watch.run)
                 group.start_soon(evidence.run)
                 with work:
-                    await wait_for_store(store, gate, observer)
+                    for warning in await wait_for_store(store, gate, observer):
+                        evidence.emit("warn", "store", "store.unfit", True, error=warning)
                     gate.opened(worker)
                     group.start_soon(write_ready_file, settings.ready_file, gate, settings.service, http)
                     about: dict[str, object] = {"pid": os.getpid(), "http": http, "config": config.hash}

@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0  # seconds
 
 
-async def wait_for_store(store: Store, gate: Gate, observer: Observer) -> None:
-    """Return once the store answers and is fit. Each new reason is said once; the observer hears of the spell.
+async def wait_for_store(store: Store, gate: Gate, observer: Observer) -> tuple[str, ...]:
+    """Return once the store answers and is fit; what of it weakens a promise.
+
+    Each new reason is said once; the observer hears of the spell.
 
     StoreUnfit when it can't carry the bus, whatever the patience; what only weakens a promise is said and goes on.
     """
@@ -30,7 +32,7 @@ async def wait_for_store(store: Store, gate: Gate, observer: Observer) -> None:
     while True:
         try:
             await store.call("PING")
-            await _tell_fitness(store)
+            warnings = await _tell_fitness(store)
             break
         except StoreUnfit:
             raise
@@ -49,14 +51,16 @@ async def wait_for_store(store: Store, gate: Gate, observer: Observer) -> None:
         seconds = time.monotonic() - began
         observer.saw(StoreBack(store.where, seconds))
         log.info("the store is there after %.1f s", seconds)
+    return warnings
 
 
-async def _tell_fitness(store: Store) -> None:
+async def _tell_fitness(store: Store) -> tuple[str, ...]:
     try:
         fitness = await check_fitness(store)
     except StoreRefused as error:  # a user without INFO can carry the bus all the same
         log.warning("the store's fitness can't be told: %s", error)
-        return
+        return ()
     log.info("durability %s: %s", store.settings.durability, fitness.promise.sentence)
     for warning in fitness.warnings:
         log.warning("the store %s: %s", store.where, warning)
+    return fitness.warnings

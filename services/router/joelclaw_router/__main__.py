@@ -7,14 +7,21 @@ from pathlib import Path
 from joelclaw_healing.evidence import Voice
 from joelclaw_pod import Pod, WorkerLike, run_service
 from joelclaw_router.service import worker_of
-from joelclaw_router.settings import read_rulebook
+from joelclaw_router.settings import read_advisers, read_rulebook
 
 
 def build(pod: Pod) -> WorkerLike:
     """The worker of this process. ConfigError stops the start before anything is connected."""
     rules = read_rulebook(pod.settings.environ, Path.home())
     voice = Voice("router", pod.settings.system_id, pod.evidence.session_id)
-    return worker_of(pod.store, rules, voice, settings=pod.worker_settings, observer=pod.observer)
+    return worker_of(
+        pod.store,
+        rules,
+        voice,
+        settings=pod.worker_settings,
+        observer=pod.observer,
+        advisers=read_advisers(pod.settings.environ, rules),
+    )
 
 
 def main() -> None:

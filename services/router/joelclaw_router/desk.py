@@ -7,8 +7,8 @@ move has an id and is made once. Losing a race means looking and judging again, 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from joelclaw_healing.closing import close_incident
@@ -19,9 +19,10 @@ from joelclaw_healing.lifecycle import escalated, served
 from joelclaw_healing.move import Letter, Made, Move, retries_per_day
 from joelclaw_router import replies
 from joelclaw_router.adapters import adapter_of
+from joelclaw_router.advice.adviser import Adviser, Consulted
 from joelclaw_router.failure import Decision
-from joelclaw_router.judgement import Bench, judge, judge_again, outcome
-from joelclaw_router.request import Request
+from joelclaw_router.judgement import Bench, choice, judge, judge_again, outcome
+from joelclaw_router.request import BACKUP, Request
 from joelclaw_router.rules import Rule
 
 LOOKS = 20
@@ -31,25 +32,43 @@ CHECK_LAST_MS = 60_000
 """While the kill switch is on, what is due is looked at again after 5 s, 10 s … 60 s, spread by chance."""
 
 Outcome = dict[str, Any]
+Said = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """dice: 0 ≤ dice() < 1; drawn inside the step that records what it decided."""
+    """dice: 0 ≤ dice() < 1; drawn inside the step that records what it decided. advisers: who may advise, per domain
+    ('' all others)."""
 
     ledger: Ledger
     bench: Bench
     dice: Callable[[], float] = random.random
+    advisers: Mapping[str, Adviser] = field(default_factory=dict)
 
-    async def decide(self, request: Request) -> Outcome:
-        """Answers a request: one move, one outcome, however often it is asked. IncidentContested, store errors."""
+    def adviser(self, domain: str) -> Adviser | None:
+        return self.advisers.get(BACKUP if domain == BACKUP else "")
+
+    async def consult(self, request: Request) -> Said:
+        """Asks the models about a request, once: what they said, as JSON; empty when there was nothing to choose."""
+        adviser = self.adviser(request.domain)
+        charge = retries_per_day(f"{request.domain}\0{request.target}", self.bench.rules.retries_per_day)
+        look = await self.ledger.look(request.domain, request.target, move=f"answer:{request.key}", charges=(charge,))
+        question = choice(self.bench, request, look) if look.earlier is None else None
+        if adviser is None or question is None:
+            return {}
+        return (await adviser.consult(question)).to_json()
+
+    async def decide(self, request: Request, said: Said | None = None) -> Outcome:
+        """Answers a request: one move, one outcome, however often it is asked. said: by `consult`. IncidentContested,
+        store errors."""
+        heard = Consulted.from_json(said) if said else None
         charge = retries_per_day(f"{request.domain}\0{request.target}", self.bench.rules.retries_per_day)
         for _ in range(LOOKS):
             move_id = f"answer:{request.key}"
             look = await self.ledger.look(request.domain, request.target, move=move_id, charges=(charge,))
             if look.earlier is not None:
                 return look.earlier
-            made = await self.ledger.make(look, judge(self.bench, request, look, self.dice()))
+            made = await self.ledger.make(look, judge(self.bench, request, look, self.dice(), heard))
             if isinstance(made, Made):
                 return made.outcome
         raise IncidentContested(f"{request.domain}/{request.target}", LOOKS)

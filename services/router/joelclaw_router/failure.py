@@ -80,6 +80,17 @@ class Budgets:
 
 
 @dataclass(frozen=True, slots=True)
+class Advice:
+    """What a model said, read and checked. `action`: retry, pause or escalate; `model`: the id that we asked."""
+
+    action: str
+    delay_ms: int
+    confidence: float
+    reason: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What was decided, and by which rule. delay_ms, due_ms: 0 where nothing waits (a joined request has the due
     time of what it joined). next_attempt: the attempt that a retry or hold makes."""

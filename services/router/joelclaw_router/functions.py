@@ -24,7 +24,7 @@ from joelclaw_contracts import (
 )
 from joelclaw_healing.alerts import DEFAULT_CHANNEL
 from joelclaw_router.adapters import adapter_of, is_ours
-from joelclaw_router.desk import Desk, Outcome
+from joelclaw_router.desk import Desk, Outcome, Said
 from joelclaw_router.events import IncidentDue
 from joelclaw_router.request import BACKUP_ROUTER, HEALING_ROUTER, Request
 
@@ -48,7 +48,7 @@ def functions_of(desk: Desk) -> Functions:
         on_failure=_page,
     )
     async def route_healing(e: Event[HealingRequested], step: Step) -> Outcome:
-        return await _follow(desk, step, await step.run("decide", desk.decide, Request.of(e)))
+        return await _follow(desk, step, await _decided(desk, step, Request.of(e)))
 
     @functions.function(
         BACKUP_ROUTER,
@@ -58,7 +58,7 @@ def functions_of(desk: Desk) -> Functions:
         on_failure=_page,
     )
     async def route_backup(e: Event[BackupFailureDetected], step: Step) -> Outcome:
-        return await _follow(desk, step, await step.run("decide", desk.decide, Request.of(e)))
+        return await _follow(desk, step, await _decided(desk, step, Request.of(e)))
 
     @functions.function(
         TIMER,
@@ -88,6 +88,14 @@ def functions_of(desk: Desk) -> Functions:
         return await step.run("close", desk.observed_end, e.data.incident_id or "", e.data.domain, target, by, detail)
 
     return functions
+
+
+async def _decided(desk: Desk, step: Step, request: Request) -> Outcome:
+    """Decided in one journaled step; what models said of it in one before, so that they are asked once."""
+    said: Said = {}
+    if desk.adviser(request.domain) is not None:
+        said = await step.run("consult", desk.consult, request)
+    return await step.run("decide", desk.decide, request, said)
 
 
 async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:

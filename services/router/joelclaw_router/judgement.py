@@ -14,7 +14,7 @@ A first deadline, or an earlier one, leaves a timer too. A dry run leaves its an
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from joelclaw_contracts import BackupFailureDetected
@@ -24,7 +24,9 @@ from joelclaw_healing.ledger import Look
 from joelclaw_healing.lifecycle import barred, escalated, next_decision_id, reported, scheduled
 from joelclaw_healing.move import Letter, Move, dumps, retries_per_day
 from joelclaw_router import replies
-from joelclaw_router.failure import Budgets, Decision, Failure, Policy
+from joelclaw_router.advice.adviser import Consulted
+from joelclaw_router.advice.question import Question, question_of
+from joelclaw_router.failure import Advice, Budgets, Decision, Failure, Policy
 from joelclaw_router.policy import decide, is_target_set
 from joelclaw_router.request import Request
 from joelclaw_router.route import trouble_of
@@ -43,15 +45,34 @@ class Bench:
     voice: Voice
 
 
-def judge(bench: Bench, request: Request, look: Look, dice: float) -> Move:
-    """The move that answers a request. dice: drawn for this judgement, 0 ≤ dice < 1."""
-    case = _Case(bench, request, look, dice, f"answer:{request.key}", answers=True)
+def judge(bench: Bench, request: Request, look: Look, dice: float, heard: Consulted | None = None) -> Move:
+    """The move that answers a request. dice: drawn for this judgement, 0 ≤ dice < 1. heard: what models said."""
+    case = _Case(bench, request, look, dice, f"answer:{request.key}", answers=True, heard=heard)
     kind = request.adapter.classify(request.symptom)
     if is_target_set(request.target):
         nobody = Failure(request.domain, request.target, kind)
         return case.without_incident(nobody, None)
     base = reported(look.incident, request.report(look.now, kind.value), look.now)
     return case.move(base)
+
+
+def choice(bench: Bench, request: Request, look: Look) -> Question | None:
+    """What a model may be asked about this request; None when the policy leaves no choice, or nothing to decide."""
+    if request.dry_run or is_target_set(request.target):
+        return None
+    case = _Case(bench, request, look, 0.0, "", answers=True)
+    kind = request.adapter.classify(request.symptom)
+    base = reported(look.incident, request.report(look.now, kind.value), look.now)
+    policy, failure, budgets = case.facts(base)
+    planned = decide(failure, base, budgets, now=look.now, policy=policy, dice=0.0)
+    return question_of(
+        failure,
+        planned,
+        policy,
+        held_before=base.last_act == Kind.PAUSE.value,
+        problem=request.problem,
+        evidence=[f"{e.type}: {e.detail}" for e in request.evidence],
+    )
 
 
 def judge_again(bench: Bench, look: Look, held: Incident, dice: float, move: str) -> Move:
@@ -69,12 +90,18 @@ class _Case:
     dice: float
     id: str
     answers: bool
+    heard: Consulted | None = None
+
+    def facts(self, base: Incident) -> tuple[Policy, Failure, Budgets]:
+        """What the policy judges by, beside the incident."""
+        policy = self.bench.rules.policy(self.request.domain, self.request.wish, self.look.switch)
+        return policy, self._failure(base, policy), Budgets(self.look.spent[0] if self.look.spent else 0)
 
     def move(self, base: Incident) -> Move:
-        policy = self.bench.rules.policy(self.request.domain, self.request.wish, self.look.switch)
-        failure = self._failure(base, policy)
-        budgets = Budgets(self.look.spent[0] if self.look.spent else 0)
-        decision = decide(failure, base, budgets, now=self.look.now, policy=policy, dice=self.dice)
+        policy, failure, budgets = self.facts(base)
+        decision = decide(
+            failure, base, budgets, now=self.look.now, policy=policy, dice=self.dice, advice=self._advice()
+        )
         audit = self._audit(base, failure, policy, budgets, decision)
         known = base if not self.request.dry_run or self.look.incident else None
         told = self._told(known, decision, failure, policy, budgets)
@@ -107,6 +134,9 @@ class _Case:
             return act
         overdue = self.look.now > act.due_ms + OVERDUE_MS and self.look.switch is None
         return act if overdue else None
+
+    def _advice(self) -> Advice | None:
+        return self.heard.advice if self.heard and not self.heard.shadow else None
 
     @property
     def _trace(self) -> str:
@@ -182,7 +212,11 @@ class _Case:
             now=self.look.now,
             voice=self.bench.voice,
         )
-        return (replies.answer(self.request, decision, base), proof) if self.answers else (proof,)
+        letters = (replies.answer(self.request, decision, base), proof) if self.answers else (proof,)
+        if self.heard is None:
+            return letters
+        said = replies.consultation(self.id, self.request, self.heard, base, now=self.look.now, voice=self.bench.voice)
+        return (*letters, said)
 
     def _timer(self, base: Incident) -> tuple[Letter, ...]:
         before = self.look.incident
@@ -202,6 +236,7 @@ class _Case:
                 "id": request.id,
                 "from": request.source_function,
                 "by": request.requested_by,
+                "wish": asdict(request.wish),
             },
             "failure": failure.to_json(),
             "incident": {
@@ -210,10 +245,12 @@ class _Case:
                 "holds": base.holds,
                 "last_act": base.last_act,
                 "act_due_ms": base.act.due_ms if base.act else 0,
+                "first_failure_ms": base.first_failure_ms,
             },
             "policy": {name: getattr(policy, name) for name in Policy.__slots__},
             "budgets": {"retries_today": budgets.retries_today},
             "dice": self.dice,
+            "advice": asdict(advice) if (advice := self._advice()) else None,
             "decision": decision.to_json(),
         }
 

@@ -12,11 +12,14 @@ Asked in this order; the first rule that applies decides (CONTRACT 4):
 | are retries forbidden (`maxRetries` 0)?                | retries-forbidden                     | escalate |
 | is the deadline or the recovery window over?           | deadline-past, recovery-window-spent  | escalate |
 | is there no route, or one that can't be taken?         | route-missing, -not-allowed, -payload | refuse   |
-| (the model narrows; approval)                          |                                       |          |
+| does a model advise to call a person?                  | escalation-advised-by-model           | escalate |
+| (approval)                                             |                                       |          |
 | would it be due after the deadline or the window?      | due-past-…                            | escalate |
 | are the incident's retries spent? the day's?           | retries-spent, retries-per-day-spent  | escalate |
-| must we wait and look first?                           | hold-…                                | pause    |
+| must we wait and look first? does a model advise to?   | hold-…                                | pause    |
 | else                                                   | retry-within-budget                   | retry    |
+
+A model's advice can only tighten: it is heard after all that bars an act, and before all that an act may overdraw.
 
 A hold needs no route and costs an attempt, but none of the day's retries. Two holds never follow one another.
 """
@@ -24,12 +27,13 @@ A hold needs no route and costs an attempt, but none of the day's retries. Two h
 from __future__ import annotations
 
 from joelclaw_healing.incident import Incident, Kind, State
-from joelclaw_router.failure import Budgets, Decision, Failure, FailureClass, Policy, RouteTrouble
+from joelclaw_router.failure import Advice, Budgets, Decision, Failure, FailureClass, Policy, RouteTrouble
 from joelclaw_router.rules import Rule, Verdict
 
 EXPONENT_MAX = 32
 """2^32 ms is far beyond every `sleepMaxMs`; a larger exponent would only cost time."""
 
+NO_MODEL = "policy"
 _SETS = frozenset({"", "all", "any"})
 _ROUTE_RULES = {
     RouteTrouble.MISSING: Rule.ROUTE_MISSING,
@@ -39,10 +43,18 @@ _ROUTE_RULES = {
 
 
 def decide(
-    failure: Failure, incident: Incident | None, budgets: Budgets, *, now: int, policy: Policy, dice: float
+    failure: Failure,
+    incident: Incident | None,
+    budgets: Budgets,
+    *,
+    now: int,
+    policy: Policy,
+    dice: float,
+    advice: Advice | None = None,
 ) -> Decision:
     """`incident`: the target's present one (None or closed: this failure opens one, or reopens it).
-    now: ms by the store's clock. dice: drawn once, 0 ≤ dice < 1. The same arguments always give the same decision."""
+    now: ms by the store's clock. dice: drawn once, 0 ≤ dice < 1. advice: what a model said, if one was heard.
+    The same arguments always give the same decision."""
     attempt = incident.attempt if incident else 0
     rule, reason = _barred(failure, incident, now, policy) or (None, "")
     if rule in (Rule.JOINED, Rule.ABSORBED):
@@ -56,10 +68,17 @@ def decide(
     if rule is Rule.HOLD_DEFERRED and failure.window_end_ms:
         # The drainer owns the artefact until the window closes; looking sooner would only find it at work.
         wait = clamp(failure.window_end_ms - now, policy.sleep_min_ms, policy.sleep_max_ms)
+    model, confidence = (advice.model, advice.confidence) if advice else (NO_MODEL, 1.0)
+    if advice is not None:
+        rule, reason = _tightened(rule, reason, incident, advice)
+        if rule is Rule.ESCALATE_ADVISED:
+            return Decision(rule, reason, attempt=attempt, model=model, confidence=confidence)
+        if rule is not Rule.HOLD_DEFERRED:
+            wait = clamp(advice.delay_ms, policy.sleep_min_ms, policy.sleep_max_ms)
     spent = _spent(failure, incident, budgets, rule, now + wait, policy)
     if spent is not None:
-        return Decision(*spent, attempt=attempt)
-    return Decision(rule, reason, attempt=attempt, next_attempt=attempt + 1, delay_ms=wait, due_ms=now + wait)
+        return Decision(*spent, attempt=attempt, model=model, confidence=confidence)
+    return Decision(rule, reason, attempt, attempt + 1, wait, now + wait, model, confidence)
 
 
 def delay(attempt: int, policy: Policy, dice: float) -> int:
@@ -115,6 +134,16 @@ def _act(failure: Failure, incident: Incident | None, attempt: int) -> Verdicts:
     if failure.kind is FailureClass.UNKNOWN and not held and (incident is None or incident.holds == 0):
         return Rule.HOLD_UNKNOWN, "an unknown failure is held once before it is retried"
     return Rule.RETRY, f"attempt {attempt + 1} is within the budget"
+
+
+def _tightened(rule: Rule, reason: str, incident: Incident | None, advice: Advice) -> Verdicts:
+    """The same act, or a more careful one. What would loosen it is not heard."""
+    why = advice.reason or "no reason given"
+    if advice.action == "escalate":
+        return Rule.ESCALATE_ADVISED, f"{advice.model} advises to call a person: {why}"
+    if advice.action == "pause" and rule is Rule.RETRY and not _held_before(incident):
+        return Rule.HOLD_ADVISED, f"{advice.model} advises to wait and look first: {why}"
+    return rule, reason
 
 
 def _spent(

@@ -11,6 +11,7 @@ from joelclaw_healing.alerts import DIGEST_CHANNEL, AlertText, alert
 from joelclaw_healing.evidence import Voice, evidence_summary
 from joelclaw_healing.incident import Incident
 from joelclaw_healing.move import Letter
+from joelclaw_router.advice.adviser import MODEL_ADVISED, Consulted
 from joelclaw_router.events import IncidentDue
 from joelclaw_router.failure import Budgets, Decision, Failure, Policy
 from joelclaw_router.request import HEALING_ROUTER, Request
@@ -127,6 +128,36 @@ def evidence(
         level="error" if pages else ("warn" if decision.verdict is Verdict.REFUSE else "info"),
         success=not pages,
         error=decision.reason if pages else "",
+    )
+
+
+def consultation(
+    id: str, request: Request, heard: Consulted, incident: Incident | None, *, now: int, voice: Voice
+) -> Letter:
+    """The one evidence event of asking models: who was asked, what it cost, whether it agreed with the policy."""
+    said = heard.advice
+    metadata: dict[str, Any] = {
+        "rule": heard.rule,
+        "incidentId": incident.id if incident else None,
+        "eventId": request.id,
+        "planned": heard.planned,
+        "advised": said.action if said else None,
+        "agrees": heard.agrees,
+        "shadow": heard.shadow,
+        "model": said.model if said else None,
+        "confidence": said.confidence if said else None,
+        "tried": [f"{model}: {what}" for model, what in heard.tried],
+        "latencyMs": heard.milliseconds,
+        "tokensIn": heard.tokens_in,
+        "tokensOut": heard.tokens_out,
+    }
+    return voice.evidence(
+        f"consulted:{id}",
+        at_ms=now,
+        component=request.function,
+        action=f"{request.function.replace('/', '.')}.model",
+        metadata={key: value for key, value in metadata.items() if value is not None},
+        level="info" if heard.rule == MODEL_ADVISED else "warn",
     )
 
 

@@ -43,7 +43,8 @@ class Rule(Enum):
     ROUTE_MISSING = Meaning("route-missing", Verdict.REFUSE, "blocked", alert=True)
     ROUTE_NOT_ALLOWED = Meaning("route-not-allowed", Verdict.REFUSE, "blocked", alert=True)
     ROUTE_PAYLOAD = Meaning("route-payload-invalid", Verdict.REFUSE, "blocked", alert=True)
-    # the model narrows what follows; approval
+    ESCALATE_ADVISED = Meaning("escalation-advised-by-model", Verdict.ESCALATE, "escalated", alert=True)
+    # approval
     DUE_PAST_DEADLINE = Meaning("due-past-deadline", Verdict.ESCALATE, "exhausted", alert=True)
     DUE_PAST_WINDOW = Meaning("due-past-recovery-window", Verdict.ESCALATE, "exhausted", alert=True)
     RETRIES_SPENT = Meaning("retries-spent", Verdict.ESCALATE, "exhausted", alert=True)
@@ -51,6 +52,7 @@ class Rule(Enum):
     # budgets of group and globe
     HOLD_DEFERRED = Meaning("hold-while-drained", Verdict.PAUSE, "scheduled")
     HOLD_ASKED = Meaning("hold-asked-by-playbook", Verdict.PAUSE, "scheduled")
+    HOLD_ADVISED = Meaning("hold-advised-by-model", Verdict.PAUSE, "scheduled")
     HOLD_UNKNOWN = Meaning("hold-unknown-failure", Verdict.PAUSE, "scheduled")
     RETRY = Meaning("retry-within-budget", Verdict.RETRY, "scheduled")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from joelclaw_bus import Worker, WorkerSettings
 from joelclaw_bus.observer import Observer, Unobserved
@@ -11,6 +11,7 @@ from joelclaw_bus.store import Store
 from joelclaw_healing.evidence import Voice
 from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.postman import Postman
+from joelclaw_router.advice.adviser import Adviser
 from joelclaw_router.desk import Desk
 from joelclaw_router.functions import functions_of
 from joelclaw_router.judgement import Bench
@@ -25,11 +26,12 @@ def worker_of(
     settings: WorkerSettings | None = None,
     observer: Observer | None = None,
     dice: Callable[[], float] = random.random,
+    advisers: Mapping[str, Adviser] | None = None,
 ) -> Worker:
     """A worker that is the router. Calls no store: whatever is wrong with the rules shows before anything connects."""
     postman = Postman()
     ledger = Ledger(store, postman.post)
-    functions = functions_of(Desk(ledger, Bench(rules, voice), dice))
+    functions = functions_of(Desk(ledger, Bench(rules, voice), dice, advisers or {}))
     worker = Worker(
         store,
         functions,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from tests.model.spec import permits, runs, streams
-from tests.model.spec.nouns import Bus
+from tests.model.spec import moves, permits, streams, waits
+from tests.model.spec.nouns import Bus, Wait, Wanted, parsed
 
 
 def deliver(bus: Bus, slot_name: str, item: dict[str, Any], *, done: bool = True) -> None:
@@ -13,15 +14,35 @@ def deliver(bus: Bus, slot_name: str, item: dict[str, Any], *, done: bool = True
     limits = {"ttl": item.get("ttl_ms", 0), "claim": item.get("claim", ""), "most": item.get("most", 0)}
     match item["kind"]:
         case "event":
-            fields = {"data": item["data"], "id": item["event_id"]}
+            fields = {"data": item["data"], "id": item["event_id"], "ts": "0" * 13}
             streams.publish(bus, item["target"], fields, item["event_id"], 0)
         case "release":
             heir = permits.release(bus, item["target"], item["permit"], item["run"], **limits)
             if heir:
                 deliver(bus, f"fn/{item['target']}", heir, done=done)
         case "wake":
-            if runs.wake(bus, item["target"], item["call"], item["run"]) == 0:
+            if moves.wake(bus, item["target"], item["call"], item["run"]) == 0:
                 # Nobody is there to use it. Who gets it now is woken later, by the outbox.
                 permits.release(bus, item["call"], item["permit"], f"{item['target']}|{item['run']}", **limits)
+        case "await":
+            waits.await_(bus, waiting(bus, item), dies=not done)
+        case "unwait":
+            if done:  # who dies takes nothing away
+                bus.slot(item["target"]).waits.pop(item["event_id"], None)
     if done:
         bus.slot(slot_name).outbox.pop(item["id"], None)
+
+
+def waiting(bus: Bus, item: dict[str, Any]) -> Wait:
+    """The wait that an item registers."""
+    w = json.loads(item["data"])
+    run = bus.slot(w["slot"]).runs.get(w["run"])
+    known = run.waits.get(w["step"]) if run else None
+    match = tuple(known.events[w["number"]].match) if known else _match_of(w)
+    wanted = Wanted(w["event"], match, parsed(w["since"]))
+    return Wait(w["slot"], w["run"], w["step"], w["number"], wanted, w["ends_ms"], item["data"])
+
+
+def _match_of(w: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """What it asks for, when its run has forgotten it: the model's events can be asked for one thing alone."""
+    return (("tag", "red"),) if json.loads(w["form"]) else ()

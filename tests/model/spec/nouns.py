@@ -16,7 +16,7 @@ class Bounds:
 
     lease: int = 10 * MINUTE
     steps: int = 4
-    run_bytes: int = 60
+    run_bytes: int = 600
     begins: int = 2
     dedupe: int = 24 * HOUR
     events: int = HOUR
@@ -80,6 +80,40 @@ class Hand:
         return f"{self.slot}|{self.run}"
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """One awaited event: its name, the fields its data must have, and from which entry on it counts."""
+
+    event: str
+    match: tuple[tuple[str, str], ...]
+    since: Id
+
+
+@dataclass
+class Waiting:
+    """What a run waits for, until when, and which entries came: by the number of the awaited event."""
+
+    all: bool
+    events: tuple[Wanted, ...]
+    until: int
+    text: str
+    """As the record keeps it."""
+    came: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass
+class Wait:
+    """One awaited event of one run, as the awaited slot keeps it."""
+
+    slot: str
+    run: str
+    step: str
+    number: int
+    wanted: Wanted
+    ends: int
+    text: str
+
+
 @dataclass
 class Run:
     """A run's record. `at`: the entry that stands for it while it is queued; `by`: the claim that moved it last."""
@@ -100,6 +134,11 @@ class Run:
     body: Fields | None = None
     errors: dict[int, str] = field(default_factory=dict)
     handed: bool = False
+    permit: dict[str, object] | None = None
+    """What a cancel must send, so that its permit comes back."""
+    wait: str = ""
+    """The step that waits; its wait and those that were not journaled yet are in `waits`."""
+    waits: dict[str, Waiting] = field(default_factory=dict)
     status: str = ""
     result: str = ""
     error: str = ""
@@ -152,6 +191,7 @@ class Slot:
     marks: dict[str, Id] = field(default_factory=dict)
     starts: dict[str, Id] = field(default_factory=dict)
     claimers: dict[str, tuple[str, int]] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)
 
     @property
@@ -165,6 +205,8 @@ class Bus:
     bounds: Bounds = Bounds()
     slots: dict[str, Slot] = field(default_factory=dict)
     gates: dict[tuple[str, str], Gate] = field(default_factory=dict)
+    pauses: dict[str, int] = field(default_factory=dict)
+    """Function -> until when it is held back; 0: until it is resumed."""
 
     def slot(self, name: str) -> Slot:
         return self.slots.setdefault(name, Slot(name))

@@ -10,11 +10,12 @@ from tests.model.spec.nouns import Bus, Gate
 
 
 def acquire(
-    bus: Bus, fn: str, key: str, member: str, *, limit: int, ttl: int, claim: str, line_up: bool
+    bus: Bus, fn: str, key: str, member: str, *, limit: int, ttl: int, claim: str, line_up: bool, steady: bool
 ) -> tuple[bool, set[str], int]:
     """A run that has a permit keeps it; one that finds none lines up: (held, who holds, how many wait before it)."""
     gate = bus.gate(fn, key)
-    for old in [m for m, until in gate.holders.items() if until <= bus.now]:
+    # After a discontinuity what has expired still counts: its owner may be about to renew it.
+    for old in [m for m, until in gate.holders.items() if steady and until <= bus.now]:
         del gate.holders[old]
         gate.claims.pop(old, None)
     if member in gate.holders or len(gate.holders) < limit:
@@ -38,7 +39,7 @@ def keep(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str) -> b
 
 
 def release(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str, most: int) -> dict[str, Any] | None:
-    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a newer begin."""
+    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a new begin."""
     gate = bus.gate(fn, key)
     if claim and gate.claims.get(member, claim) != claim:
         return None

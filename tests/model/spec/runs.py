@@ -1,4 +1,4 @@
-"""The life of one run: begin, step, park, finish, bury. Who lost a delivery can write nothing more of it (DESIGN 3-5, 8)."""
+"""The life of one run: begin, step, park, finish, bury. Who lost a delivery can write nothing more (DESIGN 3-5, 8)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.model.spec.letters import put
-from tests.model.spec.nouns import Bus, Hand, Run, parsed, text
+from tests.model.spec.nouns import Bus, Hand, Run, Waiting, text
 
 Item = dict[str, Any]
 
@@ -20,7 +20,7 @@ def not_owner(bus: Bus, h: Hand) -> str:
 
 
 def begin(bus: Bus, h: Hand, *, record_wanted: bool) -> Any:
-    """A delivery may run: fenced by its claim. A second entry of a run that is open or ended is acknowledged instead."""
+    """A delivery may run: fenced by its claim. A second entry of an open or ended run is acknowledged instead."""
     why = not_owner(bus, h)
     if why:
         return "refused", why
@@ -51,7 +51,7 @@ def begin(bus: Bus, h: Hand, *, record_wanted: bool) -> Any:
     return "poisoned" if (run.begins or 0) > bus.bounds.begins else "begun", run.begins or 0, dict(run.journal)
 
 
-def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
+def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None, *, ends_wait: bool = False) -> Any:
     """A step has one result: the first one recorded. What it sends is written with it, once."""
     why = not_owner(bus, h) or _fenced_off(bus, h)
     if why:
@@ -66,15 +66,27 @@ def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None) -> Any:
     run = run or _record(bus, h)
     run.journal[name], run.steps, run.size = result, run.steps + 1, (run.size or 0) + len(result)
     run.begins = None  # progress is no poison
+    if ends_wait:
+        run.wait = ""
+        run.waits.pop(name, None)
     if item:
         put(bus, h.slot, item)
     return result
 
 
 def park(
-    bus: Bus, h: Hand, state: str, *, delay: int, name: str = "", error: str | None = None, item: Item | None = None
+    bus: Bus,
+    h: Hand,
+    state: str,
+    *,
+    delay: int,
+    name: str = "",
+    error: str | None = None,
+    items: Sequence[Item] = (),
+    on_cancel: Item | None = None,
+    waiting: Waiting | None = None,
 ) -> Any:
-    """To rest until a time or a permit, acknowledged in the same step. The same claim may ask again and is told the same."""
+    """To rest until a time, a permit or an event, acknowledged in the same step. Who asks again is told the same."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
     why = not_owner(bus, h)
     if why and run and run.by == h.claim and run.due is not None:
@@ -91,7 +103,9 @@ def park(
     due = bus.now + delay
     if state == "held" and run.handed:  # its permit came between the refusal and this
         run.handed, due = False, bus.now
-    if name and name not in run.journal:
+    if waiting:
+        run.wait, run.waits[name] = name, waiting
+    elif name and name not in run.journal:
         run.journal[name], run.steps = f'{{"until":{due}}}', run.steps + 1
     if error is not None:
         run.attempt += 1
@@ -99,7 +113,8 @@ def park(
     run.state, run.due, run.by, run.moved = state, due, h.claim, bus.now
     run.claim, run.at, run.begins = "", "", None
     slot.due["r:" + h.run] = due
-    if item:
+    run.permit = on_cancel or run.permit
+    for item in items:
         put(bus, h.slot, item)
     _acknowledge(bus, h)
     return due
@@ -147,60 +162,6 @@ def bury(bus: Bus, h: Hand, letter: dict[str, str], items: Sequence[Item]) -> An
             put(bus, h.slot, item)
     del bus.source(h).groups[h.fn].pending[h.entry]
     return first
-
-
-def wake(bus: Bus, slot_name: str, fn: str, name: str) -> int:
-    """A held run has its permit: ready at once. 0: there is no such open run; 2: it is open and will find its permit."""
-    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
-    if not run or run.state == "ended":
-        return 0
-    if run.state != "held":
-        run.handed = True
-        return 2
-    make_ready(bus, slot_name, name)
-    slot.due.pop("r:" + name, None)
-    return 1
-
-
-def make_ready(bus: Bus, slot_name: str, name: str) -> None:
-    """A resting run goes to its function's ready stream."""
-    slot = bus.slot(slot_name)
-    run = slot.runs[name]
-    entry = slot.ready[run.fn].add(bus.now, {"run": name})
-    run.state, run.at, run.due = "queued", f"r{text(entry)}", None
-
-
-def mend(bus: Bus, slot_name: str) -> Any:
-    """An open run that nothing would wake is put back; one whose event is lost ends as failed (DESIGN 11)."""
-    slot = bus.slot(slot_name)
-    put_back, lost = [], []
-    for name, _ in sorted(slot.open.items(), key=lambda pair: (pair[1], pair[0])):
-        run = slot.runs[name]
-        if run.state in ("due", "held"):
-            if "r:" + name not in slot.due:
-                slot.due["r:" + name] = run.due or 0
-                put_back.append(name)
-        elif run.at:
-            source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
-            if entry in source.entries or entry in source.groups[run.fn].pending:
-                continue
-            if run.body:
-                make_ready(bus, slot_name, name)
-                put_back.append(name)
-            else:
-                run.error = "its event was lost with its stream, before the run rested"
-                slot.dead.add(bus.now, {"kind": "lost", "function": run.fn, "run": name, "error": run.error})
-                run.state, run.status, run.ended, run.claim, run.at, run.begins = (
-                    "ended",
-                    "failed",
-                    bus.now,
-                    "",
-                    "",
-                    None,
-                )
-                slot.ended[name] = bus.now
-                lost.append(name)
-    return put_back, lost
 
 
 def _fenced_off(bus: Bus, h: Hand) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from tests.model.spec.moves import RESTING, make_ready
 from tests.model.spec.nouns import Bus, Fields, Group, Hold, Id, Stream, parsed
-from tests.model.spec.runs import make_ready
 
 
-def register(bus: Bus, slot_name: str, fn: str, back: int) -> tuple[int, str]:
+def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True) -> tuple[int, str]:
     """A function's groups, where they are missing, at the mark they had reached: 0 there, 1 first, 2 was lost."""
     slot = bus.slot(slot_name)
-    ready = slot.ready.setdefault(fn, Stream())
-    ready.groups.setdefault(fn, Group())
+    if ready:
+        slot.ready.setdefault(fn, Stream()).groups.setdefault(fn, Group())
     if fn in slot.events.groups:
         return 0, ""
     code, start = 2, slot.marks.get(fn)
@@ -33,7 +33,7 @@ def publish(bus: Bus, slot_name: str, fields: Fields, event_id: str, at: int) ->
     if event_id in slot.delayed:
         return None, True
     if at > bus.now:
-        slot.delayed[event_id], slot.due["e:" + event_id] = fields, at
+        slot.delayed[event_id], slot.due["e:" + event_id] = fields | {"due": str(at)}, at
         slot.ids[event_id] = (None, bus.now)
         return None, False
     entry = slot.events.add(bus.now, fields)
@@ -51,11 +51,12 @@ def promote(bus: Bus, slot_name: str) -> tuple[int, int | None]:
             continue
         del slot.due[member]
         run = slot.runs.get(name) if member[0] == "r" else None
-        if run and run.state in ("due", "held") and run.due == at:
+        if run and run.state in RESTING and run.due == at:
             make_ready(bus, slot_name, name)
             moved += 1
         elif member[0] == "e" and name in slot.delayed:
-            entry = slot.events.add(bus.now, slot.delayed.pop(name))
+            fields = {field: value for field, value in slot.delayed.pop(name).items() if field != "due"}
+            entry = slot.events.add(bus.now, fields)
             first, since = slot.ids.get(name, (None, bus.now))
             slot.ids[name] = (first or entry, since)
             moved += 1
@@ -104,7 +105,8 @@ def take_over(
             steal(bus, stream, fn, entry, consumer)
             taken.append(entry)
             answered += 1
-    return taken, struck, left[0] if left else (0, 0)
+    young = max((bus.now - hold.since for hold in pending.values()), default=0)
+    return taken, struck, left[0] if left else (0, 0), max(0, lease - young) if young >= lease // 2 else None
 
 
 def renew(bus: Bus, stream: Stream, fn: str, consumer: str, entries: Iterable[Id]) -> list[Id]:

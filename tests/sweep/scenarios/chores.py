@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from joelclaw_bus import Event, Functions, Limits, Step, event
+from joelclaw_bus import Event, Functions, Limits, OutboxItem, Step, event
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
 from tests.sweep.faults import Fault, How, Point
@@ -85,9 +85,44 @@ class PutBack(Scenario):
         await raw.call("DEL", slot.ready("test/work"))
 
     async def drive(self, w: Crank) -> None:
-        await w.keep_house()
+        await w.audit()
         await w.promote("test/job")
         await w.read()
+
+
+class FreedByTheAuditor(Scenario):
+    """A permit that nobody gave back, an outbox item and a due event that lost their times: found by the auditor."""
+
+    events = {"test/job": 1, "test/done": 1}
+    ends = {("test/work", "completed"): 1}
+    spoilt = True
+
+    def declare(self, functions: Functions) -> None:
+        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
+        async def work(e: Event[Job], step: Step) -> None:
+            self.play.act(step.run_id, "")
+
+    async def prepare(self) -> None:
+        raw, slot = self.play.raw, self.play.raw.keys.function_slot("test/work")
+        await raw.call("ZADD", slot.permits(""), "+inf", "test/job|test/work:gone")
+        await raw.call("HSET", slot.claims(""), "test/job|test/work:gone", "a claim")
+        job = raw.keys.slot("test/job")
+        item = OutboxItem("event:x", "event", "test/done", event_id="x", data="{}", created_ms=await raw.time_ms())
+        await raw.call("HSET", job.outbox_items, item.id, item.encode())
+        async with self.play.worker() as w:
+            await w.worker.publisher.send(Job(), id="later", at_ms=await raw.time_ms() + 60)
+        await raw.call("ZREM", job.due, "e:later")
+
+    async def drive(self, w: Crank) -> None:
+        await w.sweep()  # which elects it
+        await w.audit()
+        await w.audit()
+        await self.play.until_due()
+        await w.promote("test/job")
+        await w.read()
+        await w.deliver()
+        await self.play.time_passes()
+        await w.sweep()
 
 
 class LeftInTheOutbox(Scenario):

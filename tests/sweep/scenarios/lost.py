@@ -153,7 +153,7 @@ class StreamLost(Scenario):
 
     async def drive(self, w: Crank) -> None:
         await w.read()
-        await w.keep_house()
+        await w.audit()
 
     async def finished(self) -> list[str]:
         status = await self.play.raw.call("HGET", self.play.raw.keys.slot("test/job").run("test/work:one"), "status")

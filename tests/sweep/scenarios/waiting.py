@@ -71,8 +71,29 @@ class MatcherDied(Answered):
         self.play.die()
 
     async def drive(self, w: Crank) -> None:
-        await w.take_over()  # after which its clock is known to be steady
         await w.rematch()
+        await w.read()
+
+
+class Unknown(Answered):
+    """The awaited slot has lost the index of its waits: the auditor wakes the run, which registers anew."""
+
+    spoilt = True
+
+    async def prepare(self) -> None:
+        async with self.play.worker() as w:
+            await self.play.send(w, "one")
+            await w.read()
+            await w.deliver()
+        await self.play.raw.call("DEL", self.play.raw.keys.slot("test/done").wait_index)
+
+    async def drive(self, w: Crank) -> None:
+        await w.audit()
+        await w.promote("test/job")
+        await w.read()
+        await w.deliver()
+        await self.play.send(w, "answer")
+        await w.match()
         await w.read()
 
 

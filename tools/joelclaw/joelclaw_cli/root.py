@@ -26,6 +26,10 @@ root = Group(
         "demo": (f"{HERE}.demo.command:demo", "See it heal itself: three things break on a temporary suite."),
         "up": (f"{HERE}.up.command:up", "Run the suite here: a store and every service."),
         "down": (f"{HERE}.up.down:down", "Stop the suite of a state directory."),
+        "doctor": (
+            f"{HERE}.doctor.command:doctor",
+            "What weakens the bus here, or keeps its work from moving, and what to do.",
+        ),
         "bus": (f"{HERE}.bus:bus", "Events, streams, runs, what is due, dead letters."),
         "heal": (f"{HERE}.heal:heal", "Incidents, and the kill switch of the self-healing."),
         "backup": (f"{HERE}.backup:backup", "Backups: make one, list them, prove one again."),

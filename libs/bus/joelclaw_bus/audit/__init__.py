@@ -8,6 +8,7 @@
 | told     | what is named once, and not again at every pass                            |
 | pages    | one pass over a slot: its runs, what waits, its groups and ids             |
 | walk     | one pass over all keys: what no index names, what nobody would ever clear  |
+| waits    | runs that wait for an event whose slot does not know of them               |
 | permits  | holders and waiters whose runs are over                                    |
 | auditor  | the loop: whose turn it is, how fast, and what is told                     |
 

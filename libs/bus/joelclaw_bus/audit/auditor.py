@@ -17,6 +17,7 @@ from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.permits import PermitAudit
 from joelclaw_bus.audit.told import Confirmed
+from joelclaw_bus.audit.waits import WaitAudit
 from joelclaw_bus.audit.walk import Walk
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
@@ -48,8 +49,11 @@ class Auditor:
 
     def __post_init__(self) -> None:
         self.calls = AuditCalls(self.store, self.limits)
-        self.pages = Pages(self.calls, self.observer)
-        confirmed = Confirmed(CONFIRM_LEASES * self.lease_ms)
+        patience_ms = CONFIRM_LEASES * self.lease_ms
+        self.pages, confirmed = (
+            Pages(self.calls, self.observer, WaitAudit(self.calls, patience_ms)),
+            Confirmed(patience_ms),
+        )
         self.walk = Walk(self.calls, self.pages, PermitAudit(self.calls, confirmed), confirmed, self.lease_ms)
 
     async def run(self, trouble: Trouble) -> None:

@@ -18,6 +18,7 @@ _script = partial(load_script, "joelclaw_bus")
 PER_PAGE = 100
 BODIES_PER_PAGE = 16
 """A body can have half a megabyte, and a page of them crosses the script."""
+WAITS_MENDED = 1_000
 END = "0"
 
 
@@ -46,7 +47,7 @@ class AuditCalls:
         _, following, flat = await self.store.run(
             _script("audit_runs"), [slot.open, slot.due, slot.stream, slot.ids], [cursor, PER_PAGE, *named]
         )
-        return following.decode(), [_run(row) for row in _rows(flat, 18)]
+        return following.decode(), [_run(row) for row in _rows(flat, 19)]
 
     async def waits(self, index: str, bodies: str, kind: str, cursor: str, body_cursor: str) -> Waits:
         """A page of `due` or `outbox` (the kind)."""
@@ -87,6 +88,11 @@ class AuditCalls:
         args: list[Arg] = [member, body, finding.repair, finding.at_ms, self.keys.nudges, slot.name]
         return bool(await self.store.run(_script("mend_wait"), [index, bodies, slot.ids, run], args))
 
+    async def mend_waits(self, slot: Slot, wait: str) -> None:
+        """Take one broken wait away, and make what finds the others anew."""
+        keys = [slot.waits, slot.wait_items, slot.wait_index, slot.wait_forms]
+        await self.store.run(_script("mend_waits"), keys, [wait, WAITS_MENDED])
+
     async def mend_permit(
         self,
         permits: str,
@@ -116,7 +122,7 @@ def _t(raw: bytes) -> str:
 
 
 def _run(row: tuple[Any, ...]) -> RunSeen:
-    run, listed, ttl, score, there, pending, group, ahead, entry, *record, body = row
+    run, listed, ttl, score, there, pending, group, ahead, entry, *record, awaits, body = row
     function, form, state, at, named, due, claim, ended = map(_t, record)
     return RunSeen(
         run=_t(run),
@@ -136,5 +142,6 @@ def _run(row: tuple[Any, ...]) -> RunSeen:
         due=due,
         claim=claim,
         ended=ended,
+        awaits=_t(awaits),
         has_body=bool(body),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -14,7 +15,8 @@ class RunSeen:
 
     listed: among the open runs; due_score: its time in the due index, if it is there.
     Of the entry that `at` names: entry_there, pending, group_there, undelivered. event_entry: where the event still is;
-    is_named: its record says whose it is (else `function` is from its name).
+    is_named: its record says whose it is (else `function` is from its name); awaits: what a waiting one has still to
+    get, JSON.
     """
 
     run: str
@@ -34,6 +36,7 @@ class RunSeen:
     due: str
     claim: str
     ended: str
+    awaits: str
     has_body: bool
 
     @property
@@ -43,6 +46,11 @@ class RunSeen:
     @property
     def names_entry(self) -> bool:
         return _AT.match(self.at) is not None
+
+    @property
+    def awaited(self) -> list[tuple[str, str]]:
+        """(event, STEP:NUMBER) of each event that it still waits for."""
+        return [(event, part) for event, part in json.loads(self.awaits or "[]")]
 
     @property
     def can_go_on(self) -> bool:

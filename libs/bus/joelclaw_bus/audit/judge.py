@@ -13,6 +13,8 @@
 |                                                        |                         | it is woken                      |
 | rests, and no due entry (at its time) will wake it     | never-due, due-at-other | rest                             |
 | rests until no time                                    | no-time                 | rest                             |
+| waits, and does not say for what                       | wait-unreadable         | woken: it waits anew             |
+| waits for what does not know of it (waits.py)          | wait-lost               | woken: it registers again        |
 | is queued by no entry                                  | no-entry                | queue, or lose                   |
 | is queued, and its entry is gone                       | entry-lost              | queue, or lose                   |
 | is queued, and its entry was acknowledged              | acknowledged            | queue                            |
@@ -108,6 +110,8 @@ def _resting(r: RunSeen) -> Finding | None:
         return Finding("never-due", r.run, "repaired", "rest", _ms(r.due))
     if _ms(r.due_score) != _ms(r.due):
         return Finding("due-at-other", r.run, "repaired", "rest", _ms(r.due))
+    if r.state == "waiting" and not r.awaits:
+        return Finding("wait-unreadable", r.run, "repaired", "rest")
     return None
 
 

@@ -17,6 +17,7 @@ from joelclaw_bus.audit.judge import (
     judge_slot,
 )
 from joelclaw_bus.audit.told import Told
+from joelclaw_bus.audit.waits import WaitAudit
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import AuditFound, Observer
 
@@ -29,6 +30,7 @@ class Pages:
 
     calls: AuditCalls
     observer: Observer
+    waits: WaitAudit
     told: Told = field(default_factory=Told)
     _runs: dict[str, str] = field(default_factory=dict)
     _waits: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
@@ -36,10 +38,13 @@ class Pages:
     async def runs(self, slot: Slot) -> bool:
         """A page of the open runs; whether this was the last one of a pass."""
         cursor, seen = await self.calls.runs(slot, self._runs.get(slot.name, END))
+        self._runs[slot.name] = cursor  # at once: what the store refuses of this page must not hide those behind it
         await self.judge_runs(slot, "open", seen)
-        self._runs[slot.name] = cursor
+        if any(r.state == "waiting" for r in seen):
+            self.tell(slot.name, "open", await self.waits.look(slot, seen, await self.calls.store.time_ms()))
         if cursor == END:
             self.told.passed((slot.name, "open"))
+            self.waits.passed(slot)
         return cursor == END
 
     async def judge_runs(self, slot: Slot, place: str, seen: Sequence[RunSeen]) -> None:
@@ -60,6 +65,7 @@ class Pages:
         """A page of an index and one of its bodies; whether both have come to their end."""
         cursors = self._waits.get((slot.name, kind), (END, END))
         page = await self.calls.waits(index, bodies, kind, *cursors)
+        self._waits[slot.name, kind] = page.cursor, page.body_cursor
         found = []
         for w in page.members:
             due = kind == "due"
@@ -72,7 +78,6 @@ class Pages:
             if finding and await self._mend(slot, index, bodies, prefix + b.id, b.id, finding):
                 found.append(finding)
         self.tell(slot.name, kind, found)
-        self._waits[slot.name, kind] = page.cursor, page.body_cursor
         ended = (page.cursor, page.body_cursor) == (END, END)
         if ended:
             self.told.passed((slot.name, kind))

@@ -17,13 +17,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from joelclaw_bus.audit.calls import END, AuditCalls
+from joelclaw_bus.audit.calls import END, PER_PAGE, AuditCalls
 from joelclaw_bus.audit.judge import Finding
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.permits import PermitAudit
 from joelclaw_bus.audit.told import Confirmed
 from joelclaw_bus.errors import StoreRefused
-from joelclaw_bus.keys import Kind, Slot, kind_of
+from joelclaw_bus.key_kinds import Kind, kind_of
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import PERMIT_LEASES
 from joelclaw_bus.trouble import is_away
 
@@ -96,16 +97,19 @@ class Walk:
         for key, slot in permits.items():
             self._tell(slot, await self.permits.look(key, await self._permit_ttl(slot), now))
         for name, named in runs.items():
-            slot = self.calls.keys.slot(name)
-            try:
-                _, seen = await self.calls.runs(slot, "", named)
-            except StoreRefused as error:
-                if is_away(error):
-                    raise
-                continue  # a key of a wrong type: told above, and by the slot's own pass
-            self._places.add(name)
-            # Those that are listed have their turn in their slot's pass.
-            await self.pages.judge_runs(slot, "walk", [r for r in seen if not r.listed])
+            for first in range(0, len(named), PER_PAGE):
+                await self._runs(self.calls.keys.slot(name), named[first : first + PER_PAGE])
+
+    async def _runs(self, slot: Slot, named: list[str]) -> None:
+        """Those of them that are not listed: the others have their turn in their slot's pass."""
+        try:
+            _, seen = await self.calls.runs(slot, "", named)
+        except StoreRefused as error:
+            if is_away(error):
+                raise
+            return  # a key of a wrong type: told by itself, and by the slot's own pass
+        self._places.add(slot.name)
+        await self.pages.judge_runs(slot, "walk", [r for r in seen if not r.listed])
 
     async def _register(self, slot: Slot, now: int) -> None:
         """A worker that starts writes before its first heartbeat names its slots: only what stays so is lost."""

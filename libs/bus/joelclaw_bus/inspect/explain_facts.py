@@ -34,7 +34,6 @@ class Server:
     age_ms: int
     lease_ms: int
     in_hand: int
-    records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ async def _servers(store: Store, function: str, now: int) -> tuple[tuple[Server,
         row = _object(raw)
         if function in (row.get("functions") or ()):
             age, lease = now - _int(row.get("at")), 3 * _int(row.get("everyMs"))
-            found.append(Server(worker, age, lease, _int(row.get("inHand")), _int(row.get("records"))))
+            found.append(Server(worker, age, lease, _int(row.get("inHand"))))
     services = []
     for service, raw in pairs(await store.call("HGETALL", store.keys.services)).items():
         row = _object(raw)

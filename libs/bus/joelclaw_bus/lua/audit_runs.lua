@@ -5,10 +5,11 @@
 -- Answers: {now, next cursor ('0' the end), rows}, flat; a row: run, among the open (0|1), time to live, ms (-1 none, -2 no
 --          record), due score ('' none), entry in its stream (0|1), entry pending (0|1), group there (0|1), entry not
 --          delivered yet (0|1), its event's entry ('' not needed, or gone), its function by its record or
---          its name, the record's v, state, at, fn, due, claim, ended ('' absent), and whether it has a body (0|1)
+--          its name, the record's v, state, at, fn, due, claim, ended ('' absent), what a waiting one
+--          has still to get (JSON: [event, STEP:NUMBER] each; '' it does not say), and whether it has a body (0|1)
 -- The run and ready keys are the open key's own slot: they are built from its tag, since the members name the runs.
 -- unconfirmed: it only reads
--- uses: clock, ids, stream_id
+-- uses: clock, ids, stream_id, outbox, wait_spec
 local tag = KEYS[1]:sub(1, -5)
 local cursor, runs = '0', {}
 if ARGV[1] ~= '' then
@@ -30,6 +31,17 @@ local function delivered(stream, group)
     end
   end
   return marks[name]
+end
+local function awaited(key)
+  local step = redis.call('HGET', key, 'wait')
+  local text = step and redis.call('HGET', key, 'w:' .. step)
+  local ok, spec = pcall(wait_spec, text or '')
+  if not ok or type(spec) ~= 'table' or type(spec.events) ~= 'table' then return '' end
+  local left = {}
+  for i, event in ipairs(spec.events) do
+    if redis.call('HEXISTS', key, 'a:' .. step .. ':' .. (i - 1)) == 0 then left[#left + 1] = { event, step .. ':' .. (i - 1) } end
+  end
+  return cjson.encode(left)
 end
 local function flag(yes) return yes and 1 or 0 end
 local rows = {}
@@ -61,6 +73,7 @@ for _, run in ipairs(runs) do
     redis.call('ZSCORE', KEYS[2], 'r:' .. run) or '', flag(there), flag(pending), flag(group),
     flag(ahead), home, fn }) do rows[#rows + 1] = value end
   for i = 1, 7 do rows[#rows + 1] = rec[i] or '' end
+  rows[#rows + 1] = rec[2] == 'waiting' and awaited(key) or ''
   rows[#rows + 1] = body
 end
 return { now_ms(), cursor, rows }

@@ -10,7 +10,8 @@ local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'attempt')
 local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
 if not count then
   if rec[1] == 'ended' and rec[3] == ARGV[4] then return { 1, now } end
-  return { 0, why }
+  -- Without a record its acknowledgement was its end: only a caller that asked before can know that it was his.
+  return { 0, not rec[1] and why == 'gone' and 'acknowledged' or why }
 end
 if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
 local failed = ARGV[7] == 'failed'

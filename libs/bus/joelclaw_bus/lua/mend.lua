@@ -31,10 +31,9 @@ elseif how == 'close' then -- it has ended, and is kept as long as an ended run 
   if kept then redis.call('PEXPIRE', KEYS[1], ARGV[9]) end
   redis.call('ZADD', KEYS[3], 'NX', now, run)
 elseif how == 'rest' then -- it rests, and shall be woken when its record says
-  local score = redis.call('ZSCORE', KEYS[4], 'r:' .. run)
-  if not there or (rec[1] and score and tonumber(score) == tonumber(rec[3])) then return 0 end
-  local at = tonumber(ARGV[8])
+  local score, at = redis.call('ZSCORE', KEYS[4], 'r:' .. run), tonumber(ARGV[8])
   if at == 0 then at = now end
+  if not there or (rec[1] and score and tonumber(score) == at and tonumber(rec[3]) == at) then return 0 end
   if not rec[1] then redis.call('HSET', KEYS[1], 'state', 'due') end
   redis.call('HSET', KEYS[1], 'due', string.format('%.0f', at), 'fn', fn)
   redis.call('ZADD', KEYS[2], 'NX', now, run)

@@ -149,6 +149,10 @@ class Models(Section):
 
     allowed: tuple[Word, ...] = DEFAULT_MODELS
     """Model ids; replaces the default list. A configured model outside it stops the start."""
+    deadline_ms: WaitMs = 8_000
+    """How long a decision waits for advice, ms, all models together; then the policy decides alone."""
+    shadow: Switch = False
+    """Models are asked and their agreement is recorded, and the policy decides alone."""
 
 
 class Routes(Section):

@@ -16,7 +16,7 @@ bus = Group(
         "cancel": (f"{__name__}.hold:cancel", "End an open run."),
         "pause": (f"{__name__}.hold:pause", "Hold a function back."),
         "resume": (f"{__name__}.hold:resume", "Let a paused function go on."),
-        "pauses": (f"{__name__}.hold:pauses", "What is held back, by whom and why."),
+        "pauses": (f"{__name__}.hold:pauses", "The functions that are paused."),
         "explain": (f"{__name__}.explain:explain", "Why a run isn't moving, in one line, and what to do."),
         "due": (f"{__name__}.due:due", "What waits for its time."),
         "dead": (f"{__name__}.dead:dead", "Dead letters: what could not be read, and what no attempt could mend."),

@@ -60,7 +60,7 @@ def _lines(seen: RunSituation, said: Explanation) -> Iterable[RenderableType]:
     from joelclaw_cli.render import text
 
     yield text(f"{seen.run}: {said.why}", "" if said.moves else "bold yellow")
-    yield text(f"What to do: {said.todo}.")
+    yield text(f"What to do: {said.todo}{'' if said.todo.endswith('?') else '.'}")
 
 
 def _not_one(word: str, runs: list[str], nearest: tuple[str, ...]) -> Failure:

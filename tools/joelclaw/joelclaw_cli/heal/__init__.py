@@ -10,6 +10,8 @@ heal = Group(
     lazy={
         "list": (f"{__name__}.incidents:list_incidents", "What is broken, and what is done about it."),
         "show": (f"{__name__}.incidents:show", "One incident and its timeline."),
+        "replay": (f"{__name__}.whatif:replay", "Decide an incident again from its audit, and compare."),
+        "simulate": (f"{__name__}.whatif:simulate", "What another configuration would have decided."),
         "dismiss": (f"{__name__}.dismiss:dismiss", "Say that an incident is over."),
         "stop": (f"{__name__}.switch:stop", "Stop all acting: retries, holds, restarts."),
         "start": (f"{__name__}.switch:start", "Let it act again."),

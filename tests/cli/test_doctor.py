@@ -1,0 +1,229 @@
+"""`joelclaw doctor`: what is wrong is found, with what to do; what can't be read is never called well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from anyio import to_thread
+from tests.cli.conftest import Cli
+from tests.support.open_work import ASK, Asked, OpenWork
+from tests.support.server import Server
+from tests.support.workers import working
+
+from joelclaw_bus import Functions, Publisher, StoreSettings, event, open_store
+from joelclaw_bus.doctor.check import Check, exit_code
+from joelclaw_bus.observer import RunEnded
+from joelclaw_bus.pauses import pause
+
+
+def configure(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.fixture(autouse=True)
+def alerts_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "config.json"
+    configure(path, json.dumps({"alerts": {"owners": {"ada": ["log"]}, "defaultOwner": "ada"}}))
+    monkeypatch.setenv("JOELCLAW_CONFIG", str(path))
+    return path
+
+
+@pytest.fixture
+async def work(one_server: Server) -> AsyncIterator[OpenWork]:
+    async with open_store(StoreSettings(one_server.url)) as store:
+        work = OpenWork(store, soon_ms=3_600_000)
+        await work.prepare()
+        yield work
+
+
+async def examined(cli: Cli, *words: str) -> tuple[int, list[dict[str, str]]]:
+    said = await to_thread.run_sync(lambda: cli("doctor", *words))
+    checks: list[dict[str, str]] = said.envelope["result"]["checks"]
+    return said.code, checks
+
+
+async def settled(work: OpenWork) -> None:
+    """As if nothing had moved for long."""
+    for run in await work.store.call("ZRANGE", work.slot.open, 0, -1):
+        await work.store.call("ZADD", work.slot.open, "XX", 1, run)
+
+
+def of(checks: list[dict[str, str]], state: str) -> list[str]:
+    return [f"{c['where']}: {c['what']}" for c in checks if c["state"] == state]
+
+
+def has(lines: list[str], words: str) -> bool:
+    return any(words in line for line in lines)
+
+
+async def test_a_store_at_work_is_well(cli: Cli, one_server: Server) -> None:
+    functions = Functions()
+
+    @functions.function(ASK, on=[event(Asked)], retries=1)
+    async def ask(e: Any, step: Any) -> None: ...
+
+    async with open_store(StoreSettings(one_server.url)) as store, working(store, functions) as seen:
+        await Publisher(store).send(Asked(n=1), id="one")
+        await seen.wait(RunEnded)
+        code, checks = await examined(cli)
+        drawn = await to_thread.run_sync(lambda: cli("doctor", people=True))
+    assert (code, of(checks, "finding"), of(checks, "not known")) == (0, [], [])
+    well = of(checks, "ok")
+    assert has(well, "durability memory. Acknowledged means: in the server's memory.")
+    assert has(well, "it lacks nothing")
+    assert has(well, "an id is known for 24 h on 1 stream(s)")
+    assert has(well, "workers: 1 live")
+    assert (drawn.code, "nothing is wrong" in drawn.out) == (0, True)
+
+
+async def test_work_that_nobody_will_do_is_found_each_with_what_to_do(cli: Cli, work: OpenWork) -> None:
+    store, slot = work.store, work.slot
+    past = await store.time_ms() - 60_000
+    await store.call("XGROUP", "CREATE", slot.stream, "test/gone", "0")
+    await store.call("ZADD", slot.due, past, "r:" + work.runs["rests"])
+    await store.call("HSET", work.record("rests"), "due", past)
+    await store.call("ZADD", slot.outbox, past, "event:test/told:dies")
+    await store.call("HSET", store.keys.workers, "old-worker", json.dumps({"at": past, "functions": [ASK]}))
+    await store.call("HSET", store.keys.services, "asker", json.dumps({"at": past, "functions": [ASK]}))
+    await store.call("XADD", slot.dead, "*", "kind", "run")
+    await settled(work)
+    await pause(store, "test/other", owner="ada", reason="moving")
+    code, checks = await examined(cli)
+    found, warned = of(checks, "finding"), of(checks, "warning")
+    assert code == 1
+    assert has(found, "test/asked: nobody reads it for test/gone: ")
+    assert has(found, "test/asked: 1 timers are overdue, the first by 1 min")
+    assert has(found, "test/asked: 1 items in its outbox are not delivered, the first is 1 min late")
+    assert has(found, "old-worker: its last heartbeat is 1 min old")
+    assert has(found, f"asker: no live worker has its functions: {ASK}")
+    assert has(found, f"{work.runs['woken']}: it is ready, and no live worker has {ASK}")
+    assert has(found, "which is over: nobody promotes")
+    assert has(warned, "test/asked: 1 dead letters wait for a person")
+    assert has(warned, "test/other: paused by ada without an end: moving")
+    assert all(c["todo"] for c in checks if c["state"] in ("finding", "not known"))
+
+
+async def test_a_strangers_group_that_is_read_is_well_and_one_that_lags_far_is_found(cli: Cli, work: OpenWork) -> None:
+    stream, long_ago = work.store.keys.slot("test/other").stream, await work.store.time_ms() - 5 * 86_400_000
+    await work.store.call("XADD", stream, f"{long_ago}-0", "data", "{}")
+    await work.store.call("XGROUP", "CREATE", stream, "their-group", "0")
+    read = ("XREADGROUP", "GROUP", "their-group", "they", "COUNT", 1, "STREAMS", stream, ">")
+    await work.store.call(*read)
+    _, checks = await examined(cli)
+    assert not has(of(checks, "finding"), "nobody reads it for their-group")
+    assert has(
+        of(checks, "finding"), "test/other: their-group lags far: 0 unread, 1 pending; it blocks trimming since 2 d"
+    )
+
+
+async def test_mixed_rollouts_and_unreadable_heartbeats_are_told(cli: Cli, work: OpenWork) -> None:
+    now = await work.store.time_ms()
+    for worker, form in (("a", 1), ("b", 2)):
+        row = {"at": now, "functions": [ASK], "recordFormat": form}
+        await work.store.call("HSET", work.store.keys.workers, worker, json.dumps(row))
+    await work.store.call("HSET", work.store.keys.workers, "c", "{")
+    _, checks = await examined(cli)
+    assert has(of(checks, "warning"), "live workers write records of formats 1, 2")
+    assert has(of(checks, "not known"), "c: its heartbeat can't be read")
+
+
+SETTINGS = [
+    ("maxmemory-policy", "allkeys-lru", "noeviction", "finding", "it may evict runs and events"),
+    ("appendfsync", "no", "always", "warning", "appendfsync is no"),
+    ("appendonly", "no", "yes", "finding", "nothing is ever written to disk"),
+    ("timeout", "5", "0", "warning", "timeout is 5 s"),
+    ("maxmemory", "2mb", "0", "finding", "of maxmemory is in use"),
+    ("maxclients", "40", "10000", "finding", "of 40 connections are taken"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "sound", "state", "words"), SETTINGS, ids=[row[0] for row in SETTINGS])
+async def test_a_weak_setting_is_told(
+    cli: Cli, one_server: Server, name: str, value: str, sound: str, state: str, words: str
+) -> None:
+    clients = [one_server.client() for _ in range(36 if name == "maxclients" else 1)]
+    try:
+        for client in clients:
+            client.ping()
+        clients[0].config_set(name, value)
+        _, checks = await examined(cli)
+    finally:
+        clients[0].config_set(name, sound)
+        for client in clients:
+            client.close()
+    assert has(of(checks, state), words)
+
+
+@pytest.fixture
+def limited(one_server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    """As a user who may read the bus, and not ask for settings."""
+    with one_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "reader", "on", ">pass", "~*", "&*", "+@all", "-config", "-xpending")
+        monkeypatch.setenv("REDIS_URL", f"redis://reader:pass@127.0.0.1:{one_server.port}/0")
+        yield one_server
+        client.execute_command("ACL", "DELUSER", "reader")
+
+
+async def test_what_may_not_be_read_is_not_known_and_never_well(cli: Cli, limited: Server, work: OpenWork) -> None:
+    await settled(work)
+    _, checks = await examined(cli)
+    unknown = of(checks, "not known")
+    assert has(unknown, "the setting appendfsync may not be read")
+    assert has(unknown, "test/asked: it can't be read: ")
+    assert has(unknown, "runs: it can't be read: ")
+    assert not has(of(checks, "ok"), "will move by themselves")
+
+
+async def test_a_store_that_is_away_is_not_known(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0")
+    code, checks = await examined(cli)
+    assert (code, len(of(checks, "not known"))) == (2, 1)
+    assert of(checks, "ok") == ["alerts: 1 owner(s) have channels"]
+
+
+async def test_a_wrong_password_is_a_finding(cli: Cli, limited: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", f"redis://reader:wrong@127.0.0.1:{limited.port}/0")
+    code, checks = await examined(cli)
+    assert (code, len(of(checks, "finding"))) == (1, 1)
+
+
+async def test_a_durability_that_the_server_cannot_give_is_a_finding(cli: Cli, one_server: Server) -> None:
+    code, checks = await examined(cli, "--durability", "replica")
+    assert (code, has(of(checks, "finding"), "durability replica can't be kept")) == (1, True)
+
+
+async def test_nobody_to_alert_is_a_finding_and_a_broken_configuration_is_not_known(
+    cli: Cli, one_server: Server, alerts_somebody: Path
+) -> None:
+    configure(alerts_somebody, "{}")
+    assert has(of((await examined(cli))[1], "finding"), "alerts: no alert target is configured")
+    configure(alerts_somebody, "{")
+    assert has(of((await examined(cli))[1], "not known"), "alerts: the configuration can't be read")
+
+
+async def test_examining_changes_nothing(cli: Cli, work: OpenWork) -> None:
+    async def dump() -> dict[bytes, object]:
+        return {key: await work.store.call("DUMP", key) for key in await work.store.call("KEYS", "*")}
+
+    before = await dump()
+    await examined(cli)
+    assert await dump() == before
+
+
+@pytest.mark.parametrize(
+    ("states", "code"),
+    [
+        ((), 2),
+        (("ok",), 0),
+        (("ok", "warning"), 0),
+        (("ok", "not known"), 2),
+        (("finding", "not known"), 1),
+        (("warning", "finding"), 1),
+    ],
+)
+def test_the_exit_code_says_all_of_it_together(states: tuple[Any, ...], code: int) -> None:
+    assert exit_code(Check(state, "here", "what") for state in states) == code

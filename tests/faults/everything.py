@@ -1,0 +1,145 @@
+"""Functions that use all of the bus, so that a worker asks the store for everything it ever asks for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import anyio
+
+from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, cron, event
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded
+from joelclaw_contracts import EventModel
+from tests.support.seen import Seen
+from tests.support.waiting import until
+
+SECONDS = "* * * * * *"
+
+
+class Job(EventModel):
+    event_name: ClassVar[str] = "test/job"
+
+    name: str
+
+
+class Answer(EventModel):
+    event_name: ClassVar[str] = "test/answer"
+
+    name: str
+
+
+class Done(EventModel):
+    event_name: ClassVar[str] = "test/done"
+
+    name: str
+
+
+@dataclass
+class Everything:
+    """What was sent, and what was done of it. `acts` counts the effects of journaled steps."""
+
+    functions: Functions = field(default_factory=Functions)
+    acts: Counter[str] = field(default_factory=Counter)
+    sent: list[str] = field(default_factory=list)
+    invalid: int = 0
+
+    def __post_init__(self) -> None:
+        quick = Backoff(base_ms=20, cap_ms=40)
+
+        @self.functions.function("test/steps", on=[event(Job)], retries=3, backoff=quick)
+        async def steps(e: Event[Job], step: Step) -> None:
+            await step.run("one", self._act, f"one:{e.data.name}")
+            await step.sleep("rest", 0.02)
+            if step.attempt == 0:
+                raise RuntimeError("fails once")
+            await step.send_event("done", Done(name=e.data.name))
+
+        @self.functions.function("test/crowd", on=[event(Job)], retries=1, backoff=quick, concurrency=1)
+        async def crowd(e: Event[Job], step: Step) -> None:
+            await anyio.sleep(0.02)
+
+        @self.functions.function("test/one-by-one", on=[event(Job)], retries=1, backoff=quick, exclusive=1)
+        async def one_by_one(e: Event[Job], step: Step) -> None:
+            await step.sleep("rest", 0.02)
+
+        @self.functions.function("test/long", on=[event(Job)], retries=1, backoff=quick, concurrency=50)
+        async def long(e: Event[Job], step: Step) -> None:
+            await anyio.sleep(0.3)  # over a renewal
+
+        @self.functions.function("test/waiter", on=[event(Job)], retries=1, backoff=quick, awaits=[Answer])
+        async def waiter(e: Event[Job], step: Step) -> None:
+            answer = await step.wait_for_event("answer", Answer, match={"name": e.data.name}, timeout=600)
+            assert answer is not None
+
+        @self.functions.function("test/tick", on=[cron(SECONDS)], retries=1)
+        async def tick(e: Event[EventModel], step: Step) -> None:
+            return None
+
+    def _act(self, which: str) -> str:
+        self.acts[which] += 1
+        return which
+
+    async def send(self, store: Store, count: int, *, invalid: int = 0) -> None:
+        publisher = Publisher(store)
+        for _ in range(count):
+            name = f"job-{len(self.sent)}"
+            await publisher.send(Job(name=name), id=name)
+            await publisher.send(Answer(name=name), id=name)
+            self.sent.append(name)
+        for _ in range(invalid):
+            await publisher.send_raw(Job.event_name, b'{"no":"name"}')
+            self.invalid += 1
+
+    async def all_ended(self, seen: Seen) -> None:
+        """Waits until each event that was sent has ended for each of the functions, and was told to have."""
+        wanted = {f"{fn}:{name}" for fn in FUNCTIONS for name in self.sent}
+        try:
+            await seen.wait(RunEnded, len(wanted), where=lambda f: f.function != "test/tick")
+            await seen.wait(EventBuried, len(FUNCTIONS) * self.invalid)
+            await seen.wait(OutboxDelivered, len(self.sent), where=lambda f: f.kind == "event")
+        except TimeoutError:
+            missing = wanted - {f.run for f in seen.all(RunEnded)}
+            of = [str(f) for f in seen.facts if any(run in str(f) for run in missing)]
+            counts = (
+                len(seen.all(EventBuried)),
+                len(FUNCTIONS) * self.invalid,
+                len(seen.all(OutboxDelivered)),
+                len(self.sent),
+            )
+            raise AssertionError(f"{counts}; not ended: {missing}; seen of them: {of}") from None
+
+    async def all_settled(self, store: Store) -> None:
+        """The same by the store alone: for where an answer is lost, and what it would have told with it."""
+        slot = store.keys.slot(Job.event_name)
+
+        async def settled() -> bool:
+            pending = [
+                (await store.call("XPENDING", stream, fn))[0]
+                for fn in FUNCTIONS
+                for stream in (slot.stream, slot.ready(fn))
+            ]
+            rows = await store.call("XINFO", "GROUPS", slot.stream)
+            lag = sum(dict(zip(row[::2], row[1::2], strict=True))[b"lag"] or 0 for row in rows)
+            open_runs = await store.call("ZCARD", slot.open)
+            return not any(pending) and not lag and not open_runs and await self._sent(store) == len(self.sent)
+
+        await until(settled)
+
+    async def _sent(self, store: Store) -> int:
+        return int(await store.call("XLEN", Done.event_name))
+
+    async def check(self, store: Store, seen: Seen) -> None:
+        """Nothing lost, nothing doubled: by the facts, by the effects, by the store."""
+        ended = Counter(f.run for f in seen.all(RunEnded) if f.function != "test/tick")
+        wanted = {f"{fn}:{name}" for fn in FUNCTIONS for name in self.sent}
+        assert set(ended) == wanted
+        assert not [run for run, times in ended.items() if times > 1]
+        assert {f.status for f in seen.all(RunEnded)} == {"completed"}
+        assert self.acts == Counter({f"one:{name}": 1 for name in self.sent})
+        assert await store.call("XLEN", Done.event_name) == len(self.sent)
+        assert await store.call("XLEN", store.keys.slot(Job.event_name).dead) == self.invalid
+        assert await store.call("ZCARD", store.keys.slot(Job.event_name).open) == 0
+
+
+FUNCTIONS = ("test/steps", "test/crowd", "test/one-by-one", "test/long", "test/waiter")

@@ -1,0 +1,112 @@
+"""F9: very many events due at once: no long answer of the server, and fresh work does not wait for the backlog.
+
+By hand with 200,000: `make due-storm`, or `python -m tests.faults.storm PORT COUNT`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import anyio
+
+from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, StoreSettings, event
+from joelclaw_bus.observer import Promoted, RunEnded, RunStarted
+from joelclaw_contracts import Envelope, EventModel
+from tests.faults.batches import Batched, open_batched
+from tests.support.pinger import Pinger
+from tests.support.seen import Seen
+from tests.support.workers import working
+
+PAGE = 500
+LATER_MS = 3_600_000
+
+
+class Old(EventModel):
+    event_name: ClassVar[str] = "test/old"
+
+
+class Canary(EventModel):
+    event_name: ClassVar[str] = "test/canary"
+
+    sent: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`before_the_end`: canaries that ran while old work was still waiting; `starts_ms`: sent to begun, sorted."""
+
+    moved: int
+    appended: int
+    before_the_end: int
+    starts_ms: list[float]
+    calm_ping_ms: float
+    storm_ping_ms: float
+
+
+def functions(starts: list[float]) -> Functions:
+    made = Functions()
+
+    @made.function("test/old", on=[event(Old)], retries=1)
+    async def old(e: Event[Old], step: Step) -> None:
+        return None
+
+    @made.function("test/canary", on=[event(Canary)], retries=1)
+    async def canary(e: Event[Canary], step: Step) -> None:
+        starts.append((anyio.current_time() - e.data.sent) * 1000)
+
+    return made
+
+
+async def fill(store: Batched, count: int) -> None:
+    """So many events that wait, all of them made due at one instant."""
+    slot, calls = store.keys.slot(Old.event_name), SlotCalls(store, Limits())
+    due = await store.time_ms() + LATER_MS
+
+    async def publish(name: str) -> None:
+        await calls.publish(slot, Envelope(data=b"{}", id=name).to_fields(), event_id=name, at_ms=due)
+
+    for first in range(0, count, PAGE):
+        await store.each([f"old-{n}" for n in range(first, first + PAGE)], publish)
+    now = await store.time_ms()
+    for first in range(0, count, PAGE):
+        await store.calls(("ZADD", slot.due, "XX", now, f"e:old-{n}") for n in range(first, first + PAGE))
+    await store.call("HSETNX", store.keys.slots, slot.name, now)
+
+
+async def storm(store: Batched, port: int, count: int, *, calm: float) -> Figures:
+    """Fills, looks at the calm, then lets a worker loose on it while fresh work comes."""
+    with Pinger(port) as before:
+        await anyio.sleep(calm)
+    await fill(store, count)
+    starts, slot = list[float](), store.keys.slot(Old.event_name)
+    seen, alive = Seen(), 0
+    with Pinger(port) as during:
+        async with working(store, functions(starts), lease_ms=15_000, seen=seen):
+            while sum(f.count for f in seen.all(Promoted)) < count or alive == 0:
+                await Publisher(store).send(Canary(sent=anyio.current_time()))
+                alive += 1
+                await anyio.sleep(0.02)
+            ran = [type(f) is RunStarted and f.function == "test/canary" for f in seen.facts]
+            last_move = max(n for n, f in enumerate(seen.facts) if isinstance(f, Promoted))
+            await seen.wait(RunEnded, alive, where=lambda f: f.function == "test/canary")
+    moved, appended = sum(f.count for f in seen.all(Promoted)), await store.call("XLEN", slot.stream)
+    return Figures(moved, appended, sum(ran[:last_move]), sorted(starts), before.worst_ms, during.worst_ms)
+
+
+async def main(port: int, count: int) -> int:
+    async with open_batched(StoreSettings(f"redis://127.0.0.1:{port}/0", deadline=60)) as store:
+        f = await storm(store, port, count, calm=3)
+    p99 = f.starts_ms[int(len(f.starts_ms) * 0.99) - 1] if f.starts_ms else float("inf")
+    print(f"storm: {count} due at once, {f.moved} moved, {f.appended} on the stream")
+    print(f"worst ping: {f.calm_ping_ms:.1f} ms calm, {f.storm_ping_ms:.1f} ms in the storm (limit 10 ms)")
+    print(
+        f"fresh work: {f.before_the_end} of {len(f.starts_ms)} ran before the last page; p99 {p99:.0f} ms (limit 500)"
+    )
+    return int(f.moved != count or f.appended != count or f.storm_ping_ms > max(10, 2 * f.calm_ping_ms) or p99 > 500)
+
+
+if __name__ == "__main__":
+    raise SystemExit(anyio.run(partial(main, int(sys.argv[1]), int(sys.argv[2]))))

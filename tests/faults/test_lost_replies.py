@@ -1,0 +1,57 @@
+"""F16: the store did what it was asked, and its answer is lost or late: asked again, nothing is done twice."""
+
+from __future__ import annotations
+
+import pytest
+
+from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, event, open_store
+from joelclaw_bus.observer import EventBuried, LeaseLost, RunEnded, WorkerFault, WriteRefused
+from tests.faults.everything import Everything, Job
+from tests.faults.test_refusals import Once, impatient
+from tests.support.resp_proxy import Delay, LoseReply, RespProxy, Verdict
+from tests.support.server import Server
+from tests.support.workers import working
+
+__all__ = ["impatient"]
+
+
+async def test_the_reply_of_each_kind_of_call_is_lost_once_and_nothing_is_lost_or_doubled(one_server: Server) -> None:
+    once, everything = Once(LoseReply()), Everything()
+    async with (
+        RespProxy(one_server.port, once.judge) as proxy,
+        open_store(StoreSettings(one_server.url, deadline=30)) as direct,
+        open_store(StoreSettings(proxy.url)) as store,
+    ):
+        async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:
+            await once.meets_all(lambda: everything.send(direct, 1, invalid=1))
+            await everything.all_settled(direct)
+        await everything.check(direct, seen)
+    assert not once.left
+    assert not seen.all(WorkerFault)
+
+
+@pytest.mark.parametrize("kind", ["bury", "finish", "begin"])
+async def test_an_answer_that_comes_after_a_renewal_costs_no_lease_and_no_evidence(
+    one_server: Server, kind: str
+) -> None:
+    functions = Functions()
+
+    @functions.function("test/work", on=[event(Job)], retries=1)
+    async def work(e: Event[Job], step: Step) -> None:
+        return None
+
+    def late(asked: str, request: list[bytes]) -> Verdict:
+        return Delay(0.7) if asked == kind else None
+
+    async with (
+        RespProxy(one_server.port, late) as proxy,
+        open_store(StoreSettings(one_server.url)) as direct,
+        open_store(StoreSettings(proxy.url)) as store,
+        working(store, functions, lease_ms=600) as seen,
+    ):
+        await Publisher(direct).send_raw(Job.event_name, b'{"no":"name"}')
+        await Publisher(direct).send(Job(name="a"), id="a")
+        await seen.wait(EventBuried)
+        await seen.wait(RunEnded)
+    assert not seen.all(LeaseLost)
+    assert not seen.all(WriteRefused)

@@ -1,0 +1,79 @@
+"""What others do to a run: wake it, cancel it, audit it. Its own worker has no say in it."""
+
+from __future__ import annotations
+
+from tests.model.spec.letters import put
+from tests.model.spec.nouns import Bus, parsed, text
+
+RESTING = ("due", "held", "waiting")
+
+
+def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]:
+    """An open run ends from outside, whatever it does: (True, the state it was in), or (False, how it had ended)."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if not run or run.state == "ended":
+        return False, run.status if run else ""
+    was = run.state
+    if run.at:
+        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
+        source.groups[run.fn].pending.pop(entry, None)
+        if run.at[0] == "r":
+            source.entries.pop(entry, None)
+    if was == "waiting":
+        call_off(bus, slot_name, name, won=None)
+    if run.permit:
+        put(bus, slot_name, run.permit)
+    run.state, run.status, run.result, run.error, run.ended = "ended", "cancelled", "null", reason, bus.now
+    run.claim, run.at, run.by, run.begins, run.due, run.handed = "", "", "", None, None, False
+    slot.due.pop("r:" + name, None)
+    slot.ended[name] = bus.now
+    return True, was
+
+
+def call_off(bus: Bus, slot_name: str, name: str, *, won: int | None) -> None:
+    """What a run waits for elsewhere, but for the event that ended it, is to be forgotten there."""
+    run = bus.slot(slot_name).runs[name]
+    for number, wanted in enumerate(run.waits[run.wait].events):
+        if number != won:
+            wait = f"{slot_name}|{name}:{run.wait}:{number}"
+            put(bus, slot_name, {"id": f"unwait:{wait}", "kind": "unwait", "target": wanted.event, "event_id": wait})
+
+
+def wake(bus: Bus, slot_name: str, fn: str, name: str) -> int:
+    """A held run has its permit: ready at once. 0: there is no such open run; 2: it is open and will find it."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if not run or run.state == "ended":
+        return 0
+    if run.state != "held":
+        run.handed = True
+        return 2
+    make_ready(bus, slot_name, name)
+    slot.due.pop("r:" + name, None)
+    return 1
+
+
+def make_ready(bus: Bus, slot_name: str, name: str) -> None:
+    """A resting run goes to its function's ready stream."""
+    slot = bus.slot(slot_name)
+    run = slot.runs[name]
+    entry = slot.ready[run.fn].add(bus.now, {"run": name})
+    run.state, run.at, run.due = "queued", f"r{text(entry)}", None
+
+
+def audit(bus: Bus, slot_name: str) -> list[tuple[str, str]]:
+    """Each open run is held against the store; what nothing would move is put back, and named (DESIGN 11)."""
+    slot, found = bus.slot(slot_name), list[tuple[str, str]]()
+    for name in slot.open:
+        run = slot.runs[name]
+        if run.state in RESTING:
+            if slot.due.get("r:" + name) != run.due:
+                slot.due["r:" + name] = run.due or 0
+                found.append(("never-due", name))
+            continue
+        source, entry = (slot.ready[run.fn] if run.at[0] == "r" else slot.events), parsed(run.at[1:])
+        group = source.groups[run.fn]
+        if entry in group.pending or (entry in source.entries and entry > group.delivered):
+            continue
+        found.append(("acknowledged" if entry in source.entries else "entry-lost", name))
+        make_ready(bus, slot_name, name)
+    return sorted(found)

@@ -1,0 +1,114 @@
+"""Permits, outboxes, waits and cancels."""
+
+from __future__ import annotations
+
+from tests.mutation.mutant import Mutant
+
+FENCING = ("test_fencing.py",)
+OUTBOX = ("test_outbox.py",)
+PERMITS = ("test_permits.py",)
+WAITS = ("test_waits.py",)
+CANCEL = ("test_cancel.py",)
+
+MUTANTS = (
+    Mutant(
+        "a permit is not renewed",
+        "lua/keep_permit.lua",
+        "redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms() + tonumber(ARGV[3])), ARGV[1])",
+        "",
+        PERMITS,
+    ),
+    Mutant(
+        "a permit is kept by whom it left",
+        "lua/keep_permit.lua",
+        "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end",
+        "",
+        PERMITS,
+    ),
+    Mutant("permits have no limit", "lua/acquire.lua", "< tonumber(ARGV[2])", "< 1000", PERMITS),
+    Mutant(
+        "an old release takes a newer permit",
+        "lua/release.lua",
+        "if ARGV[5] ~= '' and claim and claim ~= ARGV[5] then return { 0 } end",
+        "",
+        PERMITS,
+    ),
+    Mutant(
+        "a release hands on beyond the limit",
+        "lua/release.lua",
+        "if ARGV[6] ~= '0' and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then return { 1 } end",
+        "",
+        PERMITS,
+    ),
+    Mutant(
+        "a dead holder keeps its permit", "lua/acquire.lua", "redis.call('ZREM', KEYS[1], old)", "local _ = 0", PERMITS
+    ),
+    Mutant(
+        "an item is put twice",
+        "lua/lib/outbox.lua",
+        "redis.call('HSETNX', items, id, item) == 1",
+        "redis.call('HSET', items, id, item)",
+        FENCING + OUTBOX,
+    ),
+    Mutant(
+        "a delivered item stays", "lua/outbox_done.lua", "n = n + redis.call('ZREM', KEYS[1], id)", "n = n + 1", OUTBOX
+    ),
+    Mutant(
+        "a taken item does not wait",
+        "lua/outbox_take.lua",
+        "redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]) * 2 ^ math.min(tries, 6), id)",
+        "",
+        OUTBOX,
+    ),
+    Mutant(
+        "a wait does not look back",
+        "lua/await.lua",
+        "if data and match_key(wait.form, data) == wait.key then",
+        "if false then",
+        WAITS,
+    ),
+    Mutant(
+        "a wait is not registered",
+        "lua/await.lua",
+        "if ARGV[6] == '1' and tonumber(ARGV[3]) > now_ms() then",
+        "if false then",
+        WAITS,
+    ),
+    Mutant(
+        "what comes late ends a wait that is over",
+        "lua/arrive.lua",
+        "if rec[1] ~= 'waiting' or rec[2] ~= ARGV[2] or not rec[3] then return 0 end",
+        "",
+        WAITS,
+    ),
+    Mutant("one of all is enough", "lua/arrive.lua", "if spec.all then", "if false then", WAITS),
+    Mutant(
+        "the others are not called off",
+        "lua/lib/wait_spec.lua",
+        "if i - 1 ~= won then",
+        "if false then",
+        (*WAITS, "test_cancel.py"),
+    ),
+    Mutant(
+        "a match ignores what is asked for",
+        "lua/lib/match.lua",
+        "parts[#parts + 1] = #text .. ':' .. text",
+        "parts[#parts + 1] = '0:'",
+        WAITS,
+    ),
+    Mutant("a cancelled run stays due", "lua/cancel.lua", "redis.call('ZREM', KEYS[5], 'r:' .. ARGV[1])", "", CANCEL),
+    Mutant(
+        "a cancel keeps the permit", "lua/cancel.lua", "if rec[6] then outbox_put", "if false then outbox_put", CANCEL
+    ),
+    Mutant("a cancel leaves the entry", "lua/cancel.lua", "if rec[3] and rec[3] ~= '' then", "if false then", CANCEL),
+    Mutant(
+        "an ended run is cancelled", "lua/cancel.lua", "if rec[1] == 'ended' then return { 0, rec[4] } end", "", CANCEL
+    ),
+    Mutant(
+        "expired permits are free though the clock jumped",
+        "lua/acquire.lua",
+        "if ARGV[6] ~= '' and math.abs(now - tonumber(ARGV[6])) <= tonumber(ARGV[7]) then",
+        "if true then",
+        PERMITS,
+    ),
+)

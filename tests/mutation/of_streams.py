@@ -1,0 +1,133 @@
+"""Dedupe, takeover, due times, schedules, trimming, groups and the auditor."""
+
+from __future__ import annotations
+
+from tests.mutation.mutant import Mutant
+
+FENCING = ("test_fencing.py",)
+PUBLISH = ("test_publish.py",)
+CRON = ("test_cron.py",)
+TRIM = ("test_trim.py",)
+WORKER = ("test_worker.py",)
+GROUPS = ("test_groups.py",)
+AUDIT = ("test_auditor.py",)
+
+MUTANTS = (
+    Mutant(
+        "publish looks for no id",
+        "lua/publish.lua",
+        "if seen then return { seen, 1, now } end",
+        "",
+        PUBLISH,
+        short=True,
+    ),
+    Mutant("publish keeps no id", "lua/publish.lua", "if id ~= '' then ids_put(", "if false then ids_put(", PUBLISH),
+    Mutant(
+        "publish forgets what waits after the window",
+        "lua/publish.lua",
+        "if redis.call('HEXISTS', KEYS[4], id) == 1 then return { 'due', 1, now } end",
+        "",
+        PUBLISH,
+    ),
+    Mutant(
+        "the cursor is not followed",
+        "takeover.py",
+        '            if cursor == "0-0":\n                if page',
+        "            if True:\n                if page",
+        ("test_takeover_cursor.py",),
+        model=False,
+        short=True,
+    ),
+    Mutant(
+        "every worker is the claimer", "lua/takeover.lua", "if holder and holder ~= me and", "if false and", FENCING
+    ),
+    Mutant(
+        "a late takeover takes",
+        "lua/takeover.lua",
+        "if math.abs(now - tonumber(ARGV[6])) > tonumber(ARGV[7]) then return { -1, now } end",
+        "",
+        FENCING,
+    ),
+    Mutant(
+        "what is early is promoted",
+        "lua/promote.lua",
+        "'-inf', now, 'WITHSCORES'",
+        "'-inf', '+inf', 'WITHSCORES'",
+        WORKER,
+    ),
+    Mutant(
+        "a due time that was moved wakes all the same",
+        "lua/promote.lua",
+        " and tonumber(rec[2]) == score then",
+        " then",
+        ("test_fencing.py", "test_permits.py"),
+    ),
+    Mutant(
+        "a tick comes as often as it is asked for",
+        "lua/tick.lua",
+        "if nominal <= mark or nominal > now_ms()",
+        "if nominal > now_ms()",
+        CRON,
+    ),
+    Mutant(
+        "a tick comes early", "lua/tick.lua", "if nominal <= mark or nominal > now_ms()", "if nominal <= mark", CRON
+    ),
+    Mutant(
+        "an old form of a schedule ticks on",
+        "lua/tick.lua",
+        "if had[1] ~= ARGV[2] then return { -1, tonumber(had[1] or '0') } end",
+        "",
+        CRON,
+    ),
+    Mutant(
+        "the older scheduler wins",
+        "lua/register_schedule.lua",
+        "if whole and first <= since and now - seen <= tonumber(ARGV[6]) then",
+        "if false then",
+        CRON,
+    ),
+    Mutant("pending entries are trimmed", "lua/housekeep.lua", "if g.pending > 0 then", "if false then", TRIM),
+    Mutant(
+        "what a group has not read is trimmed",
+        "lua/housekeep.lua",
+        "if id_less(id_after(through), cut) then",
+        "if false then",
+        TRIM,
+    ),
+    Mutant(
+        "retention is not looked at",
+        "lua/housekeep.lua",
+        "local cut = string.format('%.0f-0', math.max(0, now - tonumber(ARGV[1])))",
+        "local cut = string.format('%.0f-0', now + 1)",
+        TRIM,
+    ),
+    Mutant(
+        "what nothing would wake is not put back",
+        "lua/mend.lua",
+        "  due_put(KEYS[4], ARGV[12], ARGV[13], 'r:' .. run, at)",
+        "",
+        AUDIT,
+    ),
+    Mutant(
+        "a lost ready entry is not put back", "audit/judge.py", 'return _again("entry-lost", r)', "return None", AUDIT
+    ),
+    Mutant(
+        "a repair comes though its run has moved on",
+        "lua/mend.lua",
+        "for i = 1, 4 do if (rec[i] or '') ~= ARGV[3 + i] then return 0 end end",
+        "",
+        AUDIT,
+        model=False,
+    ),
+    Mutant(
+        "a letter is replayed twice", "lua/replay.lua", "redis.call('XDEL', KEYS[2], ARGV[1])", "", ("test_replay.py",)
+    ),
+    Mutant(
+        "a lost group begins anew",
+        "lua/ensure_group.lua",
+        "local start = mark\n",
+        "local start = nil\n",
+        GROUPS,
+        model=False,
+    ),
+)

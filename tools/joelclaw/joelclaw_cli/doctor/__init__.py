@@ -1,0 +1,1 @@
+"""`joelclaw doctor`: what weakens the bus here, or keeps its work from moving."""

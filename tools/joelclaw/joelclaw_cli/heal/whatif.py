@@ -1,0 +1,151 @@
+"""`joelclaw heal replay ID` and `joelclaw heal simulate --config FILE`: what was decided, and what would have been."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joelclaw_cli.answer import Answer
+from joelclaw_cli.command import command
+from joelclaw_cli.durations import DURATION
+from joelclaw_cli.failures import Failure
+from joelclaw_cli.heal.found import judgement
+from joelclaw_cli.place import Place
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from joelclaw_bus.store import Store
+
+MOST = 5_000
+"""Incidents of one simulation; the newest."""
+
+
+@command(
+    "replay",
+    store=True,
+    examples=[("joelclaw heal replay inc-0123456789ab", "the same arguments must give the same decisions")],
+)
+@click.argument("incident_id", metavar="ID")
+def replay(place: Place, incident_id: str) -> Answer:
+    """Decide an incident again from its audit, and compare. Reads only; no act follows.
+
+    Ends with 1 when a decision differs: other code made it, or its record was altered.
+    """
+    from joelclaw_healing import Ledger
+
+    again = judgement()
+    _, lines = place.run(lambda store: Ledger(store).show(incident_id))
+    rows = again.replay(lines)
+    if not rows:
+        raise Failure("nothing_to_replay", f"incident {incident_id} records no judgement", fix="see its timeline")
+    same = sum(1 for row in rows if row["same"])
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import clock, good, shortened, table, warning
+
+        told = (
+            (
+                clock(row["at"]),
+                row["recorded"].get("rule", ""),
+                row["again"].get("rule", ""),
+                "identical" if row["same"] else shortened(", ".join(row["differs"]), 80),
+            )
+            for row in rows
+        )
+        yield table(("time", "recorded rule", "decided again", "verdict"), told, empty="")
+        summary = f"{same} of {len(rows)} decisions are identical"
+        yield good(summary) if same == len(rows) else warning(summary)
+
+    result = {"incident": incident_id, "decisions": rows, "identical": same, "total": len(rows)}
+    trouble = None
+    if same != len(rows):
+        trouble = Failure(
+            "decisions_differ",
+            f"{len(rows) - same} of {len(rows)} decisions of {incident_id} come out otherwise than recorded",
+            fix="compare this version with the one that decided; an altered record is a matter of its own",
+        )
+    return Answer(result, view, ((f"joelclaw heal show {incident_id}", "its timeline"),), trouble)
+
+
+@command(
+    "simulate",
+    store=True,
+    examples=[
+        ("joelclaw heal simulate --config changed.json --since 30d", "before a change of policy is put in place")
+    ],
+)
+@click.option(
+    "--config",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The configuration file to try; variables of the environment stay stronger.",
+)
+@click.option("--since", type=DURATION, default="30d", show_default=True, help="Incidents opened within this.")
+def simulate(place: Place, config: Path, since: int) -> Answer:
+    """What another configuration would have decided, beside what was. Reads only; no act follows.
+
+    The world is made from the record (docs/runbook.md says how): the decisions are the policy's own.
+    """
+    told = judgement().simulate(dict(os.environ), place.run(lambda s: _recorded(s, since)), str(config.absolute()))
+    rows = told["incidents"]
+    totals = {name: _total([row[name] for row in rows]) for name in ("recorded", "present", "changed")}
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import clock, table
+
+        others = [row for row in rows if row["present"] != row["changed"]]
+        lines = (
+            (clock(r["opened_ms"]), f"{r['domain']} {r['target']}", _course(r["present"]), _course(r["changed"]))
+            for r in others
+        )
+        yield table(("opened", "target", "as configured", "as changed"), lines, empty="no incident would differ")
+        yield ""
+        sums = ((name, *(str(totals[name][k]) for k in COUNTED), _minutes(totals[name])) for name in totals)
+        yield table(("", *COUNTED, "mean recovery"), sums, empty="")
+        yield f"{len(others)} of {len(rows)} incidents differ"
+        yield f"as configured, the simulation retells {told['faithful']} of {len(rows)} as they were recorded"
+        for bad in told["unreadable"]:
+            yield f"left out: {bad['id']}: {bad['why']}"
+
+    return Answer(told | {"totals": totals}, view, (("joelclaw nas config show --effective", "what is in force"),))
+
+
+COUNTED = ("retries", "pauses", "pages", "recovered")
+
+
+async def _recorded(store: Store, since_ms: int) -> list[dict[str, Any]]:
+    from joelclaw_healing import Ledger
+
+    ledger, now = Ledger(store), await store.time_ms()
+    incidents = [i for i in await ledger.list_incidents(closed=True, limit=MOST) if i.opened_ms >= now - since_ms]
+    return [
+        {
+            "id": i.id,
+            "lines": (await ledger.show(i.id))[1],
+            "closed_ms": i.closed_ms,
+            "resolved": i.end == "resolved",
+        }
+        for i in incidents
+    ]
+
+
+def _total(courses: list[dict[str, Any]]) -> dict[str, Any]:
+    healed = [c["recovery_ms"] for c in courses if c["recovery_ms"] is not None]
+    counts: dict[str, Any] = {name: sum(c[name] for c in courses) for name in ("retries", "pauses", "pages")}
+    return counts | {"recovered": len(healed), "mean_recovery_ms": round(sum(healed) / len(healed)) if healed else None}
+
+
+def _course(course: dict[str, Any]) -> str:
+    acts = f"{course['retries']} retries, {course['pauses']} pauses, {course['pages']} pages"
+    if course["recovery_ms"] is None:
+        return f"{acts}; {course['last_rule']}"
+    return f"{acts}; well after {course['recovery_ms'] / 60_000:.1f} min"
+
+
+def _minutes(total: dict[str, Any]) -> str:
+    return f"{total['mean_recovery_ms'] / 60_000:.1f} min" if total["mean_recovery_ms"] is not None else "none"

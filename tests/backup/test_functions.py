@@ -199,3 +199,20 @@ async def test_a_surprise_is_the_engines_to_retry_and_then_the_routers_to_judge(
         (told,) = await on_stream(store, DETECTED)
     assert (told["failureClass"], told["context"]["classified"]) == ("unknown", False)
     assert "a defect" in told["error"]
+
+
+async def test_an_older_copy_that_is_found_damaged_on_the_way_pages_though_the_backup_is_stored(store, backup, nas):
+    async with working(store, functions(store, backup)) as seen:
+        await ask(store, "older")
+        (first,) = await ended(seen)
+        dump = next(nas.glob("backups/redis/2*/dump.rdb"))
+        dump.write_bytes(dump.read_bytes()[:-1] + b"x")
+        await ask(store, "newer")
+        await ended(seen, 2)
+        evidence = await on_stream(store, OTEL, 2)
+    assert first.status == "completed"
+    good, bad = evidence
+    assert (good["success"], good["metadata"]["rechecked"]["id"]) == (True, "")
+    assert (bad["success"], bad["level"], bad["metadata"]["outcome"]) == (False, "error", "stored")
+    assert dump.parent.name in bad["error"]
+    assert "hash-differs" in bad["error"]

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from joelclaw_backup import provider
+from joelclaw_backup.artefacts import standing_of
 from joelclaw_backup.checks import Check, Checks
-from joelclaw_backup.failure import BackupFailed
+from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.inspection import Finding, Inspected
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
 from joelclaw_health.probes.shelf import newest
@@ -183,3 +185,34 @@ def test_the_first_damage_stays_and_the_last_good_look_and_drill_are_known():
 def test_what_is_not_damage_is_not_for_good(verdict):
     checks = Checks.after(Checks.after(None, "x", look(verdict)), "x", look("verified"))
     assert checks.damage is None
+
+
+DAMAGED = Finding("dump.rdb", FailureClass.HASH_DIFFERS, "other bytes")
+UNREADABLE = Finding("dump.rdb", FailureClass.IO_ERROR, "can't be read")
+UNPROVEN = Finding("verified.json", FailureClass.FILE_MISSING, "is missing")
+
+
+@pytest.mark.parametrize(
+    ("findings", "before", "lost", "standing"),
+    [
+        ((), [], "", "verified"),
+        ((), ["verified"], "", "verified"),
+        ((), ["timeout"], "", "unknown"),
+        ((), ["timeout", "verified"], "", "verified"),
+        ((), ["hash-differs", "verified"], "", "damaged"),
+        ((), [], "it is not what was sealed", "unknown"),
+        ((UNREADABLE,), [], "", "unknown"),
+        ((UNREADABLE,), ["verified"], "", "unknown"),
+        ((UNREADABLE, DAMAGED), [], "", "damaged"),
+        ((DAMAGED,), ["verified"], "", "damaged"),
+        ((UNPROVEN,), [], "", "unverified"),
+        ((UNPROVEN,), ["file-missing"], "", "damaged"),
+    ],
+)
+def test_only_what_is_known_to_be_good_stands_as_verified(findings, before, lost, standing):
+    checks = None
+    for verdict in before:
+        checks = Checks.after(checks, "x", look(verdict))
+    came, problem = standing_of(Inspected(None, None, findings), checks, lost)
+    assert came == standing
+    assert bool(problem) == (standing != "verified")

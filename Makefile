@@ -11,7 +11,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test chaos check waits simulate lock clean failover durability model mutants backup-faults .DEFAULT_GOAL := help: ## What there is @grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## '{printf " make %-14s %s\n", $$1, $$2}' faults-long trim-million runs-million due-storm silence poison %-12s
+.PHONY: help setup demo up test check model mutants simulate chaos failover durability waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+.DEFAULT_GOAL := help
+
+help: ## What there is
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## The environment, in .venv
 $(STAMP): requirements-dev.lock $(MEMBERS:%=%/pyproject.toml)

@@ -462,6 +462,6 @@ async def test_a_backlog_before_one_permit_begins_each_run_a_few_times(
     monkeypatch.setattr(RunCalls, "begin", begin)
     for n in range(120):
         await Publisher(one_store).send(Job(name=str(n)))
-    async with working(one_store, functions, lease_ms=5_000, fallback_ms=50) as seen:
+    async with working(one_store, functions, lease_ms=5_000, fallback_ms=500) as seen:
         await seen.wait(RunEnded, 120)
     assert begins < 120 * 6

@@ -217,6 +217,19 @@ async def test_of_all_those_that_came_in_time_are_told_apart_from_those_that_did
     assert got == [[False, True]]
 
 
+async def test_waits_that_are_over_do_not_pile_up_where_no_event_comes(one_store: Store) -> None:
+    calls, slot = WaitCalls(one_store), one_store.keys.slot(Answered.event_name)
+    form, key = Awaited(Answered).form_and_key()
+    ends = await one_store.time_ms() + 60_000
+    for n in range(5):
+        wait = Wait("test/asked", f"r{n}", FN, "answer", 0, slot.name, form, key, "0-0", ends)
+        await calls.look(slot, wait, since="0-0", register=True)
+        await one_store.call("ZADD", slot.waits, 1, wait.id)  # its time is over
+    assert await one_store.call("ZCARD", slot.waits) == 1, "each took the one before it away"
+    left = [await one_store.call("HLEN", slot.wait_items), await one_store.call("ZCARD", slot.wait_index)]
+    assert [*left, await one_store.call("HVALS", slot.wait_forms)] == [1, 1, [b"1"]]
+
+
 async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
     async def ask(e: Event[Asked], step: Step) -> str | None:
         answer = await step.wait_for_event("answer", Answered, match={"right": True}, timeout=60)
@@ -402,3 +415,15 @@ async def test_sent_around_the_registration_every_answer_is_matched_once(one_sto
                     tasks.start_soon(trial, n)
         await seen.wait(RunEnded, runs)
     assert sorted(map(str, got)) == sorted(map(str, range(runs)))
+
+
+async def test_an_answer_counts_though_the_clock_was_set_back_before_it(store: Store) -> None:
+    """Our event's id lies ahead of the clock, and so of the ids on the stream where the answer comes."""
+    got: list[object] = []
+    async with working(store, asking(answer_to, got)) as seen:
+        ahead = await store.time_ms() + 60_000
+        await store.call("XADD", store.keys.slot("test/asked").stream, f"{ahead}-0", "data", '{"question":"q"}')
+        await waiting(seen)
+        await Publisher(store).send(Answered(question_id="q", text="yes"))
+        await seen.wait(RunEnded)
+    assert got == ["yes"]

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from joelclaw_bus.local_port import HOST, ask
+from joelclaw_cli.up.feed import Feed
 from joelclaw_cli.up.ready import ReadyFile
 from joelclaw_cli.up.restarts import Restart, next_restart
+from joelclaw_cli.up.suite import Plan, Suite
 
 WELL_BEHAVED = """
 import json, os, signal, sys, time
@@ -321,3 +323,18 @@ def test_an_address_that_is_not_ours_ends_the_suite_in_one_line(tmp_path: Path) 
     assert done.returncode == 2
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert "can't listen on 203.0.113.7" in line
+
+
+def test_the_embedded_store_refuses_a_level_that_it_cannot_give(tmp_path: Path) -> None:
+    done = joelclaw("up", "--state-dir", str(tmp_path), JOELCLAW_DURABILITY="replica")
+    assert done.returncode == 2
+    assert "the embedded store has no replicas" in done.stdout + done.stderr
+
+
+def test_at_local_the_embedded_store_syncs_each_write(tmp_path: Path) -> None:
+    def fsync(**environ: str) -> str:
+        plan = Plan(state_dir=tmp_path, environ=environ)
+        return Suite(plan, Feed(as_json=True))._embedded().fsync
+
+    assert fsync() == "everysec"
+    assert fsync(JOELCLAW_DURABILITY=" Local ") == "always"

@@ -20,7 +20,7 @@ import anyio
 
 from joelclaw_bus import Publisher, Store, StoreRefused, StoreSettings, StoreUnavailable, open_store
 from joelclaw_bus.durability import Durability
-from joelclaw_bus.keys import run_id
+from joelclaw_bus.run_names import run_id
 from tests.support.processes import Line, Workers
 from tests.support.worker_process import Done, Job
 

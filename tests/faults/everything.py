@@ -23,6 +23,12 @@ class Job(EventModel):
     name: str
 
 
+class Answer(EventModel):
+    event_name: ClassVar[str] = "test/answer"
+
+    name: str
+
+
 class Done(EventModel):
     event_name: ClassVar[str] = "test/done"
 
@@ -61,6 +67,11 @@ class Everything:
         async def long(e: Event[Job], step: Step) -> None:
             await anyio.sleep(0.3)  # over a renewal
 
+        @self.functions.function("test/waiter", on=[event(Job)], retries=1, backoff=quick, awaits=[Answer])
+        async def waiter(e: Event[Job], step: Step) -> None:
+            answer = await step.wait_for_event("answer", Answer, match={"name": e.data.name}, timeout=600)
+            assert answer is not None
+
         @self.functions.function("test/tick", on=[cron(SECONDS)], retries=1)
         async def tick(e: Event[EventModel], step: Step) -> None:
             return None
@@ -74,22 +85,28 @@ class Everything:
         for _ in range(count):
             name = f"job-{len(self.sent)}"
             await publisher.send(Job(name=name), id=name)
+            await publisher.send(Answer(name=name), id=name)
             self.sent.append(name)
         for _ in range(invalid):
             await publisher.send_raw(Job.event_name, b'{"no":"name"}')
             self.invalid += 1
 
     async def all_ended(self, seen: Seen) -> None:
-        """Waits until each event that was sent has ended for each of the four functions, and was told to have."""
+        """Waits until each event that was sent has ended for each of the functions, and was told to have."""
         wanted = {f"{fn}:{name}" for fn in FUNCTIONS for name in self.sent}
         try:
             await seen.wait(RunEnded, len(wanted), where=lambda f: f.function != "test/tick")
-            await seen.wait(EventBuried, 4 * self.invalid)
+            await seen.wait(EventBuried, len(FUNCTIONS) * self.invalid)
             await seen.wait(OutboxDelivered, len(self.sent), where=lambda f: f.kind == "event")
         except TimeoutError:
             missing = wanted - {f.run for f in seen.all(RunEnded)}
             of = [str(f) for f in seen.facts if any(run in str(f) for run in missing)]
-            counts = len(seen.all(EventBuried)), 4 * self.invalid, len(seen.all(OutboxDelivered)), len(self.sent)
+            counts = (
+                len(seen.all(EventBuried)),
+                len(FUNCTIONS) * self.invalid,
+                len(seen.all(OutboxDelivered)),
+                len(self.sent),
+            )
             raise AssertionError(f"{counts}; not ended: {missing}; seen of them: {of}") from None
 
     async def all_settled(self, store: Store) -> None:
@@ -125,4 +142,4 @@ class Everything:
         assert await store.call("ZCARD", store.keys.slot(Job.event_name).open) == 0
 
 
-FUNCTIONS = ("test/steps", "test/crowd", "test/one-by-one", "test/long")
+FUNCTIONS = ("test/steps", "test/crowd", "test/one-by-one", "test/long", "test/waiter")

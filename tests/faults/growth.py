@@ -14,8 +14,8 @@ from statistics import median
 import anyio
 
 from joelclaw_bus import Limits, Slot, SlotCalls, StoreSettings
-from joelclaw_bus.keys import run_id
 from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_names import run_id
 from joelclaw_contracts import Envelope
 from tests.faults.batches import Batched, open_batched
 from tests.faults.trimming import used

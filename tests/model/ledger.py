@@ -16,7 +16,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from joelclaw_bus.keys import Keys, run_id
+from joelclaw_bus.keys import Keys
+from joelclaw_bus.run_names import run_id
 from tests.model.picture import Picture
 from tests.model.spec.nouns import Hand, parsed
 

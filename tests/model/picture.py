@@ -6,7 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from joelclaw_bus.keys import Keys, Slot, kind_of
+from joelclaw_bus.key_kinds import kind_of
+from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.store import Store
 from tests.model.spec import nouns
 from tests.model.spec.nouns import Bus, Run, Stream, text

@@ -7,7 +7,6 @@ from typing import Any
 from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.waits import WaitAudit
-from joelclaw_bus.keys import run_id
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound
 from joelclaw_bus.outbox import Outbox
@@ -15,6 +14,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_names import run_id
 from joelclaw_bus.script import load_script
 from joelclaw_bus.slot_calls import SlotCalls
 from tests.model.dying import Dying, Ears, Forgetful

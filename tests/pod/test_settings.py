@@ -134,3 +134,30 @@ def test_a_variable_set_to_nothing_counts_as_not_set() -> None:
 def test_a_service_name_that_cannot_be_one_is_refused() -> None:
     with pytest.raises(NameInvalid):
         read_settings("no spaces", STORE)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("redis+sentinel://:hunter2@h1,h2", "does not say what the sentinels call the service"),
+        ("redis+cluster://:hunter2@h1/3", "a cluster has only number 0"),
+        ("redis+nonsense://:hunter2@h1", "is not the address of a store"),
+    ],
+)
+def test_an_address_of_many_servers_that_cannot_be_one_is_refused_without_showing_it(url: str, why: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read_settings("router", {"REDIS_URL": url})
+    assert why in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_the_durability_level_is_memory_unless_it_is_set_and_a_wrong_word_is_refused() -> None:
+    url = {"REDIS_URL": "redis+sentinel://h1,h2/0?service=bus"}
+    assert read_settings("router", url).durability == "memory"
+    chosen = read_settings("router", url | {"JOELCLAW_DURABILITY": "Replica", "JOELCLAW_MIN_REPLICAS": "2"})
+    assert (chosen.durability, chosen.min_replicas) == ("replica", 2)
+    with pytest.raises(SettingsError, match="choose one of memory, local, replica"):
+        read_settings("router", url | {"JOELCLAW_DURABILITY": "safe"})
+    with pytest.raises(SettingsError, match="did you mean JOELCLAW_DURABILITY"):
+        read_settings("router", url | {"JOELCLAW_DURABILTY": "local"})

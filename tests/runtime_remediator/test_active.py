@@ -7,7 +7,7 @@ import socket
 import pytest
 
 from joelclaw_bus import Store
-from joelclaw_bus.keys import consumer_name, parts_of_consumer
+from joelclaw_bus.run_names import consumer_name, parts_of_consumer
 from joelclaw_contracts import RuntimeHealthRequested
 from joelclaw_runtime_remediator.functions import RUNTIME
 from joelclaw_runtime_remediator.probe import Prober

@@ -5,8 +5,10 @@ TIME, entry ids, idle times, expiries, elections: the server takes them all from
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -24,6 +26,11 @@ START_US = 1_767_225_600_000_000
 def library() -> Path | None:
     """Where Debian keeps it; None when it is not installed."""
     return next(Path("/usr/lib").glob(f"*/faketime/{LIBRARY}"), None)
+
+
+def _die_with_us() -> None:
+    """A simulation that is killed leaves no server behind (Linux, as faketime is)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 class FakedServer:
@@ -54,6 +61,7 @@ class FakedServer:
             },
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            preexec_fn=_die_with_us,
         )
         self.wire, self.ear = self._connect(), self._connect()
 

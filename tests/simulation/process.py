@@ -19,10 +19,10 @@ from joelclaw_bus import promoter as promoter_room
 from joelclaw_bus import worker as worker_room
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.execute import Executor
-from joelclaw_bus.keys import consumer_name
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.run_names import consumer_name
 from tests.simulation.loop import WHO, Killed, Owner
 from tests.simulation.network import Network
 from tests.simulation.store import SimStore

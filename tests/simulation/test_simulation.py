@@ -20,6 +20,8 @@ from tests.simulation.faked import FakedServer, library
 from tests.simulation.process import SimLeases
 from tests.simulation.simulate import Played, play
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # many histories each; the time is virtual, the work is not
+
 ROOT = Path(__file__).parents[2]
 SEEDS = range(10)
 MOST_SEEDS = 60

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cronsim import CronSim
 
 from joelclaw_bus.awaited import is_before
-from joelclaw_bus.keys import Keys, Slot, run_id
+from joelclaw_bus.keys import Keys, Slot
+from joelclaw_bus.run_names import run_id
 from joelclaw_contracts import normal_id
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network

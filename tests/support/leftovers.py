@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import redis
 
-from joelclaw_bus.keys import Kind, Slot, kind_of
+from joelclaw_bus.key_kinds import Kind, kind_of
+from joelclaw_bus.keys import Slot
 from tests.support.server import MARK
 
 EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed"}

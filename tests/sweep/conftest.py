@@ -21,7 +21,7 @@ def swept_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 async def stage(swept_server: Server) -> AsyncIterator[Stage]:
-    async with open_store(StoreSettings(swept_server.url, connections=64)) as store:
+    async with open_store(StoreSettings(swept_server.url, connections=64, deadline=30)) as store:
         with swept_server.client() as client:
             yield Stage(swept_server.url, store.address, store.nodes, client)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus import Store
-from joelclaw_bus.keys import kind_of
+from joelclaw_bus.key_kinds import kind_of
 
 Keys = dict[str, list[str]]
 OVER = {"open", "due", "due items", "outbox", "outbox items", "waiters"}

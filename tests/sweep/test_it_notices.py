@@ -33,7 +33,7 @@ MUTANTS = [
     (lost.TakenOver, "begin", "redis.call('HGETALL', KEYS[3])", "{}"),
     (lost.Duplicates, "begin", "elseif seen ~= entry then", "elseif false then"),
     (lost.GroupLost, "ensure_group", "local start = mark", "local start = '$'"),
-    (chores.PutBack, "mend", "redis.call('ZADD', KEYS[3], rec[4], 'r:' .. run)", ""),
+    (chores.PutBack, "mend", "due_put(KEYS[4], ARGV[12], ARGV[13], 'r:' .. run, at)", ""),
 ]
 
 

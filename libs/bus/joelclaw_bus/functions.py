@@ -19,7 +19,7 @@ from joelclaw_bus.cron import Expression
 from joelclaw_bus.cron import parse as parse_expression
 from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
-from joelclaw_bus.keys import check_function
+from joelclaw_bus.run_names import check_function
 from joelclaw_contracts import EventModel, NameInvalid
 
 if TYPE_CHECKING:

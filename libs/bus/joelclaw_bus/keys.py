@@ -43,116 +43,13 @@ Names can hold no braces, so the tag of a plain stream key is its whole name.
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
-from joelclaw_contracts import NameInvalid, check_name, check_prefix
+from joelclaw_bus.run_names import check_function
+from joelclaw_contracts import check_name, check_prefix
 
 WAITS_GROUP = "~waits"
 """The system group of an awaited stream. No function can be called so."""
-_ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
-
-
-def check_function(function: str) -> str:
-    """A function id: it follows the grammar of event names, since it stands in keys as they do."""
-    try:
-        return check_name(function)
-    except NameInvalid as error:
-        raise NameInvalid("function id", function, error.problem) from None
-
-
-_KINDS = (
-    (re.compile(r"ready:[^:{}]+\Z"), "ready", "stream"),
-    (re.compile(r"run:[^:{}]+:.+\Z", re.DOTALL), "run", "hash"),
-    (re.compile(r"(open|ended|due|outbox)\Z"), "", "zset"),
-    (re.compile(r"due:items\Z"), "due items", "hash"),
-    (re.compile(r"outbox:items\Z"), "outbox items", "hash"),
-    (re.compile(r"waits\Z"), "waits", "zset"),
-    (re.compile(r"waits:(?:items|forms)\Z"), "waits items", "hash"),
-    (re.compile(r"waits:index\Z"), "waits index", "zset"),
-    (re.compile(r"dead\Z"), "", "stream"),
-    (re.compile(r"buried:\d+-\d+\Z"), "buried", "string"),
-    (re.compile(r"ids\Z"), "", "zset"),
-    (re.compile(r"ids:\d+\Z"), "ids of a generation", "hash"),
-    (re.compile(r"(marks|cron)\Z"), "", "hash"),
-    (re.compile(r"confirmed\Z"), "confirmed", "string"),
-    (re.compile(r"claimer:[^:{}]+\Z"), "claimer", "string"),
-    (re.compile(r"auditor\Z"), "", "string"),
-    (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
-    (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
-    (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
-)
-_BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash"}
-_BUS_KINDS |= {"pauses": "hash", "sweeper": "string"}
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a key is, by the table above: its row, its type in the store, and its slot's tag."""
-
-    row: str
-    type: str
-    tag: str
-
-
-def kind_of(key: str, prefix: str = "") -> Kind | None:
-    """The row of the table that a key belongs to; None: no key of ours."""
-    tagged, braces, rest = key.removeprefix("{").partition("}:")
-    if not key.startswith("{"):
-        return Kind("event stream", "stream", key) if _is_named(key, prefix) else None
-    if not braces or not _is_named(tagged, prefix):
-        return None
-    if tagged == prefix + "bus" and rest in _BUS_KINDS:
-        return Kind(rest, _BUS_KINDS[rest], tagged)
-    for form, row, kind in _KINDS:
-        found = form.match(rest)
-        if found:
-            return Kind(row or (found[1] if found.groups() else rest), kind, tagged)
-    return None
-
-
-def _is_named(tag: str, prefix: str) -> bool:
-    if not tag.startswith(prefix):
-        return False
-    try:
-        check_name(tag.removeprefix(prefix))
-    except NameInvalid:
-        return False
-    return True
-
-
-def confirmed_key(key: str) -> str:
-    """The key that is written to confirm a write of `key`'s slot; of any key, a stranger's too."""
-    tag = key[1:].partition("}")[0] if key.startswith("{") else key
-    return "{" + tag + "}:confirmed"
-
-
-def run_id(function: str, event_id: str, *, given: bool = False) -> str:
-    """A run is (function, event id); a function id holds no colon, so the first one parts the two.
-
-    given: the id is the producer's. One that looks like an entry id is told apart from it, or a producer that passes
-    on the entry ids of another stream could take a stranger's event for its own.
-    """
-    return f"{function}:{'=' if given and _ENTRY_ID.fullmatch(event_id) else ''}{event_id}"
-
-
-def parts_of_run(run: str) -> tuple[str, str]:
-    """(function, event id) of a run id; NameInvalid when it has no colon."""
-    function, colon, event_id = run.partition(":")
-    if not colon or not event_id:
-        raise NameInvalid("run id", run, "is not FUNCTION:EVENT-ID")
-    return check_function(function), event_id
-
-
-def consumer_name(host: str, pid: int, incarnation: str) -> str:
-    """A worker's name in every group: unique per incarnation, and it says whose hands these are."""
-    return f"{host}-{pid}-{incarnation}"
-
-
-def parts_of_consumer(consumer: str) -> tuple[str, int]:
-    """(host, pid) of a worker's name; ('', 0) for one that is none of ours."""
-    host, _, rest = consumer.rpartition("-")[0].rpartition("-")
-    return (host, int(rest)) if rest.isdigit() else ("", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,3 +216,9 @@ class Keys:
     def nudges(self) -> str:
         """Pub/sub channel on which a new earliest due time is announced: `SLOT MS`."""
         return self.prefix + "bus/nudges"
+
+
+def confirmed_key(key: str) -> str:
+    """The key that is written to confirm a write of `key`'s slot; of any key, a stranger's too."""
+    tag = key[1:].partition("}")[0] if key.startswith("{") else key
+    return "{" + tag + "}:confirmed"

@@ -136,6 +136,7 @@ class Step:
         look_back: float | None = None,
     ) -> Event[M] | None:
         """Rest until an event of `model` comes whose data has the values of `match`; None after `timeout` seconds.
+        A field counts as it was sent: one that its producer left to its default has no value to match.
 
         What came already counts, from the event that began this run on, or from `look_back` seconds ago. The function
         names the model in its `awaits=[…]`. Holds no slot meanwhile, as a sleep.

@@ -21,6 +21,8 @@ from joelclaw_bus.waits import Waits
 
 GRACE_MS = 60_000
 """So long an awaited slot remembers a wait after its end: the run's own slot decides when it is over."""
+LEEWAY_MS = 1_000
+"""So much our reckoning of the server's time may be off, on a busy machine."""
 LAST = 2**64 - 1
 
 Arrival = dict[str, Any]
@@ -109,7 +111,10 @@ class Waiting:
             return first_entry_of(self.now_ms - look_back * 1000)
         if awaited.event == self.delivery.slot.name:
             return entry_after(self.entry)  # an event can't be what its own run waits for
-        return first_entry_of(int(self.entry.partition("-")[0]))
+        # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
+        # comes after our event may have an earlier id than it.
+        began_ms = int(self.entry.partition("-")[0])
+        return first_entry_of(began_ms if began_ms <= self.now_ms else self.now_ms - LEEWAY_MS)
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
         ends_ms = at_ms or self.now_ms + delay_ms

@@ -25,7 +25,7 @@ from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
-from joelclaw_bus.keys import Slot, consumer_name
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Observer, Unobserved
@@ -34,6 +34,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.run_names import consumer_name
 from joelclaw_bus.settle import Settler
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Store

@@ -28,7 +28,7 @@ from pathlib import Path
 import anyio
 
 import joelclaw_contracts
-from joelclaw_bus.errors import BusError, RegistrationInvalid
+from joelclaw_bus.errors import AddressInvalid, BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
 from joelclaw_pod.advertise import advertised
@@ -52,7 +52,14 @@ log = logging.getLogger(__name__)
 OK, FAULT, REFUSED = 0, 1, 2
 MARGIN = 5.0  # seconds beyond the grace: the worker keeps its own deadline, this one is for a worker that doesn't
 FLUSH = 2.0  # seconds for the last evidence
-REFUSALS = (SettingsError, CannotListen, ConfigError, RegistrationInvalid, joelclaw_contracts.NameInvalid)
+REFUSALS = (
+    SettingsError,
+    AddressInvalid,
+    CannotListen,
+    ConfigError,
+    RegistrationInvalid,
+    joelclaw_contracts.NameInvalid,
+)
 
 
 def run_service(name: str, build: Build, *, environ: Mapping[str, str] | None = None) -> int:

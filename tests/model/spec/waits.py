@@ -39,6 +39,7 @@ def await_(bus: Bus, wait: Wait, *, dies: bool) -> None:
     slot = bus.slot(wait.wanted.event)
     register(bus, slot.name, GROUP, 1, ready=False)
     name = f"{wait.slot}|{wait.run}:{wait.step}:{wait.number}"
+    slot.waits = {name: wait for name, wait in slot.waits.items() if wait.ends > bus.now}
     if wait.ends > bus.now:
         slot.waits[name] = wait
     entry = oldest(bus, wait.wanted, (LAST, LAST))

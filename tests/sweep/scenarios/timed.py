@@ -137,7 +137,7 @@ class Overlapping(Scenario):
         @functions.function("test/clock", on=[cron(HOURLY, misfire="all")], retries=1, exclusive=1)
         async def tick(e: Event[Any], step: Step) -> None:
             self.play.act(step.run_id, "")
-            await step.sleep("nap", 0.02)
+            await step.sleep("nap", 0.3)
 
     def wrong_ends(self, ends: Counter[tuple[str, str]]) -> list[str]:
         """The first one runs. The others are skipped, unless a fault made them come twice: then they may have begun

@@ -86,6 +86,12 @@ def failure_of(error: BaseException) -> Failure:
 
 _CODES = {
     "StoreUnavailable": ("store_unavailable", "start it with joelclaw up, or mend REDIS_URL", FAULT),
+    "NotConfirmed": (
+        "not_confirmed",
+        "send it again with the same id; joelclaw doctor says which replicas are there",
+        FAULT,
+    ),
+    "AddressInvalid": ("store_unknown", "mend REDIS_URL; docs/promises.md has its forms", USAGE),
     "StoreRefused": ("store_refused", "", FAULT),
     "GroupMissing": ("store_refused", "", FAULT),
     "StoreUnfit": ("store_unfit", "", FAULT),

@@ -23,7 +23,8 @@ from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.permits import PermitAudit
 from joelclaw_bus.audit.told import Confirmed
 from joelclaw_bus.errors import StoreRefused
-from joelclaw_bus.keys import Kind, Slot, kind_of
+from joelclaw_bus.key_kinds import Kind, kind_of
+from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import PERMIT_LEASES
 from joelclaw_bus.trouble import is_away
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from joelclaw_bus.errors import GroupMissing, StoreRefused
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.inspect.replies import pairs, sound, text
-from joelclaw_bus.keys import parts_of_consumer
+from joelclaw_bus.run_names import parts_of_consumer
 from joelclaw_bus.store import Command, Store
 
 MOST = 1000  # a group, a stream

@@ -6,7 +6,11 @@
 -- Answers: {1, entry, fields} it is there; {0, next} it is not on this page: look on from there ('' none left)
 -- uses: clock, match, waits
 local wait = cjson.decode(ARGV[2])
-if ARGV[6] == '1' and tonumber(ARGV[3]) > now_ms() then wait_put(2, ARGV[1], ARGV[2], ARGV[3]) end
+if ARGV[6] == '1' then
+  local now = now_ms()
+  waits_over(2, now) -- also where no event ever comes: else every time-out would leave one behind
+  if tonumber(ARGV[3]) > now then wait_put(2, ARGV[1], ARGV[2], ARGV[3]) end
+end
 local rows = redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[5], 'COUNT', ARGV[7])
 local bytes = 0
 for _, row in ipairs(rows) do

@@ -5,7 +5,7 @@
 -- Answers: {form to go on at ('' none left), place, wait id, wait, …}; {'', ''} none, or not mine
 -- uses: clock, lease, match, waits
 if not owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2]) then return { '', '' } end
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now_ms(), 'LIMIT', 0, 100)) do wait_remove(2, id) end
+waits_over(2, now_ms())
 local forms = redis.call('HKEYS', KEYS[5])
 table.sort(forms)
 local row = redis.call('XRANGE', KEYS[1], ARGV[3], ARGV[3])[1]

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from joelclaw_bus.inspect.runs import RunDetail, find_run
-from joelclaw_bus.keys import run_id
 from joelclaw_bus.observer import Fact, RunEnded
+from joelclaw_bus.run_names import run_id
 from joelclaw_bus.store import Store
 
 

@@ -180,7 +180,7 @@ def pauses(place: Place) -> Answer:
 
 def _check_known(place: Place, function: str) -> None:
     """A function that nobody ever registered can't be meant."""
-    from joelclaw_bus.keys import check_function
+    from joelclaw_bus.run_names import check_function
     from joelclaw_cli.failures import nearest
 
     check_function(function)

@@ -18,3 +18,7 @@ local function wait_remove(first, id)
   if redis.call('HINCRBY', KEYS[first + 3], wait.form, -1) <= 0 then redis.call('HDEL', KEYS[first + 3], wait.form) end
   return 1
 end
+-- Takes those away that nobody has any more, at most a hundred a call.
+local function waits_over(first, now)
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[first], '-inf', now, 'LIMIT', 0, 100)) do wait_remove(first, id) end
+end

@@ -12,11 +12,11 @@ import pytest
 
 from joelclaw_backup.destination import SENTINEL, Destination, checking
 from joelclaw_backup.failure import BackupFailed
+from joelclaw_backup.killable import finished
 from joelclaw_backup.settings import destination_of
 from joelclaw_contracts import load_config
 from joelclaw_healing.mounts import is_mount_point, mount_points
 from joelclaw_pod import SettingsError
-from tests.support.errands import finished
 
 RESERVE = 256 * 1024 * 1024
 TABLE = (

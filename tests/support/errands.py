@@ -7,19 +7,6 @@ import signal
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import TypeVar
-
-T = TypeVar("T")
-
-
-def finished(work: Generator[object, None, T]) -> T:
-    """What such work returns, done right here."""
-    while True:
-        try:
-            next(work)
-        except StopIteration as stop:
-            value: T = stop.value
-            return value
 
 
 def counting(numbers: int) -> Generator[int, None, tuple[int, int]]:

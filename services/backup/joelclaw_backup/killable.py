@@ -75,6 +75,16 @@ def run_here(
     return result
 
 
+def finished(work: Generator[int | None, None, T]) -> T:
+    """What such work returns, done by whoever calls this."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            value: T = stop.value
+            return value
+
+
 def _run(
     where: Path, work: Callable[..., Any], told: Told | None, args: Any, kwargs: Any, given_up: threading.Event
 ) -> Any:

@@ -23,7 +23,7 @@ from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.drill import drill as drill_set
 from joelclaw_backup.drill import since
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.killable import Told, run_here
+from joelclaw_backup.killable import Told, finished, run_here
 from joelclaw_backup.looking import Shelved, finding, listing, reading_again, remembering
 from joelclaw_backup.manifest import iso
 from joelclaw_backup.models import Model, artefact_model, drill_model, verdict_model
@@ -52,9 +52,12 @@ def destination(environ: Mapping[str, str]) -> Model:
     return {**model, "state": "ok", "detail": "", "freeBytes": told["free"]}
 
 
-def list_artefacts(environ: Mapping[str, str], target: str = "redis") -> list[Model]:
-    """Every set of a target: newest verified first, then those that are not verified, each with its problem."""
-    found = _listed(_Here.of(environ), target)
+def list_artefacts(environ: Mapping[str, str], target: str = "redis", *, killable: bool = False) -> list[Model]:
+    """Every set of a target: newest verified first, then those that are not verified, each with its problem.
+
+    killable: the caller is a child that can be killed itself, and needs none of ours.
+    """
+    found = _listed(_Here.of(environ), target, killable)
     newest = newest_verified(found)
     return [artefact_model(a, a is newest) for a in found]
 
@@ -169,10 +172,12 @@ def _is_unmade(place: Destination) -> bool:
     return place.ours and not place.root.exists()
 
 
-def _listed(here: _Here, target: str) -> list[Artefact]:
+def _listed(here: _Here, target: str, killable: bool) -> list[Artefact]:
     if _is_unmade(here.place):
         return []
     try:
+        if killable:
+            return finished(listing(here.shelved(target)))
         return run_here(here.place.root, listing, None, here.shelved(target))
     except FileNotFoundError:
         return []

@@ -21,7 +21,7 @@ def newest(target: str, environ: Mapping[str, str]) -> dict[str, Any]:
     how many that are not verified}}, or {"error": why not}."""
     for point in entry_points(group=GROUP, name=NAME):
         try:
-            rows = point.load().list_artefacts(environ, target)
+            rows = point.load().list_artefacts(environ, target, killable=True)
         except Exception as error:  # its own faults too: whatever it is, the age can't be told
             return {"error": f"the list of backups can't be read: {error}"[:1000]}
         verified = [row for row in rows if row["verified"]][:2]

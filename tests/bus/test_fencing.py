@@ -106,6 +106,17 @@ async def test_a_step_recorded_twice_keeps_what_came_first(bench: Bench) -> None
     assert await bench.store.call("ZCARD", bench.slot.outbox) == 1
 
 
+async def test_an_item_that_is_decided_again_stays_as_it_was_written_first(bench: Bench) -> None:
+    d = await bench.read("a")
+    first = OutboxItem("event:x", "event", "test/other", event_id="x", data="{}")
+    again = OutboxItem("event:x", "event", "test/other", event_id="x", data='{"n":2}')
+    assert await bench.runs.step(d, "one", b"1", first) == b"1"
+    await bench.store.call("ZADD", bench.slot.outbox, 0, "event:x")
+    assert await bench.runs.step(d, "two", b"2", again) == b"2"
+    assert await bench.store.call("HGET", bench.slot.outbox_items, "event:x") == first.encode()
+    assert await bench.store.call("ZSCORE", bench.slot.outbox, "event:x") == b"0"
+
+
 async def test_ending_and_parking_again_with_the_same_claim_answers_the_same(bench: Bench) -> None:
     d = await bench.read("a")
     await bench.runs.step(d, "one", b"1")

@@ -286,3 +286,12 @@ async def test_an_entry_of_thousands_of_fields_is_buried(store: Store) -> None:
     (letter,) = await entries(store, "{test/noted}:dead")
     assert letter[b"error"] == b"the entry has 5001 fields; 64 are allowed"
     assert letter[b"e:data"] == b"{}"
+
+
+async def test_nothing_is_promoted_before_its_time(store: Store) -> None:
+    slot, calls = store.keys.slot("test/later"), SlotCalls(store, Limits())
+    at = await store.time_ms() + 3_600_000
+    await calls.publish(slot, {b"data": b"{}", b"id": b"one"}, event_id="one", at_ms=at)
+    promotion = await calls.promote(slot)
+    assert (promotion.moved, promotion.head_ms) == (0, at)
+    assert await store.call("EXISTS", slot.stream) == 0

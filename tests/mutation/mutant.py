@@ -2,7 +2,7 @@
 
 A mutant names a file of the package, a text that stands in it exactly once, and what is put there instead. `tests`: the
 files of tests/bus that must go red. `model`: whether the model (tests/model) must go red too; it can't where what is
-missing is no script's (a thread, a loop) or only shows in another's clock.
+missing is no script's (a thread, a loop), or where so few steps as a row has (`attack.MODEL_STEPS`) seldom meet it.
 """
 
 from __future__ import annotations

@@ -32,6 +32,7 @@ MUTANTS = (
         "if ARGV[5] ~= '' and claim and claim ~= ARGV[5] then return { 0 } end",
         "",
         PERMITS,
+        model=False,
     ),
     Mutant(
         "a release hands on beyond the limit",
@@ -47,8 +48,9 @@ MUTANTS = (
         "an item is put twice",
         "lua/lib/outbox.lua",
         "redis.call('HSETNX', items, id, item) == 1",
-        "redis.call('HSET', items, id, item)",
-        FENCING + OUTBOX,
+        "redis.call('HSET', items, id, item) >= 0",
+        FENCING,
+        model=False,
     ),
     Mutant(
         "a delivered item stays", "lua/outbox_done.lua", "n = n + redis.call('ZREM', KEYS[1], id)", "n = n + 1", OUTBOX
@@ -110,5 +112,6 @@ MUTANTS = (
         "if ARGV[6] ~= '' and math.abs(now - tonumber(ARGV[6])) <= tonumber(ARGV[7]) then",
         "if true then",
         PERMITS,
+        model=False,
     ),
 )

@@ -53,7 +53,7 @@ MUTANTS = (
         "lua/promote.lua",
         "'-inf', now, 'WITHSCORES'",
         "'-inf', '+inf', 'WITHSCORES'",
-        WORKER,
+        PUBLISH,
     ),
     Mutant(
         "a due time that was moved wakes all the same",

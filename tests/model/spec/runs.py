@@ -126,6 +126,8 @@ def finish(bus: Bus, h: Hand, status: str, *, result: str, error: str, keep: boo
     why = not_owner(bus, h)
     if why and run and run.state == "ended" and run.by == h.claim:
         return bus.now
+    if why == "gone" and not run:  # it may be this hand's own end of a run without a record, whose answer was lost
+        return "refused", "acknowledged"
     why = why or _fenced_off(bus, h)
     if why:
         return "refused", why

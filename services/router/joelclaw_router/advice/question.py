@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_pod.redact import redact
+from joelclaw_contracts.redact import redact
 from joelclaw_router.failure import Decision, Failure, Policy
 from joelclaw_router.rules import Verdict
 

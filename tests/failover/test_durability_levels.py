@@ -97,6 +97,28 @@ async def _acknowledged(publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("name", ["redis_server", "plain_server"])
+async def test_local_is_refused_where_the_server_does_not_sync_during_a_rewrite(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    server: Server = request.getfixturevalue(name)
+    server.empty()
+    with server.client() as client:
+        client.config_set("no-appendfsync-on-rewrite", "yes")
+        try:
+            async with at(server.url, "local") as store:
+                with pytest.raises(StoreUnfit, match="no-appendfsync-on-rewrite is yes") as unfit:
+                    await check_fitness(store)
+                assert "\n" not in str(unfit.value)
+                with pytest.raises(StoreRefused, match="NOTDURABLE"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+                assert client.exists("test/ping") == 0
+            async with at(server.url, "memory") as store:
+                assert any("no-appendfsync-on-rewrite is yes" in w for w in (await check_fitness(store)).warnings)
+        finally:
+            client.config_set("no-appendfsync-on-rewrite", "no")
+
+
+@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
 async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each_write(
     request: pytest.FixtureRequest, name: str
 ) -> None:

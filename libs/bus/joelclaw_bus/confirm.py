@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance, online_of
+from joelclaw_bus.durability import ASKED, Durability, Kind, ServerFacts, facts_of, hindrance, online_of
 from joelclaw_bus.errors import NotConfirmed, StoreRefused
 from joelclaw_bus.keys import confirmed_key
 from joelclaw_bus.nodes import Nodes
@@ -69,10 +69,18 @@ class Confirmer:
         node = self.nodes.name_of(key)
         at, facts = self._facts.get(node, (float("-inf"), None))
         if facts is None or time.monotonic() - at > FACTS_AGE:
-            info, fsync = await self.nodes.together(key, [("INFO",), ("CONFIG", "GET", "appendfsync")])
-            facts = facts_of(_sound(info), b"" if isinstance(fsync, Exception) or not fsync else fsync[1], self.kind)
+            info, flat = await self.nodes.together(key, [("INFO",), ("CONFIG", "GET", *ASKED)])
+            facts = facts_of(_sound(info), _settings(flat), self.kind)
             self._facts[self.nodes.name_of(key)] = (time.monotonic(), facts)
         return facts
+
+
+def _settings(flat: Any) -> dict[str, str]:
+    """None where they may not be asked."""
+    if isinstance(flat, Exception):
+        return {}
+    words = [word.decode() for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _sound(reply: Any) -> Any:

@@ -142,6 +142,28 @@ async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each
         assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is False
 
 
+@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
+async def test_a_write_that_a_server_with_other_settings_took_is_not_acknowledged_at_local(
+    request: pytest.FixtureRequest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failover the new primary may sync less than the one whose settings are remembered."""
+    server: Server = request.getfixturevalue(name)
+    server.empty()
+    monkeypatch.setattr("joelclaw_bus.confirm.FACTS_AGE", 3_600.0)
+    with server.client() as client:
+        async with at(server.url, "local") as store:
+            await Publisher(store).send(Ping(n=0), id="zero")
+            client.config_set("appendfsync", "everysec")
+            try:
+                with pytest.raises(NotConfirmed, match="and it is everysec"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+                with pytest.raises(StoreRefused, match="NOTDURABLE"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+            finally:
+                client.config_set("appendfsync", "always")
+            assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
+
+
 async def test_replica_is_refused_at_the_start_while_there_is_none(one_server: Server) -> None:
     async with at(one_server.url, "replica") as store:
         with pytest.raises(StoreRefused, match="NOTDURABLE"):

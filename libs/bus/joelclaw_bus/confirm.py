@@ -41,9 +41,8 @@ class Confirmer:
         if why:
             self._facts.clear()  # it may be mended at any moment
             raise StoreRefused(self.where, "NOTDURABLE", why)
-        if self.level is not Durability.REPLICA:  # with appendfsync always the answer itself comes after the sync
-            (reply,) = await self.nodes.together(key, [command])
-            return _sound(reply)
+        if self.level is not Durability.REPLICA:
+            return await self._local(key, command)
         trifle = load_script("joelclaw_bus", "confirm").text
         wait = ("WAIT", facts.replicas, max(1, round(self.patience * 1000)))
         # Who is online is asked again behind the WAIT: a replica that came since may be promoted, and must have it.
@@ -58,6 +57,19 @@ class Confirmer:
         enough = max(facts.replicas, online_of(online))
         if reached < enough:
             raise self._short(f"{reached} of {enough} in {self.patience:g} s")
+        return reply
+
+    async def _local(self, key: str, command: Command) -> Any:
+        """With appendfsync always the answer itself comes after the sync. That the server which answered has it is
+        asked behind the write: since the last look there may have been a failover to one that has not."""
+        asked = [command, ("INFO", "persistence"), ("CONFIG", "GET", *ASKED)]
+        reply, info, flat = await self.nodes.together(key, asked)
+        if isinstance(reply, Exception):  # refused: nothing was written
+            raise reply
+        if isinstance(info, Exception):
+            raise self._short(str(translate(info, self.where)))
+        if why := hindrance(self.level, facts_of(info, _settings(flat), self.kind)):
+            raise self._short(why)
         return reply
 
     def _short(self, why: str) -> NotConfirmed:

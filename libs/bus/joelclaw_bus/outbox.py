@@ -151,6 +151,9 @@ class Outbox:
         except (EventInvalid, ContractError) as error:
             await self._give_up(slot, item, str(error))
             return
+        except ValueError as error:  # a wait that can't be read: anyone may have written it, or a newer worker
+            self._tell_stuck(slot, item.id, str(error))
+            return
         await self.calls.outbox_done(slot, [item.id])
         if (slot.name, item.id) in self._stuck:
             self._stuck.discard((slot.name, item.id))

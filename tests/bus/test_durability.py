@@ -13,8 +13,14 @@ from joelclaw_bus.script import scripts_of
 GOOD = ServerFacts(append_only=True, fsync="everysec", replicas=2, kind="sentinel")
 
 
-def facts(append_only: bool = True, fsync: str = "everysec", replicas: int = 0, kind: Kind = "single") -> ServerFacts:
-    return ServerFacts(append_only, fsync, replicas, kind)
+def facts(
+    append_only: bool = True,
+    fsync: str = "everysec",
+    replicas: int = 0,
+    kind: Kind = "single",
+    sync_pauses: bool = False,
+) -> ServerFacts:
+    return ServerFacts(append_only, fsync, replicas, kind, sync_pauses)
 
 
 def test_the_three_levels_say_three_different_sentences() -> None:
@@ -29,6 +35,13 @@ def test_the_three_levels_say_three_different_sentences() -> None:
         ("memory", facts(), "stalls", "2 seconds", "no replica"),
         ("memory", facts(fsync="always"), "stalls", NOTHING, "no replica"),
         ("memory", facts(fsync="no"), "stalls", "30 seconds", "no replica"),
+        (
+            "memory",
+            facts(fsync="always", sync_pauses=True),
+            "stalls",
+            "since a rewrite or snapshot began",
+            "no replica",
+        ),
         ("memory", facts(append_only=False), "last snapshot", "last snapshot", "no replica"),
         ("memory", GOOD, *["not reached the replica"] * 3),
         ("local", facts(), NOTHING, NOTHING, "no replica"),
@@ -55,6 +68,8 @@ def test_what_can_be_lost_follows_from_level_and_settings(
         ("local", facts(append_only=False), 1, "appendonly yes"),
         ("local", facts(), 1, "and it is everysec"),
         ("local", facts(fsync="unknown"), 1, "and it is unknown"),
+        ("local", facts(fsync="always", sync_pauses=True), 1, "no-appendfsync-on-rewrite is yes"),
+        ("memory", facts(fsync="always", sync_pauses=True), 1, ""),
         ("replica", facts(replicas=1), 1, ""),
         ("replica", facts(replicas=0), 1, "needs 1 online and the server reports 0"),
         ("replica", facts(replicas=1), 2, "needs 2 online and the server reports 1"),
@@ -66,10 +81,13 @@ def test_a_server_that_cannot_give_a_level_is_told_why(level: str, given: Server
     assert why in said
 
 
-def test_a_hindrance_is_one_line_with_a_remedy() -> None:
-    said = hindrance(Durability.LOCAL, facts())
+@pytest.mark.parametrize(
+    ("given", "remedy"), [(facts(), "set it"), (facts(fsync="always", sync_pauses=True), "set it to no")]
+)
+def test_a_hindrance_is_one_line_with_a_remedy(given: ServerFacts, remedy: str) -> None:
+    said = hindrance(Durability.LOCAL, given)
     assert "\n" not in said
-    assert "set it, or JOELCLAW_DURABILITY=memory" in said
+    assert f"{remedy}, or JOELCLAW_DURABILITY=memory" in said
 
 
 @pytest.mark.parametrize("kind", ["single", "sentinel", "cluster"])

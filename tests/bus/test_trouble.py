@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, SlotCalls, Step, Store, StoreSettings, event, open_store
+from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
 from joelclaw_bus.limits import Limits
@@ -72,6 +73,37 @@ async def test_a_spell_is_over_when_the_loops_that_met_it_are_answered() -> None
     two.saw(StoreRefused("here", "WRONGTYPE", "a refusal is an answer"))
     assert len(bench.seen.all(StoreTrouble)) == len(bench.seen.all(StoreBack)) == 1
     assert not bench.spells.in_trouble
+
+
+async def test_an_outage_that_only_the_auditor_meets_makes_nobody_unready() -> None:
+    bench = Bench()
+    loop = Trouble(bench.spells, aside=True)
+    loop.saw(AWAY)
+    assert not bench.disturbed
+    assert not bench.spells.in_trouble
+    loop.saw(StoreRefused("here", "WRONGTYPE", "x"))
+    assert bench.seen.all(Stuck), "what it is refused is told all the same"
+
+
+async def test_the_auditor_of_a_worker_is_aside(one_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that always meets silence: the worker stays ready, and works."""
+    met = 0
+
+    async def silent(_self: Auditor) -> None:
+        nonlocal met
+        met += 1
+        raise AWAY
+
+    monkeypatch.setattr(Auditor, "round", silent)
+    async with working(one_store, telling(), lease_ms=600) as seen:
+
+        async def met_it() -> bool:
+            return met > 1
+
+        await until(met_it)
+        await Publisher(one_store).send(Told())
+        await seen.wait(RunEnded)
+    assert not seen.all(StoreTrouble)
 
 
 def telling() -> Functions:

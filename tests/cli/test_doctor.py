@@ -134,6 +134,7 @@ async def test_mixed_rollouts_and_unreadable_heartbeats_are_told(cli: Cli, work:
 SETTINGS = [
     ("maxmemory-policy", "allkeys-lru", "noeviction", "finding", "it may evict runs and events"),
     ("appendfsync", "no", "always", "warning", "appendfsync is no"),
+    ("no-appendfsync-on-rewrite", "yes", "no", "warning", "nothing is synced while a rewrite"),
     ("appendonly", "no", "yes", "finding", "nothing is ever written to disk"),
     ("timeout", "5", "0", "warning", "timeout is 5 s"),
     ("maxmemory", "2mb", "0", "finding", "of maxmemory is in use"),

@@ -97,6 +97,28 @@ async def _acknowledged(publisher: Publisher) -> None:
 
 
 @pytest.mark.parametrize("name", ["redis_server", "plain_server"])
+async def test_local_is_refused_where_the_server_does_not_sync_during_a_rewrite(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    server: Server = request.getfixturevalue(name)
+    server.empty()
+    with server.client() as client:
+        client.config_set("no-appendfsync-on-rewrite", "yes")
+        try:
+            async with at(server.url, "local") as store:
+                with pytest.raises(StoreUnfit, match="no-appendfsync-on-rewrite is yes") as unfit:
+                    await check_fitness(store)
+                assert "\n" not in str(unfit.value)
+                with pytest.raises(StoreRefused, match="NOTDURABLE"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+                assert client.exists("test/ping") == 0
+            async with at(server.url, "memory") as store:
+                assert any("no-appendfsync-on-rewrite is yes" in w for w in (await check_fitness(store)).warnings)
+        finally:
+            client.config_set("no-appendfsync-on-rewrite", "no")
+
+
+@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
 async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each_write(
     request: pytest.FixtureRequest, name: str
 ) -> None:
@@ -118,6 +140,28 @@ async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each
     async with at(server.url, "local") as store:
         assert (await check_fitness(store)).promise.sentence.endswith("disk of the server that answered.")
         assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is False
+
+
+@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
+async def test_a_write_that_a_server_with_other_settings_took_is_not_acknowledged_at_local(
+    request: pytest.FixtureRequest, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a failover the new primary may sync less than the one whose settings are remembered."""
+    server: Server = request.getfixturevalue(name)
+    server.empty()
+    monkeypatch.setattr("joelclaw_bus.confirm.FACTS_AGE", 3_600.0)
+    with server.client() as client:
+        async with at(server.url, "local") as store:
+            await Publisher(store).send(Ping(n=0), id="zero")
+            client.config_set("appendfsync", "everysec")
+            try:
+                with pytest.raises(NotConfirmed, match="and it is everysec"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+                with pytest.raises(StoreRefused, match="NOTDURABLE"):
+                    await Publisher(store).send(Ping(n=1), id="one")
+            finally:
+                client.config_set("appendfsync", "always")
+            assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
 
 
 async def test_replica_is_refused_at_the_start_while_there_is_none(one_server: Server) -> None:

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from joelclaw_bus.durability import Durability, Kind, ServerFacts, facts_of, hindrance, online_of
+from joelclaw_bus.durability import ASKED, Durability, Kind, ServerFacts, facts_of, hindrance, online_of
 from joelclaw_bus.errors import NotConfirmed, StoreRefused
 from joelclaw_bus.keys import confirmed_key
 from joelclaw_bus.nodes import Nodes
@@ -41,9 +41,8 @@ class Confirmer:
         if why:
             self._facts.clear()  # it may be mended at any moment
             raise StoreRefused(self.where, "NOTDURABLE", why)
-        if self.level is not Durability.REPLICA:  # with appendfsync always the answer itself comes after the sync
-            (reply,) = await self.nodes.together(key, [command])
-            return _sound(reply)
+        if self.level is not Durability.REPLICA:
+            return await self._local(key, command)
         trifle = load_script("joelclaw_bus", "confirm").text
         wait = ("WAIT", facts.replicas, max(1, round(self.patience * 1000)))
         # Who is online is asked again behind the WAIT: a replica that came since may be promoted, and must have it.
@@ -60,6 +59,19 @@ class Confirmer:
             raise self._short(f"{reached} of {enough} in {self.patience:g} s")
         return reply
 
+    async def _local(self, key: str, command: Command) -> Any:
+        """With appendfsync always the answer itself comes after the sync. That the server which answered has it is
+        asked behind the write: since the last look there may have been a failover to one that has not."""
+        asked = [command, ("INFO", "persistence"), ("CONFIG", "GET", *ASKED)]
+        reply, info, flat = await self.nodes.together(key, asked)
+        if isinstance(reply, Exception):  # refused: nothing was written
+            raise reply
+        if isinstance(info, Exception):
+            raise self._short(str(translate(info, self.where)))
+        if why := hindrance(self.level, facts_of(info, _settings(flat), self.kind)):
+            raise self._short(why)
+        return reply
+
     def _short(self, why: str) -> NotConfirmed:
         self._facts.clear()
         return NotConfirmed(self.where, self.level, why)
@@ -69,10 +81,18 @@ class Confirmer:
         node = self.nodes.name_of(key)
         at, facts = self._facts.get(node, (float("-inf"), None))
         if facts is None or time.monotonic() - at > FACTS_AGE:
-            info, fsync = await self.nodes.together(key, [("INFO",), ("CONFIG", "GET", "appendfsync")])
-            facts = facts_of(_sound(info), b"" if isinstance(fsync, Exception) or not fsync else fsync[1], self.kind)
+            info, flat = await self.nodes.together(key, [("INFO",), ("CONFIG", "GET", *ASKED)])
+            facts = facts_of(_sound(info), _settings(flat), self.kind)
             self._facts[self.nodes.name_of(key)] = (time.monotonic(), facts)
         return facts
+
+
+def _settings(flat: Any) -> dict[str, str]:
+    """None where they may not be asked."""
+    if isinstance(flat, Exception):
+        return {}
+    words = [word.decode() for word in flat]
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 def _sound(reply: Any) -> Any:

@@ -167,4 +167,4 @@ class Crew:
             self.settings.lease_ms,
             self.settings.chores,
         )
-        loops.start_soon(auditor.run, self._trouble())
+        loops.start_soon(auditor.run, Trouble(self.spells, aside=True))

@@ -3,14 +3,17 @@
 | level     | an acknowledged write                            | by                       |
 |-----------|--------------------------------------------------|--------------------------|
 | `memory`  | is in the server's memory (the default)          | the server's answer      |
-| `local`   | is on the server's own disk                      | appendfsync always       |
+| `local`   | is on the server's own disk                      | appendfsync always (*)   |
 | `replica` | is in the memory of every replica that is online | WAIT for all of them     |
+
+(*) and no-appendfsync-on-rewrite no: else nothing is synced while a child of the server rewrites or saves.
 
 `doctor`, `docs/promises.md` and the start say these sentences; the tests hold the documents against them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -23,6 +26,11 @@ ALWAYS = (
     "A write that was not acknowledged may be there or not. Send it again with the same id: that is harmless.",
 )
 """What holds at every level, on every server."""
+ASKED = ("appendfsync", "no-appendfsync-on-rewrite")
+"""The settings that a promise hangs on, besides what INFO says."""
+PAUSED = (
+    "no-appendfsync-on-rewrite is yes: nothing is synced while a rewrite of the append-only file or a snapshot runs"
+)
 
 
 class Durability(StrEnum):
@@ -34,22 +42,24 @@ class Durability(StrEnum):
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
     """fsync: `appendfsync` as the server says it, 'unknown' where it may not be asked; replicas: those it reports as
-    online (of a cluster: one node's)."""
+    online (of a cluster: one node's); sync_pauses: no sync while a rewrite or a snapshot runs."""
 
     append_only: bool
     fsync: str
     replicas: int
     kind: Kind = "single"
+    sync_pauses: bool = False
 
 
-def facts_of(info: bytes, fsync: bytes, kind: Kind) -> ServerFacts:
-    """What a server's INFO says of it; fsync: its `appendfsync`, b'' where it may not be asked."""
+def facts_of(info: bytes, settings: Mapping[str, str | None], kind: Kind) -> ServerFacts:
+    """What a server's INFO says of it; settings: those of ASKED that may be asked."""
     fields = dict(line.split(":", 1) for line in info.decode("utf-8", "replace").splitlines() if ":" in line)
     return ServerFacts(
         append_only=fields.get("aof_enabled") == "1",
-        fsync=fsync.decode() or "unknown",
+        fsync=settings.get("appendfsync") or "unknown",
         replicas=online_of(info),
         kind=kind,
+        sync_pauses=settings.get("no-appendfsync-on-rewrite") == "yes",
     )
 
 
@@ -104,6 +114,8 @@ def hindrance(level: Durability, facts: ServerFacts, at_least: int = 1) -> str:
         return (
             f"durability local needs appendfsync always, and it is {facts.fsync}: set it, or JOELCLAW_DURABILITY=memory"
         )
+    if level is Durability.LOCAL and facts.sync_pauses:
+        return f"durability local can't be kept: {PAUSED}; set it to no, or JOELCLAW_DURABILITY=memory"
     if level is Durability.REPLICA and facts.replicas < at_least:
         return (
             f"durability replica needs {at_least} online and the server reports {facts.replicas}: attach a replica,"
@@ -135,13 +147,19 @@ def _power(level: Durability, facts: ServerFacts) -> str:
 def _unsynced(facts: ServerFacts) -> str:
     if not facts.append_only:
         return "everything since the last snapshot (append-only file is off)"
-    match facts.fsync:
+    if facts.sync_pauses and facts.fsync in ("always", "everysec"):
+        return f"what was written since a rewrite or snapshot began that still runs; else {_synced(facts.fsync)}"
+    return _synced(facts.fsync)
+
+
+def _synced(fsync: str) -> str:
+    match fsync:
         case "always":
             return NOTHING + " (appendfsync always)"
         case "everysec":
             return "up to the last 2 seconds (appendfsync everysec)"
         case _:
-            return f"what the system had not yet written, often 30 seconds (appendfsync {facts.fsync})"
+            return f"what the system had not yet written, often 30 seconds (appendfsync {fsync})"
 
 
 def _failover(level: Durability, facts: ServerFacts) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from joelclaw_bus.durability import Durability, Promise, facts_of, hindrance, promise
+from joelclaw_bus.durability import ASKED, PAUSED, Durability, Promise, facts_of, hindrance, promise
 from joelclaw_bus.errors import StoreRefused, StoreUnfit
 from joelclaw_bus.store import Store
 
@@ -42,10 +42,13 @@ async def _of_node(store: Store, node: str) -> Fitness:
         warnings.append("append-only file is off: a crash loses all since the last snapshot; set appendonly yes")
     if info.get("maxmemory_policy", "noeviction") != "noeviction":
         warnings.append(f"maxmemory-policy is {info['maxmemory_policy']}: it may evict runs and events; set noeviction")
-    fsync = await _config(store, "appendfsync", node)
+    settings = {name: await _config(store, name, node) for name in ASKED}
+    fsync = settings["appendfsync"]
     if info.get("aof_enabled") == "1" and fsync not in ("everysec", "always", ""):  # untold: not worth a warning
         warnings.append(f"appendfsync is {fsync}: the system decides what a power loss takes; set everysec or always")
-    facts = facts_of(raw, fsync.encode(), store.address.kind)
+    facts = facts_of(raw, settings, store.address.kind)
+    if facts.append_only and facts.sync_pauses:
+        warnings.append(f"{PAUSED}, and a power loss takes it; set it to no")
     level = store.settings.durability
     if why := hindrance(level, facts, store.settings.min_replicas):
         if level is Durability.LOCAL:  # it won't come by waiting, as a replica may

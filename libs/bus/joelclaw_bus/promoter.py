@@ -2,6 +2,9 @@
 
 Sleeps on its own clock until the earliest head it knows. A nudge tells of a new earlier one; a sweep, at least once a
 second, covers lost nudges. The slots that nobody subscribes to are swept by one elected process.
+
+Of a cluster each node can be away by itself: the slots of the others have their turn all the same, and a silent node is
+asked once in a step, not once for each of its slots.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import anyio
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
+from joelclaw_bus.nodes import ALONE
 from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.pauses import Pauses
@@ -25,6 +29,7 @@ from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
 ELECTION_MS = 3_000
+Fault = StoreUnavailable | StoreRefused
 
 
 @dataclass
@@ -45,7 +50,9 @@ class Promoter:
     _stuck: set[tuple[str, str]] = field(default_factory=set)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
-    _full: StoreRefused | None = None
+    _full: Fault | None = None
+    _away: Fault | None = None
+    _silent: set[str] = field(default_factory=set)
     _trimmed_ms: int = 0
 
     async def run(self) -> None:
@@ -65,13 +72,16 @@ class Promoter:
 
     async def step(self) -> bool:
         """Promote what is due by what is known; sweep when it is time to. Whether the store was asked anything."""
-        now = self.clock.now_ms()
+        now, self._full, self._away = self.clock.now_ms(), None, None
+        self._silent.clear()
         if now - self._swept_ms >= SWEEP_MS or now < self._swept_ms:
             await self._sweep()
             return True
         due = [name for name, head in self.heads.items() if head <= self._now_in(name)]
         for name in due:
             await self._turn(self.calls.keys.slot(name), self._promote)
+        if fault := self._away or self._full:
+            raise fault
         return bool(due)
 
     def _now_in(self, name: str) -> int:
@@ -79,16 +89,18 @@ class Promoter:
         return self.clock.now_at(self.calls.keys.slot(name).stream)
 
     async def _sweep(self) -> None:
-        self._swept_ms, self._full = self.clock.now_ms(), None
-        for function in await self.pauses.refresh():
-            self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
-        orphans = list[Slot]()
+        self._swept_ms, orphans = self.clock.now_ms(), list[Slot]()
         try:
+            for function in await self.pauses.refresh():
+                self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
             orphans = await self._orphans()
-        except StoreRefused as error:  # a full store takes no election; our own slots have their turn all the same
-            if not is_full(error):
+        except (StoreUnavailable, StoreRefused) as error:  # our own slots have their turn all the same
+            if is_full(error):  # a full store takes no election
+                self._full = error
+            elif is_away(error):
+                self._met(error, self.calls.keys.pauses)
+            else:
                 raise
-            self._full = error
         for slot in [*self.own, *orphans]:
             await self._turn(slot, self._promote)
             await self._turn(slot, self.outbox.sweep)
@@ -97,17 +109,21 @@ class Promoter:
             for slot in orphans:
                 if slot.name != EVIDENCE:  # its length is bounded where it is written
                     await self._turn(slot, self.calls.housekeep)
-        if self._full:
-            raise self._full
+        if fault := self._away or self._full:
+            raise fault
 
     async def _turn(self, slot: Slot, do: Callable[[Slot], Awaitable[object]]) -> None:
         """One slot's turn. What the store refuses there is told, and the next slot has its turn all the same."""
+        if self.calls.store.node_of(slot.stream) in self._silent:
+            return
         stuck = (slot.name, do.__name__.strip("_"))
         try:
             await do(slot)
-        except StoreRefused as error:
+        except (StoreUnavailable, StoreRefused) as error:
             if is_away(error):
-                raise
+                # An item's target may lie on another node than its slot: which of them is silent is not known.
+                self._met(error, "" if do == self.outbox.sweep else slot.stream)
+                return
             if is_full(error):  # the whole worker's trouble; yet what drains the store must have its turn in every slot
                 self._full = error
                 return
@@ -117,6 +133,13 @@ class Promoter:
             if stuck in self._stuck:
                 self._stuck.discard(stuck)
                 self.observer.saw(Unstuck(*stuck))
+
+    def _met(self, error: Fault, key: str) -> None:
+        """What is away; key: one of its node, '' where that may be another's. It is raised when the step is done."""
+        self._away = self._away or error
+        node = self.calls.store.node_of(key or self.calls.keys.slots)
+        if node == ALONE or (key and isinstance(error, StoreUnavailable)):
+            self._silent.add(node)
 
     def _tell_stuck(self, slot: str, what: str, reason: str) -> None:
         if (slot, what) not in self._stuck:

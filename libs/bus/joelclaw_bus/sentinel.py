@@ -28,10 +28,15 @@ def choose(said: Sequence[Said]) -> Place | None:
     """The primary to connect to; None when the newest word is that it is down."""
     if not said:
         return None
-    row, place = max(said, key=lambda one: int(one[0]["config-epoch"]))
-    known_down = row["is_sdown"] or row["is_odown"]
-    # Another address than the row's own: the failover is done but for the other replicas.
-    return None if known_down and place == (row["ip"], int(row["port"])) else place
+    epoch = max(int(row["config-epoch"]) for row, _ in said)
+    newest = [one for one in said if int(one[0]["config-epoch"]) == epoch]
+    for row, place in newest:
+        if place != (row["ip"], int(row["port"])):
+            return place  # another address than the row's own: the failover is done but for the other replicas
+    # is_sdown is one sentinel's own word: its link may be what is down. is_odown is what enough of them agreed on.
+    agreed = any(row["is_odown"] for row, _ in newest)
+    alone = sum(bool(row["is_sdown"]) for row, _ in newest)
+    return None if agreed or 2 * alone > len(newest) else newest[0][1]
 
 
 class _Sentinels(redis.asyncio.sentinel.Sentinel):

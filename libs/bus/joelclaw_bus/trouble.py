@@ -69,9 +69,11 @@ class Spells:
 
 @dataclass
 class Trouble:
-    """One loop's patience."""
+    """One loop's patience. `aside`: an outage that this loop meets is not the worker's: those that work meet it, too,
+    if it is one of theirs."""
 
     spells: Spells
+    aside: bool = False
     _doing: str = ""
     _wait: float = FIRST_WAIT
     _failed: bool = field(default=False)
@@ -91,7 +93,8 @@ class Trouble:
     def saw(self, error: BusError, *, quietly: bool = False) -> None:
         self._failed = True
         if is_away(error) or is_full(error):
-            self.spells.begin(self._doing, error, id(self))
+            if not self.aside:
+                self.spells.begin(self._doing, error, id(self))
             return
         self.answered()
         if not quietly and not self.stuck_on:

@@ -22,7 +22,7 @@ from joelclaw_bus.audit.judge import Finding
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.permits import PermitAudit
 from joelclaw_bus.audit.told import Confirmed
-from joelclaw_bus.errors import StoreRefused
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.key_kinds import Kind, kind_of
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import PERMIT_LEASES
@@ -45,14 +45,21 @@ class Walk:
     lease_ms: int
     cursor: str = END
     _nodes: list[str] = field(default_factory=list)
+    _whole: bool = True
     _places: set[str] = field(default_factory=set)
 
     async def page(self) -> bool:
         """The next keys; whether the walk has come to its end."""
         store = self.calls.store
         if not self._nodes:
-            self._nodes, self.cursor = await store.node_names(), END
-        cursor, keys = await store.call("SCAN", self.cursor, "COUNT", KEYS_PER_PAGE, node=self._nodes[-1])
+            self._nodes, self.cursor, self._whole = await store.node_names(), END, True
+        try:
+            cursor, keys = await store.call("SCAN", self.cursor, "COUNT", KEYS_PER_PAGE, node=self._nodes[-1])
+        except StoreUnavailable:
+            # It may have left the cluster for good: the others have their turn, and the next walk asks who there is.
+            self._nodes.pop()
+            self.cursor, self._whole = END, False
+            raise
         ours = {}
         for raw in dict.fromkeys(keys):
             key = raw.decode("utf-8", "backslashreplace")
@@ -65,7 +72,7 @@ class Walk:
         try:
             await self._look(ours)
         finally:
-            if not self._nodes:
+            if not self._nodes and self._whole:  # what a silent node holds is not gone
                 self.confirmed.passed()
                 for place in self._places:
                     self.pages.told.passed((place, "walk"))

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from joelclaw_bus.doctor.check import Check
-from joelclaw_bus.durability import Durability, facts_of, hindrance, promise
+from joelclaw_bus.durability import ASKED, PAUSED, Durability, facts_of, hindrance, promise
 from joelclaw_bus.fitness import OLDEST
 from joelclaw_bus.inspect.spans import span
 
-SETTINGS = ("appendfsync", "save", "timeout", "maxclients")
+SETTINGS = (*ASKED, "save", "timeout", "maxclients")
 SKEW_MS, FAR_SKEW_MS = 2_000, 60_000
 FULL, CROWDED = 0.85, 0.8
 SHORT_TIMEOUT = 60
@@ -64,7 +64,7 @@ def _version(s: ServerSeen, info: Mapping[str, str]) -> Iterator[Check]:
 
 
 def _promise(s: ServerSeen, level: Durability, min_replicas: int, kind: str) -> Iterator[Check]:
-    facts = facts_of(s.info, (s.settings.get("appendfsync") or "").encode(), kind)  # type: ignore[arg-type]  # a Kind's word
+    facts = facts_of(s.info, s.settings, kind)  # type: ignore[arg-type]  # a Kind's word
     made = promise(level, facts)
     if why := hindrance(level, facts, min_replicas):
         yield Check("finding", s.node, f"durability {level.value} can't be kept", why)
@@ -86,6 +86,8 @@ def _disk(s: ServerSeen, info: Mapping[str, str]) -> Iterator[Check]:
         yield Check(
             "warning", s.node, "appendfsync is no: the system decides what a power cut takes", "appendfsync everysec"
         )
+    if append_only and s.settings.get("no-appendfsync-on-rewrite") == "yes":
+        yield Check("warning", s.node, f"{PAUSED}: a power cut takes it", "no-appendfsync-on-rewrite no")
     for name, what in (
         ("aof_last_write_status", "writing the append-only file fails"),
         ("aof_last_bgrewrite_status", "rewriting the append-only file fails"),

@@ -10,7 +10,7 @@ import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.audit.judge import RECORD_FORMAT
-from joelclaw_bus.keys import _BUS_KINDS, _KINDS
+from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
 from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
 from joelclaw_bus.slot_calls import Superseded
 from joelclaw_bus.store import Command

@@ -72,6 +72,15 @@ async def test_a_resting_run_is_cancelled_and_never_goes_on(store: Store, way: s
     assert await store.call("ZCARD", slot.due) == 0
 
 
+async def test_a_run_whose_wait_is_lost_can_be_cancelled_all_the_same(one_store: Store) -> None:
+    async with working(one_store, resting([]), chores=60) as seen:
+        await Publisher(one_store).send(Asked(way="wait"), id="one")
+        await seen.wait(RunParked)
+        await seen.wait(OutboxDelivered, where=lambda f: f.kind == "await")
+        await one_store.call("HDEL", one_store.keys.slot(Asked.event_name).run(RUN), "w:answer", "wait")
+        assert await cancel(one_store) == Cancelled(True, "waiting")
+
+
 async def test_an_executing_run_stops_and_none_of_its_writes_is_accepted(store: Store) -> None:
     did: list[str] = []
     async with working(store, resting(did), lease_ms=600) as seen:

@@ -157,6 +157,22 @@ async def test_a_refusal_of_one_command_is_the_handler_s_own_failure(store: Stor
     assert ended[0].status == "failed"
 
 
+async def test_a_secret_in_an_error_gets_into_no_record_and_no_dead_letter(store: Store) -> None:
+    functions = Functions()
+
+    @functions.function("test/ask", on=[event(Asked)], retries=1, backoff=QUICK)
+    async def ask(e: Event[Asked], step: Step) -> None:
+        raise RuntimeError("no answer from redis://u:HUNTER2@h:1/0, password=HUNTER2, Bearer HUNTER2HUNTER2")
+
+    slot = store.keys.slot(Asked.event_name)
+    await Publisher(store).send(Asked(), id="one")
+    async with working(store, functions) as seen:
+        [ended] = await seen.wait(RunEnded)
+    kept = [await store.call("HGETALL", slot.run("test/ask:one")), await store.call("XRANGE", slot.dead, "-", "+")]
+    assert "no answer from redis://u:***@h:1/0" in ended.error
+    assert "HUNTER2" not in f"{ended} {kept}"
+
+
 async def test_what_can_hold_the_interpreter_runs_in_a_child_once(store: Store) -> None:
     functions, told = Functions(), []
 

@@ -79,8 +79,8 @@ def taking_over(store: Store, hands: Hands, seen: Seen) -> Takeover:
         observer=seen,
         trouble=Trouble(Spells("", seen, lambda: None)),
         lease_ms=LEASE_MS,
-        pauses=Pauses(store, now_ms=lambda: 0),
-        places=100,
+        pauses=Pauses(store, lambda: 0, {}),
+        parallel=100,
         start=lambda *_: None,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -18,17 +19,19 @@ from joelclaw_bus import (
     SlotCalls,
     Step,
     Store,
+    Worker,
     event,
 )
 from joelclaw_bus.awaited import Wait
+from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.keys import WAITS_GROUP
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, WaitEnded
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, WaitEnded
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.waiting import later
-from tests.support.workers import working
+from tests.support.workers import QUICK, working
 
 FN = "test/ask"
 
@@ -394,6 +397,103 @@ async def test_a_wait_stays_for_a_worker_that_knows_the_event(one_store: Store) 
         outbox.close()
         left.append((await one_store.call("ZCARD", slot.outbox), await one_store.call("ZCARD", awaited.waits)))
     assert left == [(1, 0), (0, 1)]
+
+
+async def test_the_time_of_a_wait_begins_when_it_is_reached(store: Store) -> None:
+    """A step before it may take longer than the wait: the server's clock is put on by an hour meanwhile."""
+    clock = ServerClock(store, tolerance_ms=10**9)
+
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        def takes_an_hour() -> None:
+            clock.local = lambda: time.monotonic() * 1000 + 3_600_000
+
+        await step.run("long", takes_an_hour)
+        return await answer_to(e, step)
+
+    got: list[object] = []
+    stop, seen = anyio.Event(), Seen()
+    worker = Worker(store, asking(ask, got), QUICK, Limits(), seen, clock=clock)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: worker.run(stop=stop))
+        await Publisher(store).send(Asked(question="q1"))
+        await waiting(seen)
+        slot = store.keys.slot(Answered.event_name)
+        [body] = (await store.call("HGETALL", slot.wait_items))[1::2]
+        stop.set()
+    assert Wait.decode(body).ends_ms > await store.time_ms() + 3_600_000, "it stands longer than the run waits"
+
+
+@pytest.mark.foreign_keys
+async def test_what_can_t_be_told_to_one_run_stops_no_other(one_store: Store) -> None:
+    got: list[object] = []
+    async with working(one_store, asking(answer_to, got)) as seen:
+        for name in ("q1", "q2", "q3"):
+            await Publisher(one_store).send(Asked(question=name), id=name)
+        await seen.wait(OutboxDelivered, 3, where=lambda f: f.kind == "await")
+        run = one_store.keys.slot(Asked.event_name).run(f"{FN}:q2")
+        kept = await one_store.call("DUMP", run)
+        await one_store.call("SET", run, "in the way")
+        for name in ("q2", "q1", "q3"):
+            await Publisher(one_store).send(Answered(question_id=name, text=name))
+        await seen.wait(RunEnded, 2)
+        await seen.wait(Stuck)
+        assert sorted(map(str, got)) == ["q1", "q3"]
+        await one_store.call("RESTORE", run, 0, kept, "REPLACE")
+        await seen.wait(RunEnded, 3)
+    assert sorted(map(str, got)) == ["q1", "q2", "q3"]
+
+
+@pytest.mark.parametrize("body", ["x", "{}", '{"key": 1}', "[]"])
+async def test_a_wait_that_can_t_be_read_is_taken_away_whole(one_store: Store, body: str) -> None:
+    slot = one_store.keys.slot(Answered.event_name)
+    await one_store.call("ZADD", slot.waits, 1, "bad")
+    await one_store.call("HSET", slot.wait_items, "bad", body)
+    assert await WaitCalls(one_store).unwait(slot, ["bad"]) == 1
+    assert await one_store.call("EXISTS", slot.waits, slot.wait_items) == 0
+
+
+async def test_an_item_whose_wait_can_t_be_read_stays_and_ends_no_worker(one_store: Store) -> None:
+    slot, awaited = one_store.keys.slot(Asked.event_name), one_store.keys.slot(Answered.event_name)
+    item = OutboxItem(id="await:1", kind="await", target=awaited.name, event_id="w", data='{"slot": 7}')
+    await one_store.call("HSET", slot.outbox_items, item.id, item.encode())
+    await one_store.call("ZADD", slot.outbox, 0, item.id)
+    seen = Seen()
+    outbox = Outbox(SlotCalls(one_store, Limits()), Publisher(one_store), seen, {awaited.name: Answered})
+    await outbox.sweep(slot)
+    outbox.close()
+    assert len(seen.all(Stuck)) == 1
+    assert await one_store.call("ZCARD", slot.outbox) == 1
+
+
+async def test_a_wait_that_asks_for_something_else_now_ends_its_run_with_what_it_waited_for(one_store: Store) -> None:
+    async def other(e: Event[Asked], step: Step) -> None:
+        await step.wait_for_event("answer", Answered, match={"rank": 2}, timeout=30)
+
+    got: list[object] = []
+    async with working(one_store, asking(answer_to, got)) as seen:
+        await Publisher(one_store).send(Asked(question="q1"))
+        await waiting(seen)
+    await Publisher(one_store).send(Answered(question_id="q1", text="yes"))
+    async with working(one_store, asking(other, got)) as seen:
+        [ended] = await seen.wait(RunEnded)
+    assert ended.status == "failed"
+    assert "question" in ended.error
+
+
+async def test_several_large_events_count_once_against_the_limit_of_a_run(one_store: Store) -> None:
+    async def ask(e: Event[Asked], step: Step) -> int:
+        both = await step.wait_for_all("both", [Awaited(Answered, {"rank": n}) for n in range(2)], timeout=30)
+        return sum(len(came.data.text) for came in both if came)
+
+    got: list[object] = []
+    limits = Limits(run_bytes=500_000)
+    async with working(one_store, asking(ask, got), limits=limits) as seen:
+        await Publisher(one_store).send(Asked(question="q1"))
+        await seen.wait(OutboxDelivered, 2, where=lambda f: f.kind == "await")
+        for n in range(2):
+            await Publisher(one_store).send(Answered(question_id="", text="x" * 200_000, rank=n))
+        await seen.wait(RunEnded)
+    assert got == [400_000]
 
 
 @pytest.mark.slow

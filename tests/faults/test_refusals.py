@@ -113,7 +113,8 @@ async def test_a_refusal_of_one_thing_is_told_by_each_who_meets_it(one_server: S
     told = [f.what for f in seen.all(Stuck)]
     missing = {"promote", "hear nudges", "read test/job for test/steps"} - set(told)
     assert not missing
-    stuck = {(f.slot, f.what) for f in seen.all(Stuck) if f.what != "audit"}  # the auditor does not tell its end yet
+    # The auditor does not tell its end yet; an outbox item's next try may come when all its work is done otherwise.
+    stuck = {(f.slot, f.what) for f in seen.all(Stuck) if f.what != "audit" and "outbox item" not in f.what}
     assert stuck <= {(f.slot, f.what) for f in seen.all(Unstuck)}
     assert all("(NOPERM)" in f.reason and "ACL SETUSER" in f.reason for f in seen.all(Stuck))
 

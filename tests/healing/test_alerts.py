@@ -43,3 +43,12 @@ def test_evidence_is_summed_up_with_six_samples() -> None:
     summary = evidence_summary(items)
     assert (summary["count"], len(summary["samples"]), summary["types"]) == (10, 6, {"redis": 5, "log": 5})
     assert all(len(sample) < 220 for sample in summary["samples"])
+
+
+def test_a_summary_of_evidence_shows_no_secret_not_even_half_of_one() -> None:
+    long = "x" * 190 + " password=hunter2hunter2"
+    items = [
+        Evidence(type="log", detail=f"REDIS_URL=redis://:hunter2@nas/0 {long}"),
+        Evidence(type="note", detail=long),
+    ]
+    assert "hunter" not in str(evidence_summary(items)["samples"])

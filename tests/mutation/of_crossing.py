@@ -79,8 +79,8 @@ MUTANTS = (
     Mutant(
         "a wait is not registered",
         "lua/await.lua",
-        "if ARGV[6] == '1' and tonumber(ARGV[3]) > now_ms() then",
-        "if false then",
+        "if tonumber(ARGV[3]) > now then wait_put",
+        "if false then wait_put",
         WAITS,
     ),
     Mutant(

@@ -219,6 +219,7 @@ async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
         closing = {"domain": "gateway-bridge", "status": "remediated", "detected": 1, "inspected": 1}
         named = {**closing, "incidentId": answer["incidentId"], "sourceFunction": "x/probe"}
         target = {"targetComponent": HEALING["targetComponent"]}
+        await xadd(store, COMPLETED, {**named, **target, "eventId": "1-0"})  # what names a request is no closing
         for forged in ({}, {"targetComponent": "another"}, {**target, "domain": "other"}):
             await xadd(store, COMPLETED, {**named, **forged})
 
@@ -233,7 +234,7 @@ async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
             return not await Ledger(store).list_incidents()
 
         await hoped(none_open)
-    assert len(await read(store, COMPLETED)) == 5, "none but the answer is ours: its event was the closing"
+    assert len(await read(store, COMPLETED)) == 6, "none but the answer is ours: its event was the closing"
     (over,) = await Ledger(store).list_incidents(closed=True)
     assert over.closed_by.startswith("x/probe (event ")
 

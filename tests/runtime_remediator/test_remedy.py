@@ -126,7 +126,8 @@ async def test_a_dry_run_sends_no_signal_and_writes_nothing_outside_its_own_reco
     assert (answer["status"], answer["rule"], answer["dryRun"]) == ("detected", "act-permitted", True)
     assert (runtime.pid, runtime.starts, runtime.state_file.read_text()) == (pid, 1, state)
     assert (await remediators.events("otel/event")) == []
-    assert not await remediators.store.call("KEYS", "{healing/incidents}:*")
+    written = await remediators.store.call("KEYS", "{healing/incidents}:*")
+    assert set(written) <= {b"{healing/incidents}:auditor"}, "who audits the slot is the bus's own"
     os.kill(pid, signal.SIGCONT)
     assert runtime.noted("term") == []
 

@@ -114,7 +114,7 @@ async def test_whatever_is_lost_no_run_hangs_silently(
     failed = [play for play in plays if play.complaints]
     assert not failed, told(failed)
     tried = [harm.place for play in plays for harm in play.scenario.done]  # type: ignore[attr-defined]  # it is a Loss
-    assert tried == places
+    assert sorted(tried) == sorted(places)
     record_property("losses", len(tried))
 
 

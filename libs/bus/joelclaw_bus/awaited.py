@@ -85,9 +85,13 @@ class Wait:
         """ValueError when it is none; fields that a newer worker added are left out."""
         try:
             read: dict[str, Any] = json.loads(raw)
-            return cls(**{name: value for name, value in read.items() if name in cls.__dataclass_fields__})
+            wait = cls(**{name: value for name, value in read.items() if name in cls.__dataclass_fields__})
         except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no wait: {error}") from None
+        for name, value in asdict(wait).items():
+            if not isinstance(value, int if name in ("number", "ends_ms") else str):
+                raise ValueError(f"no wait: its {name} is {value!r}")
+        return wait
 
 
 @dataclass(frozen=True, slots=True)

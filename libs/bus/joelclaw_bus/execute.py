@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.event import Tick
@@ -116,6 +117,7 @@ class Executor:
         journal = {k[2:].decode(): v for k, v in admitted.begun.record.items() if k.startswith(b"s:")}
         now_ms = admitted.begun.now_ms
         declared = frozenset(model.event_name for model in fn.awaits)
+        clock = partial(self.door.clock.now_at, d.slot.stream)
         return Step(
             run_id=d.run,
             attempt=admitted.attempt,
@@ -126,7 +128,10 @@ class Executor:
             _posted=lambda item: self.outbox.post(d.slot, item),
             _insist=lambda write: self.settler.insist(held, write),
             _journal=journal,
-            _waiting=Waiting(d, self.outbox.waits, declared, admitted.begun.record, admitted.event.entry, now_ms),
+            _waiting=Waiting(
+                d, self.outbox.waits, declared, admitted.begun.record, admitted.event.entry, now_ms, clock
+            ),
+            _clock=clock,
             _traceparent=admitted.event.traceparent,
         )
 

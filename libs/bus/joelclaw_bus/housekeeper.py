@@ -12,7 +12,7 @@ from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
-from joelclaw_bus.keys import Slot
+from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.observer import Observer, Stuck, Trimmed
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import Trouble
@@ -105,6 +105,9 @@ class Housekeeper:
         for fn, slot in self.groups:
             for stream in (slot.stream, slot.ready(fn.id)):
                 await self.calls.retire(stream, fn.id, self.consumer, SILENT_LEASES * self.lease_ms)
+        for name in self.functions.awaited:
+            stream = self.calls.keys.slot(name).stream
+            await self.calls.retire(stream, WAITS_GROUP, self.consumer, SILENT_LEASES * self.lease_ms)
         flat = await self.calls.store.call("HGETALL", self.calls.keys.workers)
         for worker, raw in zip(flat[::2], flat[1::2], strict=True):
             try:

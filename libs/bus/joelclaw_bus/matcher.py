@@ -18,11 +18,12 @@ from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck
 from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
 from joelclaw_bus.slot_calls import Page
 from joelclaw_bus.store import Reader
-from joelclaw_bus.trouble import Trouble
+from joelclaw_bus.trouble import Trouble, is_away
 from joelclaw_bus.wait_calls import Found
 from joelclaw_bus.waits import Waits
 
 MOST_PER_READ = 100
+MOST_TOLD = 1_000
 
 
 @dataclass
@@ -41,6 +42,7 @@ class Matcher:
     recovering: Trouble
     last_cycle: float = field(default=float("-inf"))
     _known: bool = False
+    _stuck: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         """Read for ever; on trouble wait, and come back with a new client."""
@@ -68,8 +70,24 @@ class Matcher:
         self.last_cycle = anyio.current_time()
         entries = answer[0][1] if answer else []
         for entry, flat in entries:
-            await self.match(Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}))
+            await self._try(Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}))
         return len(entries)
+
+    async def _try(self, found: Found) -> None:
+        """Match one entry. What is refused there stays pending, is tried again, and stops nobody behind it."""
+        try:
+            await self.match(found)
+        except StoreRefused as error:
+            if is_away(error) or isinstance(error, GroupMissing):
+                raise
+            self._tell_stuck(f"matching {found.entry}", str(error))
+
+    def _tell_stuck(self, what: str, why: str) -> None:
+        if what not in self._stuck:
+            if len(self._stuck) >= MOST_TOLD:
+                self._stuck.clear()
+            self._stuck.add(what)
+            self.observer.saw(Stuck(self.slot.name, what, why))
 
     async def recover(self) -> None:
         """Follow up what a matcher that died had read, every third of a lease."""
@@ -97,14 +115,14 @@ class Matcher:
             if not isinstance(page, Page):  # another one's turn, or a call that came late
                 return
             for entry, fields in page.entries:
-                await self.match(Found(entry, fields))
+                await self._try(Found(entry, fields))
             cursor = page.cursor
             if cursor == "0-0":
                 return
 
     async def match(self, found: Found) -> int:
         """Tell every run that this entry ends a wait of; how many went on or noted it."""
-        calls, told = self.waits.wait_calls, 0
+        calls, told, refused = self.waits.wait_calls, 0, None
         page = await calls.match(self.slot, self.consumer, found.entry)
         if not page.waits:
             return 0
@@ -113,14 +131,23 @@ class Matcher:
         while True:
             ids = []
             for name, raw in page.waits:
-                went_on = await self._tell(name, raw, found)
+                try:
+                    went_on = await self._tell(name, raw, found)
+                except StoreRefused as error:  # of this run alone: the others are told, and this one is tried again
+                    if is_away(error):
+                        raise
+                    refused = refused or error
+                    continue
                 if went_on is not None:
                     ids.append(name)
                     told += went_on
             more = await calls.match(self.slot, self.consumer, found.entry, page.next) if page.next else None
             last = more is None or not more.waits
-            await calls.unwait(self.slot, ids, consumer=self.consumer, entry=found.entry if last else "")
+            done = found.entry if last and refused is None else ""
+            await calls.unwait(self.slot, ids, consumer=self.consumer, entry=done)
             if more is None or last:
+                if refused:
+                    raise refused
                 return told
             page = more
 
@@ -129,7 +156,7 @@ class Matcher:
         try:
             wait = Wait.decode(raw)
         except ValueError as error:  # anyone may have written it: it must not stop those behind it
-            self.observer.saw(Stuck(self.slot.name, f"wait {name[:200]}", f"{error}; it is taken away"))
+            self._tell_stuck(f"wait {name[:200]}", f"{error}; it is taken away")
             return 0
         if is_before(found.entry, wait.since):
             return None  # read late, and older than what the run looks back for

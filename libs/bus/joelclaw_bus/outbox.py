@@ -176,6 +176,9 @@ class Outbox:
         except (EventInvalid, ContractError) as error:
             await self._give_up(slot, item, str(error))
             return
+        except ValueError as error:  # a wait that can't be read: anyone may have written it, or a newer worker
+            self._tell_stuck(slot, item.id, str(error))
+            return
         await self.calls.outbox_done(slot, [item.id])
         self._tell_over(slot, item.id)
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))

@@ -48,13 +48,13 @@ async def pause(store: Store, function: str, *, owner: str, reason: str, until_m
     """Hold a function back; a later pause takes the place of an earlier one."""
     made = Pause(function, owner, reason, await store.time_ms(), until_ms)
     row = {name: value for name, value in asdict(made).items() if name != "function"}
-    await store.call("HSET", store.keys.pauses, function, json.dumps(row, separators=(",", ":")))
+    await store.write("HSET", store.keys.pauses, function, json.dumps(row, separators=(",", ":")))
     return made
 
 
 async def resume(store: Store, function: str) -> bool:
     """Let it go on; whether it was paused."""
-    return bool(await store.call("HDEL", store.keys.pauses, function))
+    return bool(await store.write("HDEL", store.keys.pauses, function))
 
 
 @dataclass
@@ -63,17 +63,20 @@ class Pauses:
 
     store: Store
     now_ms: Callable[[], int]
-    _known: Mapping[str, Pause] = field(default_factory=dict)
+    _known: Mapping[str, Pause] | None = None
     _changed: anyio.Event = field(default_factory=anyio.Event)
 
     async def refresh(self) -> list[str]:
-        """Read them anew; the functions whose pause can't be read."""
+        """Read them anew; the functions whose pause can't be read. Until they were read once, everything is held: a
+        start must not slip through a pause."""
         self._known, unreadable = await read_pauses(self.store)
         self._changed.set()
         self._changed = anyio.Event()
         return unreadable
 
     def holds(self, function: str) -> bool:
+        if self._known is None:
+            return True
         known = self._known.get(function)
         return known is not None and known.holds(self.now_ms())
 

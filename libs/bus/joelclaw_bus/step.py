@@ -59,6 +59,8 @@ class Step:
     _insist: Insist
     _journal: dict[str, bytes]
     _waiting: Waiting
+    _clock: Callable[[], int]
+    """The server's time now: a step before may have taken long since the begin."""
     _traceparent: str = ""
     _seen: set[str] = field(default_factory=set)
 
@@ -117,7 +119,7 @@ class Step:
             event,
             id=event_id,
             source=self._delivery.function,
-            at_ms=at_ms or (self.now_ms + round(delay * 1000) if delay else 0),
+            at_ms=at_ms or (self._clock() + round(delay * 1000) if delay else 0),
             traceparent=self._traceparent,
             now_ms=self.now_ms,
         )

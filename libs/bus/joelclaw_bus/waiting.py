@@ -7,7 +7,7 @@ ended, one journaled step takes the place of both.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,8 @@ GRACE_MS = 60_000
 LEEWAY_MS = 1_000
 """So much our reckoning of the server's time may be off, on a busy machine."""
 LAST = 2**64 - 1
+MOST_AWAITED = 20
+"""Events of one wait: each may be half a megabyte, and lies in the run's record until all have come."""
 
 Arrival = dict[str, Any]
 
@@ -43,7 +45,7 @@ class Park(BaseException):
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """`declared`: the events that the function may wait for; `record`: the run's fields as this begin found them;
-    `entry`: of the event that began the run."""
+    `entry`: of the event that began the run; `now_ms`: the server's time of this begin, `clock` its time now."""
 
     delivery: Delivery
     waits: Waits
@@ -51,6 +53,7 @@ class Waiting:
     record: Mapping[bytes, bytes]
     entry: str
     now_ms: int
+    clock: Callable[[], int]
 
     async def outcome(
         self, step: str, awaited: Sequence[Awaited[Any]], *, all: bool, timeout: float, look_back: float | None
@@ -63,8 +66,9 @@ class Waiting:
             self._check(awaited)
             raise self._park(step, awaited, spec, max(0, round(timeout * 1000)), 0)
         ends_ms, spec = Spec.decode(kept)
-        if spec.events != tuple(a.event for a in awaited):
-            raise ValueError(f"it waits for {', '.join(spec.events)}; a run's waits may not change under it")
+        if spec.events != tuple(a.event for a in awaited) or spec.matches != tuple(dict(a.match) for a in awaited):
+            waits_for = ", ".join(f"{e} {dict(m)}" for e, m in zip(spec.events, spec.matches, strict=True))
+            raise ValueError(f"it waits for {waits_for}; what a run waits for may not change under it")
         came = [self._noted(step, number) for number in range(len(awaited))]
         if _is_over(spec, came):
             return came
@@ -100,15 +104,15 @@ class Waiting:
         return json.loads(raw) if raw else None
 
     def _check(self, awaited: Sequence[Awaited[Any]]) -> None:
-        if not awaited:
-            raise ValueError("it waits for nothing; name at least one event")
+        if not 1 <= len(awaited) <= MOST_AWAITED:
+            raise ValueError(f"it waits for {len(awaited)} events; name 1 to {MOST_AWAITED}")
         for a in awaited:
             if a.event not in self.declared:
                 raise ValueError(f"{a.event} is not declared; give the function awaits=[{a.model.__name__}]")
 
     def _since(self, awaited: Awaited[Any], look_back: float | None) -> str:
         if look_back is not None:
-            return first_entry_of(self.now_ms - look_back * 1000)
+            return first_entry_of(self.clock() - look_back * 1000)
         if awaited.event == self.delivery.slot.name:
             return entry_after(self.entry)  # an event can't be what its own run waits for
         # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
@@ -117,7 +121,7 @@ class Waiting:
         return first_entry_of(began_ms if began_ms <= self.now_ms else self.now_ms - LEEWAY_MS)
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
-        ends_ms = at_ms or self.now_ms + delay_ms
+        ends_ms = at_ms or self.clock() + delay_ms
         waits = [self._wait(step, awaited, spec, number, ends_ms) for number in range(len(awaited))]
         items = tuple(
             OutboxItem(id=f"await:{w.id}", kind="await", target=w.event, event_id=w.id, data=w.encode()) for w in waits

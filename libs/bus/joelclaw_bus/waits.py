@@ -48,7 +48,8 @@ class Waits:
         """Deliver a wait to the awaited slot; False when it is for another worker, that knows the event."""
         wait = Wait.decode(item.data)
         if wait.event not in self.models:
-            return False
+            # Once it is over nobody needs it: its run's time-out looks for itself.
+            return await self.calls.store.time_ms() > wait.ends_ms
         slot = self.calls.keys.slot(wait.event)
         if slot.name not in self._grouped:  # before the look back, or an entry could fall between the two
             await self.ensure_group(slot)

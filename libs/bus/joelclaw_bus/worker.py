@@ -25,7 +25,7 @@ from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers
-from joelclaw_bus.keys import Slot
+from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Observer, Unobserved
@@ -98,10 +98,13 @@ class Worker:
                 handlers = Handlers(tasks, self.executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
                 # What is due is due by the server's clock: ours may be far off it.
+                # And nothing begins before it is known what is paused.
+                crew = self._gather(clock)
                 with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
                     await clock.sync()  # if the store is away, the loops meet it too, and tell it
+                    await crew.pauses.refresh()
                 async with anyio.create_task_group() as loops:
-                    takeover = self._gather(clock).start(loops, handlers)
+                    takeover = crew.start(loops, handlers)
                     await stop.wait()
                     loops.cancel_scope.cancel()
                 # Also when the loops ended by themselves: a worker that only pulses would renew its leases for ever.
@@ -182,6 +185,9 @@ class Worker:
                 for stream in (slot.stream, slot.ready(fn.id)):
                     with suppress(BusError):
                         await self.slot_calls.hand_back(stream, fn.id, self.consumer, self.settings.lease_ms)
+            for slot in self.outbox.waits.slots():
+                with suppress(BusError):
+                    await self.slot_calls.hand_back(slot.stream, WAITS_GROUP, self.consumer, self.settings.lease_ms)
             with suppress(BusError):
                 await self.store.call("HDEL", self.store.keys.workers, self.consumer)
 

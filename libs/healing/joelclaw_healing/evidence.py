@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_contracts import Evidence, Level, OtelEvent
+from joelclaw_contracts.redact import redact_text
 from joelclaw_healing.move import Letter
 
 SAMPLES = 6
@@ -55,6 +56,7 @@ def evidence_summary(evidence: Sequence[Evidence]) -> dict[str, Any]:
     """What CONTRACT 8 asks of every decision: how much evidence, up to six samples, how many of which type."""
     return {
         "count": len(evidence),
-        "samples": [f"{e.type}: {e.detail[:_SAMPLE_CHARS]}" for e in evidence[:SAMPLES]],
+        # Cut after it was redacted: half a secret is one that no pattern knows any more.
+        "samples": [redact_text(f"{e.type}: {e.detail}")[: _SAMPLE_CHARS + len(e.type)] for e in evidence[:SAMPLES]],
         "types": dict(Counter(e.type for e in evidence).most_common(20)),
     }

@@ -17,7 +17,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from joelclaw_pod.redact import redact
+from joelclaw_contracts.redact import redact
 from joelclaw_pod.worker_like import Health
 
 JSON = "application/json"

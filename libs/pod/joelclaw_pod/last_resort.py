@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from joelclaw_bus import observer as o
-from joelclaw_pod.redact import redact_text
+from joelclaw_contracts.redact import redact_text
 from joelclaw_pod.wake import Wake
 
 PREFIX = "ALERT "

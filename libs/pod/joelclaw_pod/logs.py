@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from typing import TextIO
 
-from joelclaw_pod.redact import redact, redact_text
+from joelclaw_contracts.redact import redact, redact_text
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 _NAMES = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 
 from joelclaw_contracts import Level, OtelEvent, PayloadInvalid
-from joelclaw_pod.redact import redact, redact_text
+from joelclaw_contracts.redact import redact, redact_text
 
 ERROR_CHARS = 4_096
 RECORD_BYTES = 16_384

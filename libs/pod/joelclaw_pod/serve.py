@@ -31,6 +31,7 @@ import joelclaw_contracts
 from joelclaw_bus.errors import AddressInvalid, BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
+from joelclaw_contracts.redact import redact_text
 from joelclaw_pod.advertise import advertised
 from joelclaw_pod.errors import CannotListen, PodError, SettingsError, StopOverdue, WorkerEnded
 from joelclaw_pod.evidence import Evidence
@@ -40,7 +41,6 @@ from joelclaw_pod.logs import setup_logs
 from joelclaw_pod.metrics import Metrics
 from joelclaw_pod.probes import Probes
 from joelclaw_pod.ready_file import prepare_ready_file, remove_ready_file, write_ready_file
-from joelclaw_pod.redact import redact_text
 from joelclaw_pod.settings import ServiceSettings, read_settings
 from joelclaw_pod.shell import Build, Gate, Pod
 from joelclaw_pod.store_wait import wait_for_store

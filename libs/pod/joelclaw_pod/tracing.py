@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from joelclaw_bus import observer as o
-from joelclaw_pod.redact import redact_text
+from joelclaw_contracts.redact import redact_text
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace.export import SpanExporter

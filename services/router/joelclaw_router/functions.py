@@ -76,7 +76,7 @@ def functions_of(desk: Desk) -> Functions:
 
     @functions.function(
         CLOSER,
-        on=[event(HealingCompleted, when=lambda e: e.data.status == "remediated" and bool(e.data.incident_id))],
+        on=[event(HealingCompleted, when=lambda e: _is_closing(e.data))],
         retries=2,
         concurrency=Limit(1, key=lambda e: e.data.incident_id),
         on_failure=_page,
@@ -110,6 +110,11 @@ async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
         outcome = await step.run(f"look-{check}", desk.due, outcome["incident"], act["decision"], check)
         check += 1
     return outcome
+
+
+def _is_closing(completed: HealingCompleted) -> bool:
+    """Whether an observer says that an incident is over. What names a request is an answer, and closes nothing."""
+    return completed.status == "remediated" and bool(completed.incident_id) and not completed.event_id
 
 
 def _identity(e: Event[HealingRequested]) -> str:

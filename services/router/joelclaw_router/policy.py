@@ -74,7 +74,7 @@ def decide(
         if rule is Rule.ESCALATE_ADVISED:
             return Decision(rule, reason, attempt=attempt, model=model, confidence=confidence)
         if rule is not Rule.HOLD_DEFERRED:
-            wait = clamp(advice.delay_ms, policy.sleep_min_ms, policy.sleep_max_ms)
+            wait = max(wait, clamp(advice.delay_ms, policy.sleep_min_ms, policy.sleep_max_ms))
     spent = _spent(failure, incident, budgets, rule, now + wait, policy)
     if spent is not None:
         return Decision(*spent, attempt=attempt, model=model, confidence=confidence)

@@ -39,7 +39,7 @@ def simulate(environ: Mapping[str, str], incidents: Sequence[Mapping[str, Any]],
     for history in sorted(histories, key=lambda h: h.opened_ms):
         then, now = recorded(history), play(history, present, before)
         row = {"id": history.id, "domain": history.domain, "target": history.target, "opened_ms": history.opened_ms}
-        courses = {"recorded": then, "present": now, "changed": play(history, changed, after)}
+        courses = {"recorded": then, "present": now, "changed": play(history, changed, after, present=present)}
         rows.append(row | {name: asdict(course) for name, course in courses.items()})
     return {
         "incidents": rows,

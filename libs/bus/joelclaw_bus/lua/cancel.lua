@@ -14,8 +14,9 @@ if rec[3] and rec[3] ~= '' then
   ack(rec[3]:sub(1, 1) == 'r' and ready or KEYS[1], KEYS[1], rec[2], rec[3]:sub(2))
 end
 if rec[1] == 'waiting' then
-  local spec = wait_spec(redis.call('HGET', KEYS[2], 'w:' .. rec[5]))
-  call_off(KEYS[6], KEYS[7], spec, ARGV[2], rec[5], -1, now)
+  -- What it waits for may be lost or unreadable: such a run is the one that somebody wants to end.
+  local good, spec = pcall(wait_spec, redis.call('HGET', KEYS[2], 'w:' .. (rec[5] or '')) or '')
+  if good and type(spec.events) == 'table' then call_off(KEYS[6], KEYS[7], spec, ARGV[2], rec[5], -1, now) end
 end
 if rec[6] then outbox_put(KEYS[6], KEYS[7], cjson.decode(rec[6]).id, rec[6], now) end
 redis.call('HSET', KEYS[2], 'state', 'ended', 'status', 'cancelled', 'result', 'null', 'error', ARGV[3], 'ended', now)

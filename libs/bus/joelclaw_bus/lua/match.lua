@@ -19,8 +19,13 @@ for _, form in ipairs(data and forms or {}) do
     local found = redis.call('ZRANGEBYLEX', KEYS[4], from, '(' .. key .. ';', 'LIMIT', 0, most)
     for _, member in ipairs(found) do
       local id = member:sub(#key + 2)
-      out[#out + 1] = id
-      out[#out + 1] = redis.call('HGET', KEYS[3], id)
+      local body = redis.call('HGET', KEYS[3], id)
+      if body then
+        out[#out + 1] = id
+        out[#out + 1] = body
+      else
+        redis.call('ZREM', KEYS[4], member)
+      end
     end
     if #found == most then
       out[1], out[2] = form, #found > 0 and '(' .. found[#found] or ARGV[6]

@@ -12,12 +12,14 @@ if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
 local now = now_ms()
 if rec[3] then return { 1, rec[3], now } end
 if tonumber(rec[4] or '0') >= tonumber(ARGV[9]) then return { 2, 'steps' } end
-if tonumber(rec[5] or '0') + #ARGV[8] > tonumber(ARGV[10]) then return { 2, 'bytes' } end
+local void = 0
+for i = 13, #ARGV do void = void + redis.call('HSTRLEN', KEYS[2], ARGV[i]) end
+if tonumber(rec[5] or '0') + #ARGV[8] - void > tonumber(ARGV[10]) then return { 2, 'bytes' } end
 if not rec[1] then record_new(KEYS[2], KEYS[3], ARGV[5], ARGV[1], ARGV[6] .. ARGV[3], ARGV[4], now) end
 redis.call('HSET', KEYS[2], 's:' .. ARGV[7], ARGV[8])
 redis.call('HINCRBY', KEYS[2], 'steps', 1)
 redis.call('HDEL', KEYS[2], 'begins') -- progress is no poison
-redis.call('HINCRBY', KEYS[2], 'bytes', #ARGV[8])
+redis.call('HSET', KEYS[2], 'bytes', math.max(0, tonumber(rec[5] or '0') + #ARGV[8] - void))
 for i = 13, #ARGV do redis.call('HDEL', KEYS[2], ARGV[i]) end
 if ARGV[11] ~= '' then outbox_put(KEYS[4], KEYS[5], ARGV[11], ARGV[12], now) end
 return { 1, ARGV[8], now }

@@ -30,7 +30,8 @@ _TYPED = {
     ),
     FailureClass.DEFERRED: ("deferred", "queued"),
     FailureClass.UNKNOWN: (
-        "unknown", "rdb-invalid", "hash-differs", "file-missing", "extra-file", "did-not-start",
+        "unknown", "source-changed", "target-not-empty",
+        "rdb-invalid", "hash-differs", "file-missing", "extra-file", "did-not-start",
         "started-and-differs",
     ),
 }  # fmt: skip

@@ -17,7 +17,7 @@ MOST_BYTES = 256 * 1024
 
 
 class CallFailed(Exception):
-    """No usable answer: `why` is `time-out`, `refused` (an HTTP status), `unreachable` or `unusable`."""
+    """No usable answer: `why` is `time-out`, `refused` (an HTTP status), `unreachable`, `unsendable` or `unusable`."""
 
     def __init__(self, why: str, detail: str) -> None:
         self.why = why
@@ -42,7 +42,7 @@ class ModelClient:
     transport: httpx.AsyncBaseTransport | None = None
 
     def __repr__(self) -> str:
-        return f"ModelClient({self.base_url!r})"
+        return f"ModelClient({self.base_url.rpartition('@')[2]!r})"
 
     async def ask(self, model: str, question: Question, seconds: float) -> Said:
         """Ask one model, for at most so many seconds. CallFailed."""
@@ -63,6 +63,8 @@ class ModelClient:
             )
             async with client, client.stream("POST", "/chat/completions", json=body, headers=headers) as response:
                 raw = await _bounded(response)
+        except ValueError as error:  # a key or an address that can't be sent
+            raise CallFailed("unsendable", type(error).__name__) from error
         except httpx.TimeoutException as error:
             raise CallFailed("time-out", type(error).__name__) from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:

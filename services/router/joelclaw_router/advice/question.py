@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_pod.redact import redact
+from joelclaw_contracts.redact import redact
 from joelclaw_router.failure import Decision, Failure, Policy
 from joelclaw_router.rules import Verdict
 
@@ -74,4 +74,5 @@ def question_of(
     }
     redacted = redact(case)
     assert isinstance(redacted, dict)
-    return Question(actions, policy.sleep_min_ms, policy.sleep_max_ms, redacted)
+    # No shorter than planned: sooner is not more careful, and what others wrote might ask for it.
+    return Question(actions, decision.delay_ms, max(decision.delay_ms, policy.sleep_max_ms), redacted)

@@ -71,10 +71,11 @@ def recorded(history: History) -> Course:
     return Course(len(history.handed_over), verdicts.count("pause"), len(pages), recovery, (acted or rules)[-1])
 
 
-def simulate(history: History, rules: Rulebook, spent: Spent) -> Course:
-    """The same incident under `rules`. `spent` counts on, so incidents are simulated in the order of their opening."""
+def simulate(history: History, rules: Rulebook, spent: Spent, *, present: Rulebook | None = None) -> Course:
+    """The same incident under `rules`. `spent` counts on, so incidents are simulated in the order of their opening.
+    `present`: the configuration that is in force, by which a window is told from one that a request gave itself."""
     world = _World.of(history)
-    return _Play(history, rules, spent, world).run()
+    return _Play(history, rules, spent, world, present or rules).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,7 @@ class _Play:
     rules: Rulebook
     spent: Spent
     world: _World
+    present: Rulebook
 
     def run(self) -> Course:
         """Judge, wait, act, until it is over, a person has it, or nothing more will happen."""
@@ -152,7 +154,8 @@ class _Play:
         elif failure.route_trouble is None and failure.route and not rules.permits(failure.route):
             detail = f"{failure.route} is not among the routes that configuration allows"
             failure = replace(failure, route_trouble=RouteTrouble.NOT_ALLOWED, route_detail=detail)
-        window = rules.window_ms(failure.domain, None)
-        if failure.window_end_ms and window and judged.first_failure_ms:
+        recorded = failure.window_end_ms - judged.first_failure_ms if judged.first_failure_ms else 0
+        if failure.window_end_ms and recorded == self.present.window_ms(failure.domain, None):
+            window = rules.window_ms(failure.domain, None)
             failure = replace(failure, window_end_ms=judged.first_failure_ms + window)
         return failure

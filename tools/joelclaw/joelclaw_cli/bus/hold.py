@@ -44,7 +44,8 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
 def cancel(place: Place, run_id: str, reason: str, yes: bool, dry_run: bool) -> Answer:
     """End an open run: what it rests for is called off, and none of its writes is accepted any more.
 
-    A handler that executes stops at its next write or lease renewal; what it did by then stays done.
+    A handler that executes stops at its next write or lease renewal; what it did by then stays done, and where runs are
+    limited the next one may begin before it has stopped.
     """
     from joelclaw_bus.inspect.runs import find_run
     from joelclaw_bus.limits import Limits

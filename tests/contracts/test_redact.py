@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from joelclaw_pod.redact import is_secret, redact, redact_text
+from joelclaw_contracts.redact import is_secret, redact, redact_text
 
 
 @pytest.mark.parametrize(

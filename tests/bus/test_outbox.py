@@ -8,6 +8,7 @@ from typing import ClassVar
 import pytest
 
 from joelclaw_bus import Event, Functions, Limits, OutboxItem, Publisher, SlotCalls, Step, Store, event, item_of
+from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck
 from joelclaw_bus.outbox import Outbox
@@ -88,10 +89,15 @@ async def test_a_taken_item_comes_again_until_it_is_reported_done(store: Store) 
     assert (await calls.outbox_take(slot, 50)).items == [(item, 0)]
     assert (await calls.outbox_take(slot, 50)).items == []
     await later(store, 60)
+    assert (await calls.outbox_take(slot, 50)).items == [(item, 0)]  # to be taken is no try
+    assert await calls.outbox_try(slot, item.id) == 1
+    await later(store, 60)
     assert (await calls.outbox_take(slot, 50)).items == [(item, 1)]
     await calls.outbox_done(slot, [item.id])
+    assert await calls.outbox_try(slot, item.id) == 0
     await later(store, 60)
     assert (await calls.outbox_take(slot, 50)).items == []
+    assert await store.call("EXISTS", slot.outbox_items) == 0
 
 
 async def age(store: Store, slot: Slot) -> None:
@@ -106,8 +112,7 @@ async def test_an_item_older_than_the_window_is_sent_only_if_it_was_never_tried(
     seen, limits, slot = Seen(), Limits(dedupe_ms=60_000), store.keys.slot("test/asked")
     item = await a_dead_workers_item(store, created_ms=await store.time_ms() - 60_001)
     for _ in range(tried):
-        await age(store, slot)
-        await SlotCalls(store, limits).outbox_take(slot, 1)
+        await SlotCalls(store, limits).outbox_try(slot, item.id)
     await age(store, slot)
     outbox = await outbox_of(store, seen, limits)
     await outbox.sweep(slot)
@@ -119,9 +124,8 @@ async def test_an_item_older_than_the_window_is_sent_only_if_it_was_never_tried(
 
 async def test_a_tried_item_within_the_window_is_sent(store: Store) -> None:
     seen, slot = Seen(), store.keys.slot("test/asked")
-    await a_dead_workers_item(store)
-    await age(store, slot)
-    await SlotCalls(store, Limits()).outbox_take(slot, 1)
+    item = await a_dead_workers_item(store)
+    await SlotCalls(store, Limits()).outbox_try(slot, item.id)
     await age(store, slot)
     outbox = await outbox_of(store, seen)
     await outbox.sweep(slot)
@@ -226,10 +230,40 @@ async def test_a_refused_item_waits_longer_after_each_try(store: Store) -> None:
     slot, calls, waits = await refused_first(store), SlotCalls(store, Limits()), []
     for _ in range(9):
         taken = await calls.outbox_take(slot, 1_000)
+        await calls.outbox_try(slot, "event:a")
         waits.append(round((int(await store.call("ZSCORE", slot.outbox, "event:a")) - taken.now_ms) / 1000))
         await age(store, slot)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 64, 64]
     await store.call("DEL", "test/spoilt")
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+async def test_a_target_that_is_away_costs_only_its_own_items_a_try(
+    store: Store, monkeypatch: pytest.MonkeyPatch, nodes: int
+) -> None:
+    """With one node, all that is behind the first goes there too, and nobody tries it."""
+    slot, tried = store.keys.slot("test/asked"), []
+    for n, target in enumerate(["test/away", "test/away", "test/sent"]):
+        item = OutboxItem(f"event:{n}", "event", target, event_id=str(n), data="{}", created_ms=n + 1)
+        await store.call("HSET", slot.outbox_items, item.id, item.encode())
+        await store.call("ZADD", slot.outbox, n + 1, item.id)
+    outbox = await outbox_of(store, Seen(), Limits(dedupe_ms=10**14))
+    send = Publisher.send_item
+
+    async def send_item(publisher: Publisher, item: OutboxItem) -> None:
+        tried.append(item.id)
+        if item.target == "test/away":
+            raise StoreUnavailable("its node", f"no answer, said of {item.id}")
+        await send(publisher, item)
+
+    monkeypatch.setattr(Publisher, "send_item", send_item)
+    monkeypatch.setattr(Store, "node_of", lambda _, key: key if nodes == 2 else "")
+    with pytest.raises(StoreUnavailable, match="said of event:0"):
+        await outbox.sweep(slot)
+    outbox.close()
+    assert tried == (["event:0", "event:2"] if nodes == 2 else ["event:0"])
+    assert await store.call("HMGET", slot.outbox_items, "#event:0", "#event:1", "#event:2") == [b"1", None, None]
+    assert await store.call("XLEN", "test/sent") == nodes - 1
 
 
 async def test_a_refused_item_keeps_a_stopping_worker_from_nothing(store: Store) -> None:

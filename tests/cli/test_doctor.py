@@ -107,6 +107,37 @@ async def test_work_that_nobody_will_do_is_found_each_with_what_to_do(cli: Cli, 
     assert all(c["todo"] for c in checks if c["state"] in ("finding", "not known"))
 
 
+async def many_sleep(work: OpenWork, names: list[str], each: int) -> None:
+    """Runs that sleep well, on streams that come before `test/asked` and moved longer ago than what lies there."""
+    store, later = work.store, await work.store.time_ms() + 3_600_000
+    for name in names:
+        slot = store.keys.slot(name)
+        await store.call("HSET", store.keys.slots, name, 1)
+        for n in range(each):
+            run = f"{ASK}:{name}-{n}"
+            await store.call("HSET", slot.run(run), "fn", ASK, "state", "due", "at", "s1-1", "due", later)
+            await store.call("ZADD", slot.due, later, f"r:{run}")
+            await store.call("ZADD", slot.open, 0, run)
+
+
+@pytest.mark.parametrize("names", [["test/asked"], [f"test/a{n}" for n in range(9)]])
+async def test_long_sleepers_hide_no_stuck_run_and_who_was_not_looked_at_is_told(
+    cli: Cli, work: OpenWork, names: list[str]
+) -> None:
+    await many_sleep(work, names, 270 // len(names))
+    past = await work.store.time_ms() - 60_000
+    await work.store.call("HSET", work.record("rests"), "due", past)
+    await work.store.call("ZADD", work.slot.due, past, "r:" + work.runs["rests"])
+    await settled(work)
+    _, checks = await examined(cli)
+    found = of(checks, "finding")
+    assert has(found, f"{work.runs['woken']}: it is ready, and no live worker has {ASK}")
+    assert has([line for line in found if line.startswith(work.runs["rests"])], "which is over: nobody promotes")
+    open_runs = 270 + len(set(work.runs) - {"over"})
+    assert has(of(checks, "not known"), f"runs: {open_runs - 200} were not looked at, of {open_runs} that are open")
+    assert not has(of(checks, "ok"), "runs: ")
+
+
 async def test_a_strangers_group_that_is_read_is_well_and_one_that_lags_far_is_found(cli: Cli, work: OpenWork) -> None:
     stream, long_ago = work.store.keys.slot("test/other").stream, await work.store.time_ms() - 5 * 86_400_000
     await work.store.call("XADD", stream, f"{long_ago}-0", "data", "{}")

@@ -16,6 +16,8 @@ from tests.support.workers import working
 
 from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, StoreSettings, event, open_store
 from joelclaw_bus.audit.judge import RECORD_FORMAT
+from joelclaw_bus.inspect.explain import explain
+from joelclaw_bus.inspect.explain_facts import RunSituation
 from joelclaw_bus.observer import RunEnded, RunParked, RunRetried
 from joelclaw_bus.pauses import pause
 from joelclaw_contracts import EventModel
@@ -271,3 +273,12 @@ async def test_a_cancelled_run_says_why(cli: Cli, work: OpenWork) -> None:
     cause, line, _ = await why(cli, work.runs["rests"])
     assert (cause, line.startswith("it has ended: cancelled, ")) == ("ended", True)
     assert line.endswith(": ada: not wanted any more")
+
+
+def test_the_values_of_a_match_move_no_cursor_and_are_cut() -> None:
+    spec = {"events": ["test/told"], "matches": [{"by": "\x1b[2Jann\u202e\n", "what": "x" * 5_000}]}
+    record = {"state": "waiting", "fn": "test/ask", "wait": "hear", "due": "9000", "w:hear": "1 " + json.dumps(spec)}
+    said = explain(RunSituation("test/ask:1", "test/asked", "test/ask", 1_000, record)).why
+    assert r"with by=\x1b[2Jann\u202e\n, what=xxx" in said
+    assert said.isprintable()
+    assert len(said) < 400

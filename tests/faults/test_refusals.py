@@ -46,7 +46,7 @@ COMMANDS |= {"SUBSCRIBE"}
 AT_THE_END = {"hand_back", "HDEL"}
 NOT_A_WORKERS = {"replay", "cancel"}  # an operator's, by hand
 NOT_A_WORKERS |= {"confirm"}  # at the durability levels above `memory`
-NOT_A_WORKERS |= {"mend", "mend_permit", "mend_wait", "mend_waits"}  # only where an audit found something broken
+NOT_A_WORKERS |= {"mend", "mend_permit", "mend_pending", "mend_waits"}  # only where an audit found something broken
 
 
 @dataclass

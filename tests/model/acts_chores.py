@@ -47,6 +47,13 @@ class ChoreActs(Base):
         told = [(item.id, tries) for item, tries in taken.items]
         w.same(f"take the letters of {slot}", told, letters.take(w.bus, slot, 5_000))
 
+    @act(2, what=in_outboxes, there=st.sampled_from([True, True, False]))
+    def count_a_try(self, what: tuple[str, str], there: bool) -> None:
+        """What a sweep does before it sends; somebody else may have delivered the item in between."""
+        w, slot, name = self.world, what[0], what[1] if there else "delivered"
+        told = w.do(w.calls.outbox_try(w.keys.slot(slot), name))
+        w.same(f"count a try of {name}", told, letters.count(w.bus, slot, name))
+
     @act(5, what=in_outboxes, done=st.booleans())
     def deliver(self, what: tuple[str, str], done: bool) -> None:
         """A letter is delivered, by whomever; or delivered, and its deliverer dies before it can be deleted."""

@@ -63,6 +63,13 @@ MUTANTS = (
         OUTBOX,
     ),
     Mutant(
+        "a try is not counted",
+        "lua/outbox_try.lua",
+        "return redis.call('HINCRBY', KEYS[1], '#' .. ARGV[1], 1)",
+        "return 1",
+        OUTBOX,
+    ),
+    Mutant(
         "a wait does not look back",
         "lua/await.lua",
         "if data and match_key(wait.form, data) == wait.key then",

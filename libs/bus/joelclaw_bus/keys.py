@@ -18,10 +18,10 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:ids`             | zset   | generations of the dedupe index, by their start   | publish                   |
 | `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
 | `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
-| `{NAME}:waits`           | zset   | runs that wait for this event, by when they stop  | match, unwait             |
-| `{NAME}:waits:items`     | hash   | what each of them waits for                       | match, unwait             |
-| `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| match, unwait             |
-| `{NAME}:waits:forms`     | hash   | which fields are asked for -> how many ask        | match, unwait             |
+| `{NAME}:waits`           | zset   | runs that wait for this event, by when they stop  | await, match, unwait, audit|
+| `{NAME}:waits:items`     | hash   | what each of them waits for                       | await, match, unwait, audit|
+| `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| await, match, unwait, audit|
+| `{NAME}:waits:forms`     | hash   | which fields are asked for -> how many ask        | await, match, unwait, audit|
 | `{NAME}:claimer:FN`      | string | who may take over work now                        | expires                   |
 | `{NAME}:auditor`         | string | who audits this slot now                          | expires                   |
 | `{NAME}:confirmed`       | string | nothing: the write that a confirmation waits for  | expires                   |
@@ -33,7 +33,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
 | `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
 | `{bus}:services`         | hash   | service -> what its workers last said of it       | never (one per service)   |
-| `{bus}:pauses`           | hash   | function id -> why and until when it is paused    | resume, promotion sweeps  |
+| `{bus}:pauses`           | hash   | function id -> why and until when it is paused    | resume                    |
 | `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.

@@ -22,7 +22,7 @@ from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import is_away, is_full
 from joelclaw_bus.wait_calls import WaitCalls
 from joelclaw_bus.waits import Waits
-from joelclaw_contracts import ContractError, EventModel
+from joelclaw_contracts import ContractError, EventModel, NameInvalid
 
 HOLD_MS = 5_000
 MOST_TOLD = 10_000
@@ -86,32 +86,52 @@ class Outbox:
             lane.receive.close()
 
     async def sweep(self, slot: Slot) -> int | None:
-        """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms."""
+        """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms.
+
+        A node that doesn't answer keeps only what goes there; the first such error is raised when all had their turn.
+        """
         taken = await self.calls.outbox_take(slot, HOLD_MS)
         for name in taken.lost:
             self.observer.saw(OutboxUndeliverable(slot.name, name, "its body is gone from the store"))
-        for name, why in taken.unreadable:
-            self._tell_stuck(slot, name, why)
-        full: StoreRefused | None = None
+        for raw, why in taken.unreadable:
+            await self.calls.outbox_try(slot, raw)
+            self._tell_stuck(slot, raw.decode("utf-8", "replace"), why)
+        first: StoreUnavailable | StoreRefused | None = None
+        silent = set[str]()
         for item, tries in taken.items:
             age = taken.now_ms - item.created_ms
             if tries and item.created_ms and age > self.calls.limits.dedupe_ms:
                 # Whether an earlier try arrived can't be told any more: a second one could double it.
                 await self._give_up(slot, item, f"tried {tries} times, and older than the dedupe window")
                 continue
+            node = self._node_of(item)
+            if node in silent:
+                continue
+            if not await self.calls.outbox_try(slot, item.id):
+                self._tell_over(slot, item.id)  # somebody else delivered it
+                continue
             try:
                 await self._try(slot, item)
-            except StoreRefused as error:  # what wakes and releases may pass where a new event may not
-                if not is_full(error):
-                    raise
-                full = error
-        if full:
-            raise full
+            except (StoreUnavailable, StoreRefused) as error:
+                first = first or error
+                if not is_full(error):  # what wakes and releases may pass where a new event may not
+                    silent.add(node)
+        if first:
+            raise first
         return taken.head_ms
+
+    def _node_of(self, item: OutboxItem) -> str:
+        """The node that an item goes to; '' of a store with one."""
+        keys = self.calls.keys
+        try:
+            slot = keys.function_slot(item.target) if item.kind == "release" else keys.slot(item.target)
+        except NameInvalid:  # it goes nowhere, and delivery tells so
+            return ""
+        return self.calls.store.node_of(slot.stream)
 
     async def _try(self, slot: Slot, item: OutboxItem) -> None:
         """Deliver it, or leave it: a refused item must not stop those behind it. It stays, and `outbox_take` lets it
-        wait longer after each try."""
+        wait longer for each try."""
         try:
             await self.deliver(slot, item)
         except StoreRefused as error:
@@ -125,6 +145,11 @@ class Outbox:
                 self._stuck.clear()
             self._stuck.add((slot.name, item))
             self.observer.saw(Stuck(slot.name, f"outbox item {item}", reason))
+
+    def _tell_over(self, slot: Slot, item: str) -> None:
+        if (slot.name, item) in self._stuck:
+            self._stuck.discard((slot.name, item))
+            self.observer.saw(Unstuck(slot.name, f"outbox item {item}"))
 
     async def flush(self, slot: Slot, items: list[OutboxItem]) -> None:
         """Deliver these now, for a writer outside a run."""
@@ -155,9 +180,7 @@ class Outbox:
             self._tell_stuck(slot, item.id, str(error))
             return
         await self.calls.outbox_done(slot, [item.id])
-        if (slot.name, item.id) in self._stuck:
-            self._stuck.discard((slot.name, item.id))
-            self.observer.saw(Unstuck(slot.name, f"outbox item {item.id}"))
+        self._tell_over(slot, item.id)
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:

@@ -69,8 +69,7 @@ class GroupReader:
 
     async def step(self, reader: Reader) -> int:
         """One blocking read; how many entries it brought."""
-        await self.pauses.over(self.fn.id)
-        room = await self.room.some()
+        room = await self._allowed()
         # The first cycle does not wait: it is the proof that this reader consumes, and the start waits for it.
         wait = ("BLOCK", round(self.block * 1000)) if self.last_cycle > float("-inf") else ()
         answer = await reader.call(
@@ -90,6 +89,16 @@ class GroupReader:
                 self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again))
                 read += 1
         return read
+
+    async def _allowed(self) -> int:
+        """Waits until it may read; for how many entries there is room. What it rested is not held against it: the time
+        since its last cycle counts from here. Before its first one nothing counts, since that is a proof."""
+        rested = self.pauses.holds(self.fn.id) or self.room.used >= self.room.places
+        await self.pauses.over(self.fn.id)
+        room = await self.room.some()
+        if rested and self.last_cycle > float("-inf"):
+            self.last_cycle = anyio.current_time()
+        return room
 
 
 def _order(entry: str) -> tuple[int, int]:

@@ -36,13 +36,13 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids and why; `lost`: ids
-    of those without a body."""
+    """Items to deliver now, each with how often it was tried before; of the `unreadable` their ids, raw, and why;
+    `lost`: ids of those without a body."""
 
     now_ms: int
     head_ms: int | None
     items: list[tuple[OutboxItem, int]]
-    unreadable: list[tuple[str, str]]
+    unreadable: list[tuple[bytes, str]]
     lost: list[str] = field(default_factory=list)
 
 
@@ -152,8 +152,12 @@ class SlotCalls:
             try:
                 taken.items.append((OutboxItem.decode(raw), tries))
             except ValueError as error:  # anyone may have written it: it must not stop those behind it
-                taken.unreadable.append((name.decode("utf-8", "replace"), str(error)))
+                taken.unreadable.append((name, str(error)))
         return taken
+
+    async def outbox_try(self, slot: Slot, item: str | bytes) -> int:
+        """Count a try, before it is made; 0 when the item is gone."""
+        return int(await self.store.run(_script("outbox_try"), [slot.outbox_items], [item]))
 
     async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))

@@ -14,11 +14,19 @@ def put(bus: Bus, slot_name: str, item: dict[str, Any]) -> None:
 
 
 def take(bus: Bus, slot_name: str, hold: int) -> list[tuple[str, int]]:
-    """What is to be delivered now, and how often it was tried; it comes again, later after each try."""
+    """What is to be delivered now, and how often it was tried; it comes again, later for each try."""
     outbox, taken = bus.slot(slot_name).outbox, []
     for name, letter in sorted(outbox.items(), key=lambda pair: (pair[1].next_try, pair[0])):
         if letter.next_try <= bus.now:
             taken.append((name, letter.tries))
             letter.next_try = bus.now + hold * 2 ** min(letter.tries, 6)
-            letter.tries += 1
     return taken
+
+
+def count(bus: Bus, slot_name: str, name: str) -> int:
+    """A try of an item is counted before it is sent; of one that is gone there is none."""
+    letter = bus.slot(slot_name).outbox.get(name)
+    if letter is None:
+        return 0
+    letter.tries += 1
+    return letter.tries

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from joelclaw_bus.audit.facts import BodySeen, RunSeen, SlotSeen, WaitSeen
+from joelclaw_bus.audit.facts import BodySeen, PendingSeen, RunSeen, SlotSeen
 from joelclaw_bus.audit.judge import Finding
 from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.limits import Limits
@@ -23,13 +23,13 @@ END = "0"
 
 
 @dataclass(frozen=True, slots=True)
-class Waits:
+class PendingPage:
     """A page of an index and one of its bodies, with the cursors of the next; `END` at their end."""
 
     now_ms: int
     cursor: str
     body_cursor: str
-    members: list[WaitSeen]
+    members: list[PendingSeen]
     bodies: list[BodySeen]
 
 
@@ -49,16 +49,19 @@ class AuditCalls:
         )
         return following.decode(), [_run(row) for row in _rows(flat, 19)]
 
-    async def waits(self, index: str, bodies: str, kind: str, cursor: str, body_cursor: str) -> Waits:
+    async def pending(self, index: str, bodies: str, kind: str, cursor: str, body_cursor: str) -> PendingPage:
         """A page of `due` or `outbox` (the kind)."""
         now, following, body_following, members, found = await self.store.run(
-            _script("audit_waits"), [index, bodies], [cursor, PER_PAGE, body_cursor, BODIES_PER_PAGE, kind]
+            _script("audit_pending"), [index, bodies], [cursor, PER_PAGE, body_cursor, BODIES_PER_PAGE, kind]
         )
-        return Waits(
+        return PendingPage(
             now,
             following.decode(),
             body_following.decode(),
-            [WaitSeen(_t(m), float(s), bool(b), t, _t(st), _t(d), raw) for m, s, b, t, st, d, raw in _rows(members, 7)],
+            [
+                PendingSeen(_t(m), float(s), bool(b), t, _t(st), _t(d), raw)
+                for m, s, b, t, st, d, raw in _rows(members, 7)
+            ],
             [BodySeen(_t(name), bool(scored), raw) for name, scored, raw in _rows(found, 3)],
         )
 
@@ -82,11 +85,11 @@ class AuditCalls:
             )
         )
 
-    async def mend_wait(self, slot: Slot, index: str, bodies: str, member: str, body: str, finding: Finding) -> bool:
+    async def mend_pending(self, slot: Slot, index: str, bodies: str, member: str, body: str, finding: Finding) -> bool:
         """Repair one member of an index; `body`: the id of what it should have, '' when it names a run."""
         run = slot.run(member[2:]) if not body else index
         args: list[Arg] = [member, body, finding.repair, finding.at_ms, self.keys.nudges, slot.name]
-        return bool(await self.store.run(_script("mend_wait"), [index, bodies, slot.ids, run], args))
+        return bool(await self.store.run(_script("mend_pending"), [index, bodies, slot.ids, run], args))
 
     async def mend_waits(self, slot: Slot, wait: str) -> None:
         """Take one broken wait away, and make what finds the others anew."""

@@ -59,7 +59,7 @@ class RunSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitSeen:
+class PendingSeen:
     """One member of an index (due, outbox). state, due: of the run that it names; body: of an item tried in vain."""
 
     member: str

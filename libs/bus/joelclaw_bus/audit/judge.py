@@ -31,7 +31,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from joelclaw_bus.audit.facts import BodySeen, RunSeen, SlotSeen, WaitSeen
+from joelclaw_bus.audit.facts import BodySeen, PendingSeen, RunSeen, SlotSeen
 from joelclaw_bus.outbox_item import OutboxItem
 
 RECORD_FORMAT = 1
@@ -135,7 +135,7 @@ def _again(rule: str, r: RunSeen) -> Finding:
     return Finding(rule, r.run, "lost", "lose", error=LOST)
 
 
-def judge_due(w: WaitSeen) -> Finding | None:
+def judge_due(w: PendingSeen) -> Finding | None:
     """A member of the due index: a run's without a resting run, an event's without its body."""
     if w.member.startswith("r:"):
         idle = w.state in ("", "ended", "queued")
@@ -148,7 +148,7 @@ def judge_due_body(b: BodySeen) -> Finding | None:
     return None if b.scored else Finding("event-never-due", b.id, "repaired", "put", _due_of(b.body))
 
 
-def judge_item(w: WaitSeen, now_ms: int, window_ms: int) -> Finding | None:
+def judge_item(w: PendingSeen, now_ms: int, window_ms: int) -> Finding | None:
     """A member of an outbox. One that can't be read or is refused stays, and is named."""
     if not w.has_body:
         return Finding("item-lost", w.member, "lost", "drop")

@@ -64,7 +64,7 @@ class Pages:
     async def _page(self, slot: Slot, kind: str, index: str, bodies: str, prefix: str) -> bool:
         """A page of an index and one of its bodies; whether both have come to their end."""
         cursors = self._waits.get((slot.name, kind), (END, END))
-        page = await self.calls.waits(index, bodies, kind, *cursors)
+        page = await self.calls.pending(index, bodies, kind, *cursors)
         self._waits[slot.name, kind] = page.cursor, page.body_cursor
         found = []
         for w in page.members:
@@ -84,7 +84,7 @@ class Pages:
         return ended
 
     async def _mend(self, slot: Slot, index: str, bodies: str, member: str, body: str, finding: Finding) -> bool:
-        return not finding.repair or await self.calls.mend_wait(slot, index, bodies, member, body, finding)
+        return not finding.repair or await self.calls.mend_pending(slot, index, bodies, member, body, finding)
 
     async def slot(self, slot: Slot, functions: frozenset[str]) -> None:
         """Groups, marks and ids. What is lost here can't be made anew: it is named, and no longer missed."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from joelclaw_bus.doctor.check import Check
-from joelclaw_bus.doctor.read import Crowd, read_crowd, read_open, read_server, read_stream
+from joelclaw_bus.doctor.read import Crowd, read_crowd, read_server, read_stream
+from joelclaw_bus.doctor.runs import read_open, shared
 from joelclaw_bus.doctor.server import judge_server
 from joelclaw_bus.doctor.streams import StreamSeen, judge_stream, judge_windows
-from joelclaw_bus.doctor.workers import judge_pauses, judge_run, judge_workers
+from joelclaw_bus.doctor.workers import judge_open, judge_pauses, judge_run, judge_workers
 from joelclaw_bus.errors import BusError, StoreRefused
 from joelclaw_bus.inspect.explain import explain
 from joelclaw_bus.inspect.explain_facts import read_situation
@@ -17,8 +18,6 @@ from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.pauses import read_pauses
 from joelclaw_bus.store import Store
-
-MOST_RUNS = 200
 
 
 @dataclass
@@ -81,26 +80,13 @@ class Doctor:
         self.checks += judge_stream(seen, crowd.served_on(slot.name))
 
     async def _runs(self, names: list[str]) -> None:
-        looked, open_runs, stuck = 0, 0, 0
-        async for slot, runs, total in self._open(names):
-            open_runs += total
-            for run in runs[: MOST_RUNS - looked]:
-                looked += 1
-                check = judge_run(run, explain(await read_situation(self.store, slot, run)))
-                if check:
-                    stuck += 1
-                    self.checks.append(check)
-        if not stuck:
-            rest = f", the {looked} that moved longest ago were looked at" if looked < open_runs else ""
-            what = f"{open_runs} are open{rest}; " + (
-                "they will move by themselves" if looked else "all moved just now"
-            )
-            self.checks.append(Check("ok", "runs", what if open_runs else "none is open"))
-
-    async def _open(self, names: list[str]) -> AsyncIterator[tuple[Slot, list[str], int]]:
-        for name in names:
-            slot = self.store.keys.slot(name)
-            yield slot, *await read_open(self.store, slot)
+        seen = [await read_open(self.store, self.store.keys.slot(name)) for name in names]
+        picked = shared(seen)
+        found = [judge_run(run, explain(await read_situation(self.store, slot, run))) for slot, run in picked]
+        self.checks += [check for check in found if check]
+        self.checks += judge_open(
+            sum(one.open for one in seen), sum(one.settled for one in seen), len(picked), well=not any(found)
+        )
 
 
 def _unreached(where: str, error: BusError) -> Check:

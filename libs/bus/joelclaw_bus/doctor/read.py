@@ -16,10 +16,6 @@ from joelclaw_bus.inspect.replies import number, pairs, sound, text
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.store import Store
 
-RUNS_PER_SLOT = 25
-SETTLED_MS = 5_000
-"""A run that moved a moment ago is not looked at: it may just be on its way."""
-
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
@@ -106,18 +102,6 @@ async def read_stream(store: Store, slot: Slot, wanted: frozenset[str]) -> Strea
         wanted=wanted,
         length=sound(length),
     )
-
-
-async def read_open(store: Store, slot: Slot) -> tuple[list[str], int]:
-    """(the runs that have not moved for longest, how many are open)."""
-    now = await store.time_ms()
-    rows, total = await store.calls(
-        [
-            ("ZRANGEBYSCORE", slot.open, "-inf", now - SETTLED_MS, "LIMIT", 0, RUNS_PER_SLOT),
-            ("ZCARD", slot.open),
-        ]
-    )
-    return [text(run) for run in sound(rows)], sound(total)
 
 
 async def _group(store: Store, slot: Slot, row: dict[str, str]) -> GroupSeen:

@@ -82,3 +82,15 @@ def judge_run(run: str, said: Explanation) -> Check | None:
     if said.cause == "paused":
         return None  # told with the pause itself
     return Check("finding", run, said.why, said.todo)
+
+
+def judge_open(total: int, settled: int, looked: int, *, well: bool) -> Iterator[Check]:
+    """All open runs together. `well`: nothing was found of those that were looked at."""
+    if looked < settled:
+        what = f"{settled - looked} were not looked at, of {total} that are open"
+        yield Check("not known", "runs", what, "joelclaw bus runs lists them; joelclaw bus explain RUN looks at one")
+    elif well and not total:
+        yield Check("ok", "runs", "none is open")
+    elif well:
+        moves = "they will move by themselves" if looked else "all moved just now"
+        yield Check("ok", "runs", f"{total} are open; {moves}")

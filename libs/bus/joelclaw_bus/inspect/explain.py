@@ -33,6 +33,7 @@ from joelclaw_bus.limits import Limits
 
 LATE_MS = 3_000
 """A due run that is later than this is overdue: sweeps come every second."""
+LONGEST_VALUE = 80
 LEASE_MS = 15_000
 """Of a worker whose heartbeats tell none."""
 
@@ -252,7 +253,13 @@ def _when(s: RunSituation) -> str:
 def _match(match: object) -> str:
     if not isinstance(match, dict) or not match:
         return ""
-    return " with " + ", ".join(f"{k}={v}" for k, v in match.items())
+    return " with " + ", ".join(f"{_harmless(k)}={_harmless(v)}" for k, v in match.items())
+
+
+def _harmless(value: object) -> str:
+    """A value that a stranger may have chosen: on one line, moving no cursor, and no longer than a line can bear."""
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value)[:LONGEST_VALUE])
+    return text if len(str(value)) <= LONGEST_VALUE else f"{text}…"
 
 
 def _steps(s: RunSituation) -> str:

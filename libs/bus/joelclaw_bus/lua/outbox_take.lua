@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Takes what an outbox has to deliver now; what isn't reported done comes again after the hold, doubled at each try up
--- to 64 times: what is refused for good must not take up every page.
+-- Takes what an outbox has to deliver now; what isn't reported done comes again after the hold, doubled for each try up
+-- to 64 times: what is refused for good must not take up every page. To be taken is no try: outbox_try counts those.
 -- KEYS: 1 outbox, 2 outbox items
 -- ARGV: 1 how many at most, 2 hold, ms
 -- Answers: {now, earliest left (-1 none), item id, item ('' it was lost, and is no longer missed), tries before, …}
@@ -13,7 +13,7 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0
   if item then
     out[#out + 1] = id
     out[#out + 1] = item
-    local tries = redis.call('HINCRBY', KEYS[2], '#' .. id, 1) - 1
+    local tries = tonumber(redis.call('HGET', KEYS[2], '#' .. id) or '0') or 0
     out[#out + 1] = tries
     redis.call('ZADD', KEYS[1], now + tonumber(ARGV[2]) * 2 ^ math.min(tries, 6), id)
   else

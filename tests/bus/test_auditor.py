@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.audit.judge import RECORD_FORMAT
+from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
 from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
 from joelclaw_bus.slot_calls import Superseded
-from joelclaw_bus.store import Command
+from joelclaw_bus.store import Arg, Command
 from tests.support.audit import Audit, rules_of
 from tests.support.open_work import ASK, Asked, OpenWork, Told, functions
 from tests.support.seen import Seen
@@ -266,6 +268,29 @@ async def test_a_key_of_another_type_is_named_and_does_not_stop_the_rest(work: O
     assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
     await work.store.call("DEL", work.slot.due)
     assert rules_of(await audit.once())["never-due"] == 3
+
+
+async def test_a_node_that_left_the_cluster_does_not_keep_the_walk_from_the_others(
+    work: OpenWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is silent when its turn comes: that round ends there, the next one goes on with who there is then."""
+    audit, call, names = Audit(work.store), work.store.call, ["", "gone"]
+
+    async def node_names() -> list[str]:
+        return list(names)
+
+    async def answered(*command: Arg, node: str | None = None) -> Any:
+        if node == "gone":
+            raise StoreUnavailable("gone", "no answer")
+        return await call(*command, node=node)
+
+    monkeypatch.setattr(work.store, "node_names", node_names)
+    monkeypatch.setattr(work.store, "call", answered)
+    await work.store.call("SET", work.slot.auditor, "somebody")  # it must expire, and has no expiry
+    with pytest.raises(StoreUnavailable):
+        await audit.once()
+    names.remove("gone")
+    assert rules_of(await audit.once())["never-expires"] == 1
 
 
 async def test_a_lost_delayed_event_is_due_again_at_its_time_and_not_before(work: OpenWork) -> None:

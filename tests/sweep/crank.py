@@ -23,6 +23,7 @@ from joelclaw_bus.leases import Leases
 from joelclaw_bus.matcher import Matcher
 from joelclaw_bus.observer import Observer
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.promoter import Promoter
 from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.scheduler import Scheduler
@@ -226,7 +227,9 @@ async def crank(
     try:
         async with anyio.create_task_group() as tasks:
             handlers = Handlers(tasks, worker.executor(leases, clock), worker.spells, settings.parallel)
-            takeover = worker._gather(clock).start(parts, handlers)  # type: ignore[arg-type]  # it stands for the group
+            crew = worker._gather(clock)
+            crew.pauses = Pauses(store, clock.now_ms, {})  # as one that has read them at its start
+            takeover = crew.start(parts, handlers)  # type: ignore[arg-type]  # it stands for the group
             tasks.start_soon(takeover.alone)
             yield turned
             if turned.stopping:

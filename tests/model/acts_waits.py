@@ -92,7 +92,9 @@ class WaitActs(Base):
         w = self.world
         flat = w.do(w.store.call("HGETALL", w.keys.slot(h.slot).run(h.run)))
         record = dict(zip(flat[::2], flat[1::2], strict=True))
-        return RealWaiting(w.delivery(h), w.outbox.waits, frozenset(MODELS), record, entry, w.bus.now)
+        return RealWaiting(
+            w.delivery(h), w.outbox.waits, frozenset(MODELS), record, entry, w.bus.now, lambda: w.bus.now
+        )
 
     def _rest(self, h: Hand, name: str, park: Park, waiting: Waiting, delivered: bool) -> None:
         w = self.world

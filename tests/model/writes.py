@@ -80,7 +80,8 @@ class Writes:
         should = runs.park(w.bus, h, state, delay=delay, name=step, error=error, items=items, on_cancel=on_cancel)
         w.same(f"park {h} as {state}", answer, should)
         if isinstance(answer, int):
-            w.ledger.parked(h, state, answer)
+            # A park that is repeated gets the answer of the first, which may have been a wait.
+            w.ledger.parked(h, w.bus.slot(h.slot).runs[h.run].state, answer)
         return answer
 
     def finish(self, h: Hand, status: str, *, keep: bool, items: list[Item]) -> Any:

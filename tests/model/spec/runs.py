@@ -61,10 +61,11 @@ def step(bus: Bus, h: Hand, name: str, result: str, item: Item | None, *, ends_w
         return run.journal[name]
     if run and run.steps >= bus.bounds.steps:
         return "limit", "steps"
-    if (run.size or 0 if run else 0) + len(result) > bus.bounds.run_bytes:
+    noted = sum(map(len, run.waits[name].came.values())) if run and ends_wait and name in run.waits else 0
+    if (run.size or 0 if run else 0) + len(result) - noted > bus.bounds.run_bytes:
         return "limit", "bytes"
     run = run or _record(bus, h)
-    run.journal[name], run.steps, run.size = result, run.steps + 1, (run.size or 0) + len(result)
+    run.journal[name], run.steps, run.size = result, run.steps + 1, max(0, (run.size or 0) + len(result) - noted)
     run.begins = None  # progress is no poison
     if ends_wait:
         run.wait = ""

@@ -12,8 +12,10 @@ if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
 local now = now_ms()
 if rec[3] then return { 1, rec[3], now } end
 if tonumber(rec[4] or '0') >= tonumber(ARGV[9]) then return { 2, 'steps' } end
-local void = 0
-for i = 13, #ARGV do void = void + redis.call('HSTRLEN', KEYS[2], ARGV[i]) end
+local void = 0 -- of what a wait noted; it is in the result now
+for i = 13, #ARGV do
+  if ARGV[i]:sub(1, 2) == 'a:' then void = void + redis.call('HSTRLEN', KEYS[2], ARGV[i]) end
+end
 if tonumber(rec[5] or '0') + #ARGV[8] - void > tonumber(ARGV[10]) then return { 2, 'bytes' } end
 if not rec[1] then record_new(KEYS[2], KEYS[3], ARGV[5], ARGV[1], ARGV[6] .. ARGV[3], ARGV[4], now) end
 redis.call('HSET', KEYS[2], 's:' .. ARGV[7], ARGV[8])

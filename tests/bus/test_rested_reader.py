@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,7 @@ LONG_AGO = -1_000.0
 NEVER = float("-inf")
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 @pytest.mark.parametrize("why", ["paused", "full", "neither"])
 @pytest.mark.parametrize("last", [LONG_AGO, NEVER])
 async def test_the_silence_of_a_reader_counts_from_when_it_may_read(why: str, last: float) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from joelclaw_bus import StoreSettings, open_store
@@ -24,6 +26,7 @@ async def test_a_stopped_group_loses_none_of_very_many_events_and_memory_follows
     assert figures.end_bytes - figures.empty_bytes < lag_bytes / 10
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 async def test_memory_is_flat_over_very_many_runs(one_server: Server) -> None:
     async with open_batched(StoreSettings(one_server.url, deadline=30)) as store:
         growth = Growth(store, window_ms=1_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ async def letters(store: Store) -> list[dict[bytes, bytes]]:
     return [dict(zip(flat[::2], flat[1::2], strict=True)) for _, flat in rows]
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 @pytest.mark.timeout(240)
 async def test_each_poison_is_buried_and_none_of_a_hundred_neighbours(workers: Workers, one_server: Server) -> None:
     async with open_store(StoreSettings(one_server.url, deadline=30)) as store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -99,6 +100,7 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
     return seen
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 @pytest.mark.parametrize("text", AWAY.values(), ids=AWAY)
 async def test_a_refusal_of_everybody_is_waited_out_and_one_spell(one_server: Server, text: str) -> None:
     seen = await refused_everywhere(one_server, text)
@@ -107,6 +109,7 @@ async def test_a_refusal_of_everybody_is_waited_out_and_one_spell(one_server: Se
     assert not [f for f in seen.all(Stuck) if f.what != "audit"]
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 async def test_a_refusal_of_one_thing_is_told_by_each_who_meets_it(one_server: Server) -> None:
     seen = await refused_everywhere(one_server, ONE_THING["NOPERM"])
     assert not seen.all(StoreTrouble)
@@ -119,6 +122,7 @@ async def test_a_refusal_of_one_thing_is_told_by_each_who_meets_it(one_server: S
     assert all("(NOPERM)" in f.reason and "ACL SETUSER" in f.reason for f in seen.all(Stuck))
 
 
+@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 @pytest.mark.parametrize("text", QUIET.values(), ids=QUIET)
 async def test_what_is_mended_on_the_way_is_no_trouble(one_server: Server, text: str) -> None:
     seen = await refused_everywhere(one_server, text)

@@ -1,9 +1,9 @@
 """Calls to one server that wait at the same moment travel together: one write, one read.
 
-Nobody waits for company. Whoever finds a free lane drives at once, with all who are waiting; who comes while every lane
-is busy waits for the next trip. A driver makes one trip, its own, and hands the wheel to the first who waits, so that no
-task outlives its caller. A trip is shielded, and bounded by the connection's deadline: a caller that is cancelled in
-the middle of it would spoil the answers of the others.
+Nobody waits for company. Whoever finds a free lane drives at once, with all who are waiting; who comes while every
+lane is busy waits for the next trip. A driver makes one trip, its own, and hands the wheel to the first who waits, so
+that no task outlives its caller. A trip is shielded, and bounded by the connection's deadline: a caller that is
+cancelled in the middle of it would spoil the answers of the others.
 
 What the server refuses is one caller's answer; a connection that fails is the answer of all on that trip, as it would
 have been for each of them alone.
@@ -40,13 +40,15 @@ class Convoy:
     """The calls to one server. `client`: a redis-py client, whose connections it uses."""
 
     client: Any
+    lanes: int = LANES
     _waiting: deque[_Seat] = field(default_factory=deque)
     _driving: int = 0
 
     async def send(self, command: Command) -> Any:
         """One command's raw reply; a refusal or a fault is returned, as redis-py's error."""
-        seat = _Seat(hiredis.pack_command(tuple(command)), asyncio.get_running_loop().create_future())
-        if self._driving < LANES:
+        packed = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]  # its stub leaves the union invariant
+        seat = _Seat(packed, asyncio.get_running_loop().create_future())
+        if self._driving < self.lanes:
             self._driving += 1
         else:
             self._waiting.append(seat)

@@ -240,4 +240,5 @@ async def test_a_lost_due_index_is_put_back_from_the_records(store: Store) -> No
             await Publisher(store).send(Asked(n=n))
         await seen.wait(RunParked, 3)
         await store.call("DEL", store.keys.slot("test/asked").due)
-        await seen.wait(RunEnded, 3)
+        ended = await seen.wait(RunEnded, 3)
+    assert [f.status for f in ended] == ["completed"] * 3

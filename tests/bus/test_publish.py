@@ -256,7 +256,8 @@ async def test_a_nudge_wakes_a_promoter_that_sleeps_longer(one_store: Store, mon
         await seen.wait(RunEnded)
         await until(listening)
         await Publisher(one_store).send(Noted(), id="later", at_ms=await one_store.time_ms() + 100)
-        await seen.wait(RunEnded, 2)
+        ended = await seen.wait(RunEnded, 2)
+    assert [f.run for f in ended] == ["test/note:now", "test/note:later"]
 
 
 async def test_an_event_nobody_subscribes_to_is_promoted_all_the_same(store: Store) -> None:

@@ -268,7 +268,7 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
 async def test_a_match_says_the_same_here_and_in_the_store(
     one_store: Store, match: dict[str, object], data: str
 ) -> None:
-    await match_is(one_store, match, data, found=True)
+    await check_match(one_store, match, data, found=True)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ async def test_a_match_says_the_same_here_and_in_the_store(
     ],
 )
 async def test_what_is_not_the_same_does_not_match(one_store: Store, match: dict[str, object], data: str) -> None:
-    await match_is(one_store, match, data, found=False)
+    await check_match(one_store, match, data, found=False)
 
 
-async def match_is(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
+async def check_match(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
     slot = store.keys.slot(Answered.event_name)
     awaited = Awaited(Answered, match)  # type: ignore[arg-type]  # what may not be matched is tested too
     form, key = awaited.form_and_key()

@@ -101,5 +101,6 @@ async def test_the_loop_tells_soon_after_the_threshold() -> None:
         group.start_soon(watcher.run)
         await anyio.sleep(0.05)
         watcher.saw(TROUBLE)
-        await eventually(said, 3)
+        await eventually(said, 20)
         group.cancel_scope.cancel()
+    assert out.getvalue().count("ALERT opened") == 1

@@ -378,7 +378,7 @@ async def test_a_wait_that_can_t_be_ends_the_run_with_what_to_do(one_store: Stor
 
     @functions.function("test/float", on=[event(Asked)], retries=1, awaits=[Answered])
     async def inexact(e: Event[Asked], step: Step) -> None:
-        await step.wait_for_event("answer", Answered, match={"rank": 1.5}, timeout=1)  # type: ignore[dict-item]
+        await step.wait_for_event("answer", Answered, match={"rank": 1.5}, timeout=1)  # type: ignore[dict-item]  # the mistake itself
 
     async with working(one_store, functions) as seen:
         await Publisher(one_store).send(Asked(question="q1"))

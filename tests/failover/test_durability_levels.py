@@ -26,8 +26,8 @@ class Ping(EventModel):
 
 
 @asynccontextmanager
-async def at(url: str, level: str, **more: int) -> AsyncIterator[Store]:
-    where = StoreSettings(url, deadline=1.0, durability=Durability(level), **more)  # type: ignore[arg-type]
+async def at(url: str, level: str, min_replicas: int = 1) -> AsyncIterator[Store]:
+    where = StoreSettings(url, deadline=1.0, durability=Durability(level), min_replicas=min_replicas)
     async with open_store(where) as store:
         yield store
 

@@ -180,7 +180,8 @@ async def test_one_that_does_not_start_is_unknown_and_not_damaged(stored, enviro
     assert (told["ok"], told["verdict"], told["restored"]) == (False, "did-not-start", None)
     assert provider.list_artefacts(environ())[0]["standing"] == "unknown"
     monkeypatch.undo()
-    assert (await drilled(environ(), stored.name))["ok"]
+    again = await drilled(environ(), stored.name)
+    assert (again["verdict"], again["ok"], again["standing"]) == ("verified", False, "damaged")
     assert provider.list_artefacts(environ())[0]["standing"] == "verified"
 
 

@@ -33,6 +33,8 @@ class FailureClass(StrEnum):
     """What was read back is not what left the source."""
     FILE_MISSING = "file-missing"
     EXTRA_FILE = "extra-file"
+    OTHER_VERSION = "other-version"
+    """Another version of this program wrote its records: it can't be told whether they are right."""
     DID_NOT_START = "did-not-start"
     """A throwaway server would not load it."""
     STARTED_AND_DIFFERS = "started-and-differs"

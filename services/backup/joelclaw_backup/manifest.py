@@ -13,10 +13,15 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 
 class ManifestInvalid(ValueError):
     """A manifest or verification that can't be read, or is not spelt as it was written."""
+
+
+class OtherVersion(ManifestInvalid):
+    """It was written by another version of this program, whose records this one can't read."""
 
 
 class Record(BaseModel):
@@ -32,11 +37,26 @@ class Record(BaseModel):
         try:
             record = cls.model_validate_json(raw)
         except ValidationError as error:
+            _require_this_version(raw, cls.model_fields.get("schema_version"))
             first = error.errors(include_url=False)[0]
             raise ManifestInvalid(f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
         if record.render() != raw:
             raise ManifestInvalid("it is not spelt as it was written")
         return record
+
+
+def _require_this_version(raw: bytes, known: FieldInfo | None) -> None:
+    """OtherVersion, where the record says so itself and is no rubbish."""
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return
+    version = told.get("schemaVersion") if isinstance(told, dict) else None
+    if known is None or type(version) is not int or version == known.default:
+        return
+    age = "an older" if version < known.default else "a newer"
+    what = "take a new one" if version < known.default else "read it with that version"
+    raise OtherVersion(f"made by {age} version (records of form {version}), cannot be verified by this one: {what}")
 
 
 class FileRecord(Record):

@@ -54,15 +54,17 @@ def _drill(artefact: Artefact) -> Model | None:
     return None
 
 
-def verdict_model(id: str, path: str, inspected: Inspected) -> Model:
-    """What reading a set again found."""
+def verdict_model(artefact: Artefact, inspected: Inspected) -> Model:
+    """What reading a set again found, and how it stands now: `problem` is empty only where it is `ok`."""
     manifest, verified = inspected.manifest, inspected.verified
     first = verdict_of(inspected.findings)
     return {
-        "id": id,
-        "path": path,
-        "ok": not inspected.findings,
-        "verdict": first.verdict.value if first else "verified",
+        "id": artefact.id,
+        "path": artefact.path,
+        "ok": artefact.standing == "verified" and not inspected.findings,
+        "verdict": first.verdict.value if first else artefact.standing,
+        "standing": artefact.standing,
+        "problem": artefact.problem,
         "findings": findings_model(inspected.findings),
         "rereadBytes": inspected.bytes,
         "files": [f.model_dump() for f in manifest.files] if manifest else [],
@@ -71,13 +73,16 @@ def verdict_model(id: str, path: str, inspected: Inspected) -> Model:
     }
 
 
-def drill_model(id: str, path: str, drilled: Drilled, source: str) -> Model:
-    """What a drill found."""
+def drill_model(artefact: Artefact, drilled: Drilled, source: str, after: Artefact | None) -> Model:
+    """What a drill found. after: the set as it stands now; None where that is not known. A passing drill is `ok` only
+    where the set stands as verified then: it lifts a drill that failed, and no damage."""
     check, manifest = drilled.check, drilled.manifest
     return {
-        "id": id,
-        "path": path,
-        "ok": check.verdict == "verified",
+        "id": artefact.id,
+        "path": artefact.path,
+        "ok": check.verdict == "verified" and (after is None or after.standing == "verified"),
+        "standing": after.standing if after else "unknown",
+        "problem": after.problem if after else "",
         "verdict": check.verdict,
         "detail": check.detail,
         "findings": findings_model(drilled.findings),

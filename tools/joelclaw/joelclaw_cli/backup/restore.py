@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import Failure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,7 +51,7 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
     with bar("restoring", known.get("bytes")) as told:
         done = backups().restore(environ_for(state_dir), known["id"], target, force=force, told=told)
     if done is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact)
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import fields, good

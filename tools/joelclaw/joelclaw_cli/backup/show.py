@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import Failure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -104,14 +104,15 @@ def show(state_dir: Path, artefact: str) -> Answer:
 def verify(state_dir: Path, artefact: str) -> Answer:
     """Read a copy again, all of it, and compare it with its manifest.
 
-    Exit code 1 names the file that is missing, too much, or not what left the source.
+    Exit code 1 names the file that is missing, too much, or not what left the source; also where this reading found
+    nothing, but the copy stays doubtful: damage stays for good, a failed drill until one passes.
     """
     with bar("reading", None) as heard:
         told = backups().verify(environ_for(state_dir), artefact, heard)
     if told is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact, "copy")
     if not told["ok"]:
-        wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"])
+        wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"]) or told["problem"]
         raise Failure(
             "backup_damaged",
             f"{told['id']} is {told['verdict']}: {wrong}",

@@ -74,7 +74,7 @@ class HashingFile:
 def copying(
     name: str, source: int, target: int, as_name: str = "", *, also: Handle | None = None
 ) -> Generator[int, None, FileRecord]:
-    """Copies a file between two directories; the record is of the bytes that were read and written; `also` gets them."""
+    """Copies a file between two directories; the record is of the bytes read and written; `also` gets them."""
     with _opened(name, source) as fd:
         forget(fd)
         file = HashingFile(as_name or name, target)

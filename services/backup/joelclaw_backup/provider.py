@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -31,6 +32,7 @@ from joelclaw_backup.policy import class_of
 from joelclaw_backup.pruning import pruning_shelf
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.settings import aside_of, destination_of, rule_of, staging_of
+from joelclaw_backup.typesense.settings import server_of
 from joelclaw_contracts import Config, load_config
 from joelclaw_contracts.config import state_directory
 
@@ -104,7 +106,7 @@ def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -
         return None
     at, set_ = found
     try:
-        drilled = anyio.run(drill_set, at, set_.id, here.staging, told)
+        drilled = anyio.run(partial(drill_set, typesense=server_of(environ)), at, set_.id, here.staging, told)
     except (OSError, TimeoutError) as error:
         _remember(here, at, set_.id, _unmade("drill", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be drilled: {error}") from error

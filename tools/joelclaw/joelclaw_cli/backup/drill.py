@@ -27,6 +27,7 @@ MEANS = {
     "drill",
     examples=[
         ("joelclaw backup drill --latest redis", "restore the newest verified copy, and compare"),
+        ("joelclaw backup drill --latest typesense", "the same; needs a typesense-server, TYPESENSE_SERVER_BINARY"),
         ("joelclaw backup drill 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
@@ -83,7 +84,7 @@ def _picture(found: dict[str, Any]) -> Iterable[RenderableType]:
             ("detail", found["detail"]),
             ("read", f"{found['rereadBytes']:,} bytes"),
             ("restored in", span(found["restoreMs"]) if found["restoreMs"] is not None else "not restored"),
-            ("keys", f"{restored['keys']:,}" if restored else ""),
+            (restored.get("of", "keys"), f"{restored['keys']:,}" if restored else ""),
             ("the source had", f"{expected['keys']:,}" if expected else "no witness was taken: counts of the dump"),
             ("digest", restored.get("digest", "")),
             ("the source since", found["source"]),

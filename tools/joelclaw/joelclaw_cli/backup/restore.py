@@ -59,7 +59,10 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
         yield good(f"{done['id']} is in {done['into']}: {done['bytes']:,} bytes, read there again")
         yield fields((f["name"], f"sha256 {f['sha256']}") for f in done["files"])
 
-    start = f"valkey-server --dir {target} --dbfilename {done['files'][0]['name']} --appendonly no"
+    first = done["files"][0]["name"]
+    start = f"valkey-server --dir {target} --dbfilename {first} --appendonly no"
+    if first.endswith(".tar"):
+        start = f"tar -C {target} -xf {target}/{first} && rm {target}/{first} && typesense-server --data-dir {target}"
     return Answer(done, view, ((start, "start a server from it"),))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
+from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
@@ -25,7 +25,8 @@ def list_artefacts(state_dir: Path) -> Answer:
     Read from the copies' own manifests: a run that said it succeeded is no proof.
     """
     provider, environ = backups(), environ_for(state_dir)
-    place, found = provider.destination(environ), provider.list_artefacts(environ)
+    place = provider.destination(environ)
+    found = [artefact for target in TARGETS for artefact in provider.list_artefacts(environ, target)]
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import good, table, warning
@@ -35,16 +36,17 @@ def list_artefacts(state_dir: Path) -> Answer:
         rows = (
             (
                 a["standing"],
+                a["target"],
                 a["id"],
                 f"{a.get('bytes', 0):,}",
-                f"{a.get('keys', 0):,}",
+                f"{a['keys']:,} {a['of']}" if "keys" in a else "",
                 a["verifiedAt"] or "",
                 a["rereadAt"] or ("not since" if a["verifiedAt"] else ""),
                 a["problem"] or a["path"],
             )
             for a in found
         )
-        columns = ("standing", "id", ">bytes", ">keys", "verified at", "read again", "where")
+        columns = ("standing", "target", "id", ">bytes", ">holds", "verified at", "read again", "where")
         yield table(columns, rows, empty="no copy is kept there")
 
     ask: Next = ("joelclaw backup run redis --wait", "make one")
@@ -80,8 +82,8 @@ def show(state_dir: Path, artefact: str) -> Answer:
                 ("taken at", told.get("takenAt", "")),
                 ("size", f"{told.get('bytes', 0):,} bytes"),
                 ("sha256", told.get("sha256", "")),
-                ("keys", f"{told.get('keys', 0):,}"),
-                ("digest", told.get("digest") or "no witness was taken"),
+                (told.get("of", "keys"), f"{told.get('keys', 0):,}"),
+                ("digest", told.get("digest") or "nothing exact was taken"),
                 ("verified at", told["verifiedAt"] or "never"),
                 ("read again", told["rereadAt"] or "not since"),
                 ("last drill", f"{drilled.get('verdict', 'none')} {drilled.get('at', '')}"),
@@ -130,7 +132,7 @@ def _picture(told: dict[str, Any]) -> Iterable[RenderableType]:
     from joelclaw_cli.render import fields, good
 
     yield good(f"{told['id']} is what left the source: {told['rereadBytes']:,} bytes read again")
-    yield fields([("path", told["path"]), ("keys", f"{told['keys']:,}"), ("restored", told["verifiedAt"])])
+    yield fields([("path", told["path"]), (told["of"], f"{told['keys']:,}"), ("verified", told["verifiedAt"])])
     yield fields((f["name"], f"sha256 {f['sha256']}, {f['size']:,} bytes") for f in told["files"])
 
 

@@ -58,6 +58,11 @@ class TypesenseBackup(Steps):
     def server(self) -> Typesense:
         return Typesense(self.settings.url, self.settings.key)
 
+    @property
+    def snapshots(self) -> Snapshots:
+        s = self.settings
+        return Snapshots(self.store, self.server, self.place, s.roots, s.staging, TARGET, s.seconds)
+
     async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
         artefact, settings = artefact_id(run, round, at_ms), self.settings
         there = await self.newest()
@@ -94,18 +99,9 @@ class TypesenseBackup(Steps):
 
     async def _still(self, artefact: str) -> tuple[Made, Collected, tuple[str, ...], int]:
         """(a snapshot, what the server held at it, what moved meanwhile, calls made)."""
-        snapshots = Snapshots(
-            self.store,
-            self.server,
-            self.place,
-            self.settings.roots,
-            self.settings.staging,
-            TARGET,
-            self.settings.seconds,
-        )
         before = await self._held()
         for call in range(1, CALLS + 1):
-            made = await snapshots.make(artefact)
+            made = await self.snapshots.make(artefact)
             if before.index == made.packed.listed.index:
                 return made, before, (), call
             after = await self._held()

@@ -243,12 +243,17 @@ class TypesenseManifest(Manifest):
     def told(self) -> Told:
         taken, held = self.taken, self.witness
         digest = held.digest if not self.moving else None
-        return Told(self.source.address, taken.started_at, taken.ended_at, held.count, "documents", digest)
+        notes = [f"taken from a {self.source.role}: the leader may hold more"] if self.source.role != "leader" else []
+        if self.moving:
+            notes.append(f"written to meanwhile, so not compared exactly: {', '.join(self.moving)}")
+        source, told = self.source.address, "; ".join(notes)
+        return Told(source, taken.started_at, taken.ended_at, held.count, "documents", digest, told)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A manifest in brief. count, of: how many of what it holds; digest: None where nothing exact was taken."""
+    """A manifest in brief. count, of: how many of what it holds; digest: None where nothing exact was taken; note: what
+    people should know of it."""
 
     source: str
     started_at: str
@@ -256,6 +261,7 @@ class Told:
     count: int
     of: str
     digest: str | None
+    note: str = ""
 
 
 def _kind(value: Any) -> type[Manifest]:

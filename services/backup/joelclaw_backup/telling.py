@@ -79,7 +79,9 @@ class Speaker:
         older = result["rechecked"]
         bad = older["id"] and older["verdict"] != "verified"
         found = [f"an older copy, {older['id']}, is {older['verdict']}: {older['detail']}"] if bad else []
-        found += [result[name] for name in ("retentionTrouble", "sourceTrouble", "unproven") if result.get(name)]
+        found += [
+            result[name] for name in ("retentionTrouble", "sourceTrouble", "unproven", "note") if result.get(name)
+        ]
         error = "; ".join(found) or None
         pages = older["verdict"] in DAMAGE
         metadata = {**result, "run": run, "incidentId": incident, "transportMode": MODE, "transportAttempts": 1}
@@ -157,6 +159,7 @@ def result_of(
         "of": told.of,
         "restored": restored.count if restored else None,
         "digest": told.digest,
+        "note": told.note,
         "unproven": "" if restored else "it was read back, and not restored: no server of its kind is here",
         "witnessed": told.digest is not None,
         "restoreMs": verified.restore_ms,

@@ -21,6 +21,8 @@ from joelclaw_bus import Store, load_script
 SLOT = "backup/typesense"
 REMEMBERED_MS = 7 * 86_400_000
 MARGIN_MS = 60_000
+SETTLE_MS = 3_000
+"""So long a server is left alone after an answer: called again at once, 0.24.1 hung with an empty queue (seen)."""
 UNANSWERED_MS = 900_000
 """So long a server that fell silent is left alone after the call was given up."""
 
@@ -48,6 +50,9 @@ async def only_call(store: Store, url: str, seconds: float, what: str) -> AsyncI
     owner = secrets.token_hex(8)
     words = [owner, str(round(seconds * 1000) + MARGIN_MS), what, str(REMEMBERED_MS)]
     answer = await store.run(load_script("joelclaw_backup", "take_lease"), [key], words)
+    while not answer[0] and answer[1] <= SETTLE_MS:
+        await anyio.sleep(answer[1] / 1000 + 0.01)
+        answer = await store.run(load_script("joelclaw_backup", "take_lease"), [key], words)
     if not answer[0]:
         told = f"{(answer[2] or b'').decode('utf-8', 'replace')}; it is left alone for {answer[1] / 1000:.0f} s more"
         raise BackupFailed(FailureClass.RESOURCE_UNAVAILABLE, f"Typesense {url} is busy: {told}")
@@ -57,9 +62,10 @@ async def only_call(store: Store, url: str, seconds: float, what: str) -> AsyncI
     except BaseException as error:
         answered = isinstance(error, BackupFailed) and error.failure_class not in UNANSWERED
         with anyio.CancelScope(shield=True):
-            await lease.end(0 if answered else UNANSWERED_MS, f"{what} got no answer: {type(error).__name__}")
+            more = SETTLE_MS if answered else UNANSWERED_MS
+            await lease.end(more, f"{what} got no answer: {type(error).__name__}")
         raise
-    await lease.end()
+    await lease.end(SETTLE_MS, f"{what} was answered just now")
 
 
 UNANSWERED = (FailureClass.WEDGED, FailureClass.CONNECTION_RESET, FailureClass.TIMEOUT)

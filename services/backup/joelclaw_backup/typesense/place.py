@@ -103,7 +103,7 @@ class LocalPlace:
             return BackupFailed(FailureClass.NO_SNAPSHOT_FILES, f"{root}: {error.strerror or error}")
         if not os.path.isdir(root):
             return BackupFailed(FailureClass.NO_SNAPSHOT_FILES, f"{root} is no directory")
-        if told.f_bavail * told.f_frsize < 1024 * 1024:
+        if told.f_blocks and told.f_bavail * told.f_frsize < 1024 * 1024:
             return BackupFailed(FailureClass.NO_SPACE_LEFT, f"{root}: no space left on its disk")
         return None
 

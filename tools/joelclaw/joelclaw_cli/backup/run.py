@@ -146,5 +146,6 @@ def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
             ("retention", result["retentionTrouble"]),
             ("removed there", ", ".join(result.get("sourceRemoved", ()))),
             ("the source", result.get("sourceTrouble", "")),
+            ("note", result["note"]),
         ]
     )

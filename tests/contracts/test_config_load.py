@@ -281,6 +281,7 @@ def test_the_template_loads_into_the_defaults_with_a_nas(load):
     assert json.loads(json.dumps(document)) == document
     assert set(document) == {
         "selfHealing", "backupFailureRouter", "backupTransport", "models", "routes", "schedules", "budgets", "alerts",
+        "approval",
         "health", "runtime", "backup",
     }  # fmt: skip
     assert document["backupTransport"]["nasSshHost"] == "joel@three-body"

@@ -12,6 +12,8 @@ from joelclaw_router.failure import CALM, Advice, Budgets, Failure, Policy, Surr
 
 Line = Mapping[str, Any]
 HANDED_OVER = "handed over"
+ALWAYS = frozenset({"max_retries", "sleep_min_ms", "sleep_max_ms", "sleep_step_ms", "retries_per_day", "stopped"})
+"""What every version recorded of the policy."""
 
 
 class HistoryUnreadable(ValueError):
@@ -80,7 +82,8 @@ def read_judged(line: Line) -> Judged | None:
             act=Act("recorded", Kind.RETRY, due) if due else None,
         )
         # What an older version didn't know has its default, and bore on nothing then.
-        policy = Policy(**{name: line["policy"][name] for name in Policy.__slots__ if name in line["policy"]})
+        names = (name for name in Policy.__slots__ if name in line["policy"] or name in ALWAYS)
+        policy = Policy(**{name: line["policy"][name] for name in names})
         return Judged(
             at=int(line["at"]),
             move=str(line["move"]),

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 def pause(place: Place, scope: str, reason: str, length: int) -> Answer:
     """Stop new acts on a scope for a time.
 
-    Running ones finish; afterwards all of it is judged afresh. SCOPE is all, domain:NAME, group:NAME or target:DOMAIN/NAME, named as `joelclaw heal list` names them. Reasons add
+    Running ones finish; afterwards all of it is judged afresh. SCOPE is all, domain:NAME, group:NAME or
+    target:DOMAIN/NAME, named as `joelclaw heal list` names them. Reasons add
     up: a target acts again when the last one that covers it has ended.
     """
     from joelclaw_cli.heal.actor import actor, check_reason

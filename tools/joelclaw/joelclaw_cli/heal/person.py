@@ -92,7 +92,8 @@ def approve(place: Place, incident_id: str, reason: str, wait_ms: int) -> Answer
 def retry(place: Place, incident_id: str, reason: str, yes: bool, wait_ms: int) -> Answer:
     """Order a retry now.
 
-    It skips what restrains the router (permanence, attempts, pauses, storms). The kill switch, the allowed routes and the rolling budgets bind persons too.
+    It skips what restrains the router (permanence, attempts, pauses, storms). The kill switch, the allowed routes
+    and the rolling budgets bind persons too.
     """
     from joelclaw_cli.heal.actor import actor, check_reason
     from joelclaw_healing import Ledger

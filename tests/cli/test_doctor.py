@@ -12,6 +12,7 @@ from anyio import to_thread
 from tests.cli.conftest import Cli
 from tests.support.open_work import ASK, Asked, OpenWork
 from tests.support.server import Server
+from tests.support.waiting import until
 from tests.support.workers import working
 
 from joelclaw_bus import Functions, Publisher, StoreSettings, event, open_store
@@ -69,6 +70,7 @@ async def test_a_store_at_work_is_well(cli: Cli, one_server: Server) -> None:
     async with open_store(StoreSettings(one_server.url)) as store, working(store, functions) as seen:
         await Publisher(store).send(Asked(n=1), id="one")
         await seen.wait(RunEnded)
+        await until(lambda: store.call("HLEN", store.keys.workers))
         code, checks = await examined(cli)
         drawn = await to_thread.run_sync(lambda: cli("doctor", people=True))
     assert (code, of(checks, "finding"), of(checks, "not known")) == (0, [], [])

@@ -12,8 +12,8 @@ from joelclaw_bus.doctor.server import judge_server
 from joelclaw_bus.doctor.streams import StreamSeen, judge_stream, judge_windows
 from joelclaw_bus.doctor.workers import judge_open, judge_pauses, judge_run, judge_workers
 from joelclaw_bus.errors import BusError, StoreRefused
-from joelclaw_bus.inspect.explain import explain
-from joelclaw_bus.inspect.explain_facts import read_situation
+from joelclaw_bus.inspect.explain import explain, read_situation
+from joelclaw_bus.inspect.find import Found
 from joelclaw_bus.inspect.names import event_names
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.pauses import read_pauses
@@ -82,7 +82,7 @@ class Doctor:
     async def _runs(self, names: list[str]) -> None:
         seen = [await read_open(self.store, self.store.keys.slot(name)) for name in names]
         picked = shared(seen)
-        found = [judge_run(run, explain(await read_situation(self.store, slot, run))) for slot, run in picked]
+        found = [judge_run(run, explain(await read_situation(self.store, Found(slot, run)))) for slot, run in picked]
         self.checks += [check for check in found if check]
         self.checks += judge_open(
             sum(one.open for one in seen), sum(one.settled for one in seen), len(picked), well=not any(found)

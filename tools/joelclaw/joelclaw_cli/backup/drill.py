@@ -13,6 +13,7 @@ from joelclaw_cli.backup.found import backups, environ_for, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +31,7 @@ MEANS = {
         ("joelclaw backup drill 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
-@click.argument("artefact", metavar="[ID]", required=False)
+@click.argument("artefact", metavar="[ID]", type=WORD, required=False)
 @click.option("--latest", "target", type=click.Choice(["redis"]), help="The newest verified copy of this target.")
 def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
     """Restore a copy in a throwaway server, and compare it with what its source held.

@@ -13,6 +13,7 @@ from joelclaw_cli.backup.found import backups, environ_for, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         ("joelclaw backup restore latest --into ./there --force", "though something is there already"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 @click.option(
     "--into",
     required=True,

@@ -15,6 +15,7 @@ from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
 from joelclaw_cli.heal.found import judgement
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,7 +31,7 @@ MOST = 5_000
     store=True,
     examples=[("joelclaw heal replay inc-0123456789ab", "the same arguments must give the same decisions")],
 )
-@click.argument("incident_id", metavar="ID")
+@click.argument("incident_id", metavar="ID", type=WORD)
 def replay(place: Place, incident_id: str) -> Answer:
     """Decide an incident again from its audit, and compare. Reads only; no act follows.
 

@@ -12,6 +12,8 @@ from joelclaw_router.failure import Advice, Budgets, Failure, Policy
 
 Line = Mapping[str, Any]
 HANDED_OVER = "handed over"
+JUDGEMENT = ("policy", "budgets", "dice")
+"""What only the line of a judgement holds, beside the failure."""
 
 
 class HistoryUnreadable(ValueError):
@@ -60,6 +62,10 @@ class History:
 def read_judged(line: Line) -> Judged | None:
     """A line of the audit; None for one that records no judgement. HistoryUnreadable names what is missing."""
     if "failure" not in line:
+        if any(part in line for part in JUDGEMENT):
+            raise HistoryUnreadable(
+                f"the line at {line.get('at')} ({line.get('move')}) is a judgement without its failure"
+            )
         return None
     try:
         failure, before = Failure.from_json(line["failure"]), line["incident"]

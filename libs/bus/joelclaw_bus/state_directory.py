@@ -40,6 +40,10 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
         os.close(directory)
 
 
+MARKS = ("suite.lock", "suite.json", "store", "services", "alerts.log", "backup-checks", "backup-staging")
+"""Any of these makes a directory a state directory: suites and services alone write them."""
+
+
 class StateDirectory:
     """A suite's state directory. `open` makes it and takes its lock; `running_suite` only reads."""
 
@@ -55,9 +59,19 @@ class StateDirectory:
     def services(self) -> Path:
         return self.path / "services"
 
+    @property
+    def is_one(self) -> bool:
+        """Whether a suite or a service ever kept something here."""
+        return any((self.path / name).exists() for name in MARKS)
+
     def open(self) -> None:
-        """Make it, prove that it can be written, lock it. StateDirectoryBusy, StateDirectoryUnusable."""
+        """Make it, prove that it can be written, lock it. StateDirectoryBusy, StateDirectoryUnusable; the latter also
+        for a directory of something else: a slip of the hand must not fill it with a store."""
         try:
+            others = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+            if others and not self.is_one:
+                problem = f"it is no state directory: it holds other things ({', '.join(others[:3])})"
+                raise StateDirectoryUnusable(str(self.path), problem)
             for folder in (self.path, self.store, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mine = self._lock.take()

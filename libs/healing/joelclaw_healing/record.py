@@ -22,13 +22,13 @@ SKEW_MS = 60_000
 def flaws(lines: Sequence[Mapping[str, Any]], *, moves: int, kept: int) -> list[str]:
     """What is wrong with a record, oldest first. moves: how many the incident counts; kept: of a longer record the
     first lines were dropped, so that so many are left."""
-    found, sound = [], list[tuple[int, int]]()
+    found, sound = list[str](), list[tuple[int, int]]()
     for number, line in enumerate(lines, start=1):
         seq, at = line.get("seq"), line.get("at")
-        if not _is_count(seq) or not _is_count(at) or not isinstance(line.get("move"), str):
-            found.append(f"line {number} can't be read: {str(line.get('what', ''))[:80]!r}")
+        if isinstance(seq, int) and isinstance(at, int) and isinstance(line.get("move"), str):
+            sound.append((seq, at))
         else:
-            sound.append((int(seq), int(at)))
+            found.append(f"line {number} can't be read: {str(line.get('what', ''))[:80]!r}")
     first = max(1, moves - kept + 1)
     expected = first
     for seq, _ in sound:
@@ -48,10 +48,6 @@ def flaws(lines: Sequence[Mapping[str, Any]], *, moves: int, kept: int) -> list[
         if at < before - SKEW_MS and seq > last
     ]
     return found
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _moves(first: int, last: int) -> str:

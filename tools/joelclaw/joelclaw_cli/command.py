@@ -18,7 +18,7 @@ from joelclaw_cli.answer import Answer, draw, envelope
 DEFAULT_STATE = "~/.joelclaw/state"
 
 
-class _StateDir(click.Path):
+class _Directory(click.Path):
     """A directory; an empty word (an unset variable in a script) is none, and surely not the one we stand in."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -27,13 +27,13 @@ class _StateDir(click.Path):
         return super().convert(value, param, ctx)
 
 
-STATE_DIR = _StateDir(file_okay=False, path_type=Path)
+DIRECTORY = _Directory(file_okay=False, path_type=Path)
 
 
 def state_option() -> click.Option:
     return click.Option(
         ["--state-dir"],
-        type=STATE_DIR,
+        type=DIRECTORY,
         envvar="JOELCLAW_STATE_DIR",
         default=DEFAULT_STATE,
         show_default=True,

@@ -47,5 +47,20 @@ def shown(state_dir: Path, artefact: str) -> Model:
     """All that is known of a copy. Failure `not_found`."""
     told = backups().show(environ_for(state_dir), artefact)
     if told is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact)
     return told
+
+
+def no_copy(artefact: str) -> Failure:
+    """`latest` is no name of a copy: it means the newest verified one, and there is none."""
+    missing = not_found("copy", artefact, look="joelclaw backup list")
+    if artefact != "latest":
+        return missing
+    make = "joelclaw backup run redis --wait"
+    return Failure(
+        "not_found",
+        "there is no verified copy yet",
+        fix=f"{missing.fix}; make one: {make}",
+        exit_code=missing.exit_code,
+        next_actions=((make, "make one"), *missing.next_actions),
+    )

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import Failure
 from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def verify(state_dir: Path, artefact: str) -> Answer:
     with bar("reading", None) as heard:
         told = backups().verify(environ_for(state_dir), artefact, heard)
     if told is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact)
     if not told["ok"]:
         wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"])
         raise Failure(

@@ -30,6 +30,9 @@ TRY = (
 )
 
 
+READY_FIX = "name a file that joelclaw up may write: joelclaw up --ready-file FILE"
+
+
 class ReadyFile:
     """The file of `--ready-file`: never in the place of what is not ours, and taken away only while it is ours."""
 
@@ -46,7 +49,7 @@ class ReadyFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise usage(f"--ready-file: {self._path} can't be looked at ({error.strerror})") from error
+            raise usage(f"--ready-file: {self._path} can't be looked at ({error.strerror})", fix=READY_FIX) from error
         if not stat.S_ISREG(mode) or not _is_ours(self._content()):
             raise usage(
                 f"--ready-file: {self._path} is there, and is no ready file",
@@ -55,7 +58,7 @@ class ReadyFile:
         try:
             self._path.unlink()
         except OSError as error:
-            raise usage(f"--ready-file: {self._path} can't be replaced ({error.strerror})") from error
+            raise usage(f"--ready-file: {self._path} can't be replaced ({error.strerror})", fix=READY_FIX) from error
 
     def tell(self, text: str) -> bool:
         """Write it, whole. False if somebody has put something else there meanwhile: that stays."""

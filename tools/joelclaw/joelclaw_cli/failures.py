@@ -96,7 +96,11 @@ _CODES = {
         "send it again with the same id; joelclaw doctor says which replicas are there",
         FAULT,
     ),
-    "AddressInvalid": ("store_unknown", "mend REDIS_URL (docs/promises.md has its forms); joelclaw up needs none", USAGE),
+    "AddressInvalid": (
+        "store_unknown",
+        "mend REDIS_URL: docs/promises.md has its forms; joelclaw up needs none",
+        USAGE,
+    ),
     "StoreRefused": ("store_refused", "joelclaw doctor says what the store lacks, or what its user may not do", FAULT),
     "GroupMissing": ("store_refused", "joelclaw doctor says which functions have no group", FAULT),
     "StoreUnfit": ("store_unfit", "joelclaw doctor says what the store lacks", FAULT),

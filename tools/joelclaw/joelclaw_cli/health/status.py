@@ -92,7 +92,7 @@ def answer(seen: Picture) -> Answer:
         "findings": list(seen.findings),
     }
     actions = (("joelclaw health check", "check now"), ("joelclaw heal list", "what is done about it"))
-    return Answer(result, view, actions, _trouble(seen))
+    return Answer(result, view, actions, trouble_of(seen))
 
 
 def draw(seen: Picture) -> Iterable[RenderableType]:
@@ -117,11 +117,12 @@ def draw(seen: Picture) -> Iterable[RenderableType]:
     yield table(columns, rows, empty=empty, drop=("owner", "checked", "since"))
     for finding in seen.findings:
         yield warning(f"finding: {finding}")
-    if not _trouble(seen):
+    if not trouble_of(seen):
         yield good("all that is checked is well")
 
 
-def _trouble(seen: Picture) -> Failure | None:
+def trouble_of(seen: Picture) -> Failure | None:
+    """Why it is no success; None: all that is checked is well, and was looked at lately."""
     from joelclaw_cli.health.picture import UNDER_WAY
 
     if seen.failing:

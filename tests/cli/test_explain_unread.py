@@ -144,9 +144,12 @@ async def test_a_delayed_event_says_when_it_is_sent(cli: Cli, store: Store) -> N
 
 
 async def test_an_unreadable_event_is_explained_by_its_id_and_its_entry_as_buried(cli: Cli, store: Store) -> None:
+    await known(store, ONLY)
     async with working(store, asking(ASK, [])) as seen:
         entry = (await store.call("XADD", "test/asked", "*", "data", '{"n":"no"}', "id", "bad")).decode()
         await seen.wait(EventBuried)
+    async with working(store, asking(ONLY, [])) as seen:
+        await seen.wait(EventBuried)  # it is read by both, and buried once
     (letter,) = (await later(lambda: cli("bus", "dead", "list"))).result["letters"]
     for word in ("bad", entry, f"{ASK}:bad"):
         said = await why(cli, word)

@@ -106,6 +106,10 @@ async def test_a_simulation_of_nothing_says_so_and_exits_with_3(cli: Cli, one_se
     changed.write_text("{}")
     said = await to_thread.run_sync(lambda: cli("heal", "simulate", "--config", str(changed)))
     assert (said.code, said.error) == (3, "nothing_recorded")
+    people = await to_thread.run_sync(lambda: cli("heal", "simulate", "--config", str(changed), people=True))
+    assert people.code == 3
+    assert "no incident was opened within the window, so nothing was compared" in people.out
+    assert "differ" not in people.out
     async with open_store(StoreSettings(one_server.url)) as store:
         incident = await decided(store)
         await store.call("DEL", store.keys.slot("healing/incidents").key("audit", incident))

@@ -80,11 +80,11 @@ def test_a_directory_that_no_suite_ever_ran_in_is_not_stopped(cli: Cli, tmp_path
 
 
 def test_a_directory_of_something_else_is_not_filled_with_a_store(cli: Cli, tmp_path: Path) -> None:
-    (tmp_path / "dear.txt").touch()
+    (tmp_path / "services").mkdir()
     said = cli("up", "--state-dir", str(tmp_path))
     assert (said.code, said.error) == (1, "state_directory_unusable")
-    assert "it holds other things (dear.txt)" in said.envelope["error"]["message"]
-    assert [entry.name for entry in tmp_path.iterdir()] == ["dear.txt"]
+    assert "it holds other things (services)" in said.envelope["error"]["message"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["services"]
 
 
 def test_a_state_directory_is_stopped_as_often_as_one_likes(cli: Cli, tmp_path: Path) -> None:

@@ -40,8 +40,9 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
         os.close(directory)
 
 
-MARKS = ("suite.lock", "suite.json", "store", "services", "alerts.log", "backup-checks", "backup-staging")
-"""Any of these makes a directory a state directory: suites and services alone write them."""
+MARKS = ("suite.lock", "alerts.log", "backup-checks", "backup-staging")
+"""Any of these makes a directory a state directory: suites (the first) and services alone write them. `store` and
+`services` are names that a stranger's directory may have as well: this project's own has one."""
 
 
 class StateDirectory:

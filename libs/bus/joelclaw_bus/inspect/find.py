@@ -91,8 +91,12 @@ async def _runs_of(store: Store, events: Iterable[Lies]) -> list[Found]:
     if len(all_of_them) > 1:
         recorded = await _recorded(store, all_of_them)
         still = [one for one in all_of_them if one in recorded or not await _acknowledged(store, one)]
-        return still or all_of_them
+        return still or await _buried_of(store, events) or all_of_them
     return all_of_them or [Found(lies.slot, "", lies.entry, lies.event_id) for lies in events]
+
+
+async def _buried_of(store: Store, events: list[Lies]) -> list[Found]:
+    return [one for lies in events for one in await _buried(store, [lies.slot], lies.entry)]
 
 
 def _run_of(function: str, lies: Lies) -> str:

@@ -114,24 +114,6 @@ def simulate(place: Place, config: Path, since: int) -> Answer:
     rows = told["incidents"]
     totals = {name: _total([row[name] for row in rows]) for name in ("recorded", "present", "changed")}
 
-    def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, table
-
-        others = [row for row in rows if row["present"] != row["changed"]]
-        lines = (
-            (clock(r["opened_ms"]), f"{r['domain']} {r['target']}", _course(r["present"]), _course(r["changed"]))
-            for r in others
-        )
-        empty = "no incident would differ" if rows else "nothing was compared"
-        yield table(("opened", "target", "as configured", "as changed"), lines, empty=empty)
-        yield ""
-        sums = ((name, *(str(totals[name][k]) for k in COUNTED), _minutes(totals[name])) for name in totals)
-        yield table(("", *COUNTED, "mean recovery"), sums, empty="")
-        yield f"{len(others)} of {len(rows)} incidents differ"
-        yield f"as configured, the simulation retells {told['faithful']} of {len(rows)} as they were recorded"
-        for bad in told["unreadable"]:
-            yield f"left out: {bad['id']}: {bad['why']}"
-
     trouble = None
     if not rows and told["unreadable"]:
         first = told["unreadable"][0]
@@ -141,6 +123,28 @@ def simulate(place: Place, config: Path, since: int) -> Answer:
         what = "no incident was opened within the window, so nothing was compared"
         fix = "look further back (--since 90d), or see what there is: joelclaw heal list --closed"
         trouble = Failure("nothing_recorded", what, fix=fix, exit_code=NOT_FOUND)
+
+    def view() -> Iterable[RenderableType]:
+        from joelclaw_cli.render import clock, table, warning
+
+        if trouble:
+            yield warning(f"{trouble.message}; {trouble.fix}")
+            return
+
+        others = [row for row in rows if row["present"] != row["changed"]]
+        lines = (
+            (clock(r["opened_ms"]), f"{r['domain']} {r['target']}", _course(r["present"]), _course(r["changed"]))
+            for r in others
+        )
+        yield table(("opened", "target", "as configured", "as changed"), lines, empty="no incident would differ")
+        yield ""
+        sums = ((name, *(str(totals[name][k]) for k in COUNTED), _minutes(totals[name])) for name in totals)
+        yield table(("", *COUNTED, "mean recovery"), sums, empty="")
+        yield f"{len(others)} of {len(rows)} incidents differ"
+        yield f"as configured, the simulation retells {told['faithful']} of {len(rows)} as they were recorded"
+        for bad in told["unreadable"]:
+            yield f"left out: {bad['id']}: {bad['why']}"
+
     actions = (("joelclaw nas config show --effective", "what is in force"),)
     return Answer(told | {"totals": totals}, view, actions, trouble)
 

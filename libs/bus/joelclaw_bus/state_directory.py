@@ -104,7 +104,8 @@ class StateDirectory:
         return suite if isinstance(suite, dict) else None
 
     def holder(self) -> int | None:
-        """The process number of the suite that holds this directory now, None when none does."""
+        """The process number of the suite that holds this directory now, None when none does; 0 while the one that holds
+        it does not say who it is: it has just taken it, or is about to leave it."""
         probe = FileLock(self._lock.path)
         try:
             if probe.take():
@@ -113,4 +114,4 @@ class StateDirectory:
         except OSError:
             return None
         digits = probe.holder().removeprefix("process ")
-        return int(digits) if digits.isdigit() else None
+        return int(digits) if digits.isdigit() else 0

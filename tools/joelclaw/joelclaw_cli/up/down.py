@@ -47,9 +47,13 @@ def down(state_dir: Path) -> Answer:
             exit_code=NOT_FOUND,
         )
     holder = state.holder()
+    deadline = time.monotonic() + PATIENCE
+    while holder == 0 and time.monotonic() < deadline:  # it says in a moment who it is, or is gone
+        time.sleep(0.05)
+        holder = state.holder()
     if holder is not None:
-        os.kill(holder, signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
+        if holder:
+            os.kill(holder, signal.SIGTERM)
         while state.holder() is not None:
             if time.monotonic() > deadline:
                 what = f"process {holder} has not stopped after {PATIENCE:.0f} s"

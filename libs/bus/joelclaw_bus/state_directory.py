@@ -104,8 +104,8 @@ class StateDirectory:
         return suite if isinstance(suite, dict) else None
 
     def holder(self) -> int | None:
-        """The process number of the suite that holds this directory now, None when none does; 0 while the one that holds
-        it does not say who it is: it has just taken it, or is about to leave it."""
+        """The process number of the suite that holds this directory now, None when none does; 0 while its holder does
+        not say who it is: it has just taken it, or is about to leave it."""
         probe = FileLock(self._lock.path)
         try:
             if probe.take():

@@ -45,7 +45,7 @@ QUIET = {
 COMMANDS = {"XREADGROUP", "HSETNX", "HSET", "HGETALL", "HGET", "HKEYS", "SET", "GET", "PEXPIRE", "INFO", "TIME", "ROLE"}
 COMMANDS |= {"SUBSCRIBE"}
 AT_THE_END = {"hand_back", "HDEL"}
-NOT_A_WORKERS = {"replay", "cancel"}  # an operator's, by hand
+NOT_A_WORKERS = {"replay", "cancel", "cancel_unread"}  # an operator's, by hand
 NOT_A_WORKERS |= {"confirm"}  # at the durability levels above `memory`
 NOT_A_WORKERS |= {"mend", "mend_permit", "mend_pending", "mend_waits"}  # only where an audit found something broken
 

@@ -35,16 +35,9 @@ async def test_the_silence_of_a_reader_counts_from_when_it_may_read(why: str, la
     store: Any = Store()
     room, pauses = Room(1), Pauses(store, lambda: 1)
     await pauses.refresh()  # until they were read once, every reader is held back
-    reader: Any = GroupReader(
-        SimpleNamespace(id="test/fn"),
-        Slot("test/job"),
-        "w",
-        1,
-        room,
-        *[None] * 4,
-        pauses,
-        last_cycle=last,  # type: ignore[arg-type]  # only what a step uses
-    )
+    made: Any = GroupReader  # only what a step uses
+    fn, unused = SimpleNamespace(id="test/fn"), [None] * 4
+    reader = made(fn, Slot("test/job"), "w", 1, room, *unused, pauses, last_cycle=last)
     if why == "full":
         room.enter()
     async with anyio.create_task_group() as tasks:

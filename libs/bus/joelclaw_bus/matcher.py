@@ -201,7 +201,13 @@ class Matcher:
         if not isinstance(reading, Unreadable):
             return False
         d = Delivery(self.slot, WAITS_GROUP, self.consumer, found.entry, "", "", ready=False)
-        first = await self.runs.bury(d, [*reading.letter, "function", WAITS_GROUP], [])
+        letter = [*reading.letter, "function", WAITS_GROUP]
+        try:
+            first = await self.runs.bury(d, letter, [])
+        except StoreUnavailable:  # the answer alone may be lost, and the entry then never comes again: ask at once
+            first = await self.runs.bury(d, letter, [])
+            if first == Refused("gone"):
+                first = await self.runs.was_buried(d)
         if not isinstance(first, Refused):
             self.observer.saw(EventBuried(WAITS_GROUP, self.slot.name, found.entry, reading.error, first))
         return True

@@ -18,6 +18,9 @@ from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Arg, Store
 
 _script = partial(load_script, "joelclaw_bus")
+LETTER_MS = 1_000
+"""How far the id of a dead letter may be from the time at which its script began."""
+LETTERS = 1_000
 
 UNREAD_MS = 30 * DAY_MS
 """How long it is remembered that a run was cancelled before anybody read its event: longer than most pauses."""
@@ -203,6 +206,17 @@ class RunCalls:
             ],
         )
         return bool(answer[0] == 1) if answer[0] else Refused(answer[1].decode())
+
+    async def was_buried(self, d: Delivery) -> bool | Refused:
+        """What an earlier `bury` of this delivery would have answered, had its answer arrived. By the letter: it names
+        the function that buried the entry first."""
+        at = await self.store.call("GET", d.slot.buried(d.entry))
+        if at is None:
+            return Refused("gone")
+        near = (max(int(at) - LETTER_MS, 0), int(at) + LETTER_MS)
+        ours = {(b"e:entry", d.entry.encode()), (b"function", d.function.encode())}
+        letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
+        return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
 
     async def cancel(self, slot: Slot, run: str, reason: str) -> Cancelled:
         """End an open run from outside: its writes are refused from now on, and its handler stops at the next one."""

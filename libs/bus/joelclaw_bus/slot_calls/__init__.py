@@ -3,7 +3,7 @@
 | room        | about                                                             |
 |-------------|-------------------------------------------------------------------|
 | `events`    | publish, promote                                                  |
-| `outbox`    | take, try, done                                                   |
+| `outbox`    | take, try, again, done                                            |
 | `permits`   | acquire, release, wake                                            |
 | `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
 | `schedules` | register, tick                                                    |

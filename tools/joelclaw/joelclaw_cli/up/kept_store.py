@@ -73,7 +73,8 @@ class KeptStore:
                 try:
                     await to_thread.run_sync(self._embedded.start)
                 except StoreNotStarted as error:
-                    self._ending.begin(Failure("store_not_started", str(error)))
+                    fix = "look at store/ of the state directory, then joelclaw up"
+                    self._ending.begin(Failure("store_not_started", str(error), fix=fix))
 
     async def close(self) -> None:
         if self._embedded and self._embedded.pid:

@@ -38,6 +38,7 @@ class Suite:
         """The whole life. Failure, StateDirectoryBusy, StoreNotStarted, StoreUnavailable."""
         if self._ready_file:
             self._ready_file.claim()
+        new = not self._state.is_one
         self._state.open()
         try:
             async with anyio.create_task_group() as tasks:
@@ -47,6 +48,8 @@ class Suite:
                     await self._store.open()
                     self._record({})
                     tasks.start_soon(self._store.keep)
+                    if new:  # a misspelt one would look like a suite that has lost all it knew
+                        self._feed.say(f"{self._state.path} is a new state directory")
                     await self._run_services()
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -105,7 +108,13 @@ class Suite:
             try:
                 await child.start(service.command(), env)
             except OSError as error:
-                self._ending.begin(Failure("service_not_started", f"{service.name} can't be started: {error}"))
+                self._ending.begin(
+                    Failure(
+                        "service_not_started",
+                        f"{service.name} can't be started: {error}",
+                        fix="install it beside this command, then joelclaw up",
+                    )
+                )
                 return
             if self._ending.due:
                 child.ask_to_stop()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from joelclaw_bus import Event, Limits, OutboxItem, Step
+from joelclaw_bus import Event, Limits, OutboxItem, Published, Publisher, Step, StoreRefused
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
 from tests.sweep.faults import Fault, How, Point
@@ -130,3 +130,24 @@ class LeftInTheOutbox(OneJob):
 
     async def drive(self, w: Crank) -> None:
         await w.sweep()
+
+
+class LeftByAFullStore(LeftInTheOutbox):
+    """The store takes no new events when a worker sweeps: what it could not send comes again after one hold."""
+
+    async def drive(self, w: Crank) -> None:
+        outbox = w.worker.outbox
+        healthy, outbox.publisher = outbox.publisher, FullStore(w.store)
+        try:
+            await w.sweep()
+        finally:
+            outbox.publisher = healthy
+        await self.play.time_passes()
+        await w.sweep()
+
+
+class FullStore(Publisher):
+    """Publishes as a full store lets it: not at all."""
+
+    async def send_item(self, item: OutboxItem) -> Published:
+        raise StoreRefused(self.store.where, "OOM", "command not allowed when used memory > 'maxmemory'.")

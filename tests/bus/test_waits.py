@@ -323,11 +323,16 @@ async def test_a_look_back_passes_over_what_does_not_validate(store: Store) -> N
     assert got == ["well formed"]
 
 
-async def test_a_wait_survives_its_worker(store: Store) -> None:
-    got: list[object] = []
+async def left_waiting(store: Store, got: list[object]) -> None:
+    """A run waits for its answer, and its worker has stopped."""
     async with working(store, asking(answer_to, got)) as seen:
         await Publisher(store).send(Asked(question="q1"))
         await waiting(seen)
+
+
+async def test_a_wait_survives_its_worker(store: Store) -> None:
+    got: list[object] = []
+    await left_waiting(store, got)
     await Publisher(store).send(Answered(question_id="q1", text="meanwhile"))
     async with working(store, asking(answer_to, got)) as seen:
         await seen.wait(RunEnded)
@@ -336,9 +341,7 @@ async def test_a_wait_survives_its_worker(store: Store) -> None:
 
 async def test_an_entry_that_a_dead_matcher_had_read_is_followed_up(store: Store) -> None:
     got: list[object] = []
-    async with working(store, asking(answer_to, got)) as seen:
-        await Publisher(store).send(Asked(question="q1"))
-        await waiting(seen)
+    await left_waiting(store, got)
     await Publisher(store).send(Answered(question_id="q1", text="left behind"))
     await store.call("XREADGROUP", "GROUP", WAITS_GROUP, "dead", "STREAMS", "test/answered", ">")
     async with working(store, asking(answer_to, got), lease_ms=300) as seen:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from joelclaw_bus import Limits, Store
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from tests.support.audit import audit
 from tests.support.waiting import later

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.limits import Limits
+from joelclaw_bus.limits import DAY_MS, Limits
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Arg, Store
@@ -21,6 +21,9 @@ _script = partial(load_script, "joelclaw_bus")
 LETTER_MS = 1_000
 """How far the id of a dead letter may be from the time at which its script began."""
 LETTERS = 1_000
+
+UNREAD_MS = 30 * DAY_MS
+"""How long it is remembered that a run was cancelled before anybody read its event: longer than most pauses."""
 
 
 @dataclass(eq=False, slots=True)
@@ -221,6 +224,15 @@ class RunCalls:
             _script("cancel"),
             [slot.stream, slot.run(run), slot.open, slot.ended, slot.due, slot.outbox, slot.outbox_items],
             [run, f"{slot.name}|{run}", reason, self.limits.ended_ms],
+        )
+        return Cancelled(bool(done), word.decode())
+
+    async def cancel_unread(self, slot: Slot, run: str, entry: str, reason: str) -> Cancelled:
+        """End a run before it has a record: whoever comes to its entry drops it, for at least `UNREAD_MS`."""
+        done, word = await self.store.run(
+            _script("cancel_unread"),
+            [slot.stream, slot.run(run), slot.ended],
+            [run, run.partition(":")[0], entry, reason, max(self.limits.ended_ms, UNREAD_MS)],
         )
         return Cancelled(bool(done), word.decode())
 

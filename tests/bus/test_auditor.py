@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
+from joelclaw_bus.audit import told as told_room
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
@@ -232,6 +233,31 @@ async def test_what_cannot_be_repaired_is_named_once_and_again_only_when_it_come
     await work.store.call("HSET", record, "v", RECORD_FORMAT + 1)
     assert [f.rule for f in await audit.once()] == ["newer-format"]
     assert await work.store.call("HGET", record, "state") == b"due"
+
+
+@pytest.mark.foreign_keys
+async def test_in_a_rollout_each_open_run_of_a_newer_worker_is_told_once_and_its_ended_ones_never(
+    work: OpenWork,
+) -> None:
+    audit, runs = Audit(work.store, work.slot, work.permits_slot), sorted(await work.open())
+    for run in runs:
+        await work.store.call("HSET", work.slot.run(run), "v", RECORD_FORMAT + 1)
+    told = [name for f in await audit.once() for name in f.names if f.rule == "newer-format"]
+    assert sorted(told) == runs
+    for run in runs[:3]:  # as their own worker ends them
+        await work.store.call("ZREM", work.slot.open, run)
+        await work.store.call("PEXPIRE", work.slot.run(run), 60_000)
+    assert [f for _ in range(3) for f in await audit.once() if f.rule == "newer-format"] == []
+
+
+def test_what_can_t_be_remembered_is_not_told_again_at_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told_room, "MOST", 3)
+    told, found = told_room.Told(), [f"newer-format {n}" for n in range(5)]
+    passes = []
+    for _ in range(3):
+        passes.append([what for what in found if told.is_news("open", what)])
+        told.passed("open")
+    assert passes == [found[:3], [], []]
 
 
 async def test_a_newer_record_that_nothing_would_wake_is_left_alone(work: OpenWork) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.door import Incoming
-from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
@@ -69,6 +69,6 @@ class Handlers:
     def _met(self, fn: Function, error: BusError) -> None:
         if is_away(error) or is_full(error):
             self.spells.begin(f"serve {fn.id}", error)
-        elif fn.id not in self._stuck:
+        elif fn.id not in self._stuck and not (isinstance(error, NoFreeConnection) and self.spells.in_trouble):
             self._stuck.add(fn.id)
             self.spells.observer.saw(Stuck("", f"serve {fn.id}", str(error)))

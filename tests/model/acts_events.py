@@ -21,6 +21,8 @@ BEGINS = st.sampled_from([True, True, False])
 MOST_AT_WORK = 7
 DATA = st.sampled_from(["{}", '{"tag":"red"}', '{"tag":"red"}'])
 SLOT = st.sampled_from([ORDER, PAID])
+DELAY = st.sampled_from([0, 0, MINUTE, 2 * HOUR, 40 * HOUR])
+"""The longest is longer than an id is known."""
 
 
 def pending(world: World) -> list[tuple[str, str, bool, Id]]:
@@ -56,7 +58,7 @@ def dead(world: World) -> list[tuple[str, Id]]:
 
 
 class EventActs(Base):
-    @act(5, when=room, slot=SLOT, event_id=IDS, delay=st.sampled_from([0, 0, MINUTE, 2 * HOUR]), data=DATA)
+    @act(5, when=room, slot=SLOT, event_id=IDS, delay=DELAY, data=DATA)
     def publish(self, slot: str, event_id: str, delay: int, data: str) -> None:
         w = self.world
         at = w.bus.now + delay if delay and event_id else 0

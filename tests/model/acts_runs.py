@@ -80,6 +80,18 @@ class RunActs(Base):
     def hold(self, h: Hand, delay: int) -> None:
         self._settled(h, self.writes.park(h, "held", delay))
 
+    @act(2, "permits", h=lambda world: _refused(world), rests=st.booleans())
+    def hand_over_too_soon(self, h: Hand, rests: bool) -> None:
+        """The permit that a run was refused is given back and handed to it before it rests."""
+        w = self.world
+        for other in [o for o in _limited(w) if o.fn == h.fn and w.permits.get(o.claim)]:
+            self._settled(other, self.writes.finish(other, "completed", keep=True, items=[]))
+        for slot, name in [(slot, name) for slot, state in w.bus.slots.items() for name in state.outbox]:
+            if name in w.bus.slot(slot).outbox:  # a release delivers the wake-up that it makes
+                w.deliver(slot, name, done=True)
+        if rests:
+            self._settled(h, self.writes.park(h, "held", HOUR))
+
     @act(2, "takeovers", h=hands("working", "read", "fresh"))
     def renew(self, h: Hand) -> None:
         w = self.world

@@ -21,8 +21,6 @@ BEGINS = st.sampled_from([True, True, False])
 MOST_AT_WORK = 7
 DATA = st.sampled_from(["{}", '{"tag":"red"}', '{"tag":"red"}'])
 SLOT = st.sampled_from([ORDER, PAID])
-DELAY = st.sampled_from([0, 0, MINUTE, 2 * HOUR, 40 * HOUR])
-"""The longest is longer than an id is known."""
 
 
 def pending(world: World) -> list[tuple[str, str, bool, Id]]:
@@ -53,12 +51,16 @@ def room(world: World) -> bool:
     return waits + sum(len(world.bus.slot(slot).open) for slot in (ORDER, PAID)) < MOST_AT_WORK
 
 
+def delayed(world: World) -> list[tuple[str, str]]:
+    return [(slot, event_id) for slot in (ORDER, PAID) for event_id in world.bus.slot(slot).delayed]
+
+
 def dead(world: World) -> list[tuple[str, Id]]:
     return [(s, entry) for s in (ORDER, PAID) for entry in world.bus.slot(s).dead.entries]
 
 
 class EventActs(Base):
-    @act(5, when=room, slot=SLOT, event_id=IDS, delay=DELAY, data=DATA)
+    @act(5, when=room, slot=SLOT, event_id=IDS, delay=st.sampled_from([0, 0, MINUTE, 2 * HOUR]), data=DATA)
     def publish(self, slot: str, event_id: str, delay: int, data: str) -> None:
         w = self.world
         at = w.bus.now + delay if delay and event_id else 0

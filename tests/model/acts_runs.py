@@ -15,7 +15,8 @@ from tests.model.writes import WRITES, Writes, sent, zombie_writes
 
 DELAY = st.sampled_from([0, MINUTE, HOUR])
 STEADY = st.sampled_from([True, True, False])
-STEP = st.sampled_from(["look", "act", "tell", "rest", "last"])
+STEPS = ["look", "act", "tell", "rest", "last"]
+STEP = st.sampled_from(STEPS)
 
 
 class RunActs(Base):
@@ -72,25 +73,13 @@ class RunActs(Base):
         if self.world.begin(h)[0] in ("dropped", "refused"):
             self.world.hands[h] = "over"
 
-    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans(), steady=STEADY)
+    @act(5, "permits", h=lambda world: limited(world), line_up=st.booleans(), steady=STEADY)
     def ask_for_a_permit(self, h: Hand, line_up: bool, steady: bool) -> None:
         self.writes.ask(h, line_up=line_up, steady=steady)
 
     @act(5, "permits", h=lambda world: _refused(world), delay=DELAY)
     def hold(self, h: Hand, delay: int) -> None:
         self._settled(h, self.writes.park(h, "held", delay))
-
-    @act(2, "permits", h=lambda world: _refused(world), rests=st.booleans())
-    def hand_over_too_soon(self, h: Hand, rests: bool) -> None:
-        """The permit that a run was refused is given back and handed to it before it rests."""
-        w = self.world
-        for other in [o for o in _limited(w) if o.fn == h.fn and w.permits.get(o.claim)]:
-            self._settled(other, self.writes.finish(other, "completed", keep=True, items=[]))
-        for slot, name in [(slot, name) for slot, state in w.bus.slots.items() for name in state.outbox]:
-            if name in w.bus.slot(slot).outbox:  # a release delivers the wake-up that it makes
-                w.deliver(slot, name, done=True)
-        if rests:
-            self._settled(h, self.writes.park(h, "held", HOUR))
 
     @act(2, "takeovers", h=hands("working", "read", "fresh"))
     def renew(self, h: Hand) -> None:
@@ -107,7 +96,7 @@ def _refused(world: World) -> list[Hand]:
     return [h for h in hands("working")(world) if world.permits.get(h.claim) is False]
 
 
-def _limited(world: World) -> list[Hand]:
+def limited(world: World) -> list[Hand]:
     return [h for h in hands("working")(world) if (h.fn, KEY) in LIMITS]
 
 

@@ -15,7 +15,7 @@ class Bounds:
     """The limits that the model is run with: small, and far apart from each other."""
 
     lease: int = 10 * MINUTE
-    steps: int = 3
+    steps: int = 4
     run_bytes: int = 600
     begins: int = 2
     dedupe: int = 24 * HOUR

@@ -35,12 +35,6 @@ TAKES_A_REASON = [
     ("heal", "dismiss", "inc-1"),
     ("bus", "cancel", "f:1"),
 ]
-    ("heal", "ack", "inc-1"),
-    ("heal", "stop"),
-    ("heal", "start"),
-    ("heal", "dismiss", "inc-1"),
-    ("bus", "cancel", "f:1"),
-]
 
 
 @pytest.mark.parametrize("words", TAKES_AN_ID, ids=" ".join)

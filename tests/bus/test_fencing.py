@@ -134,6 +134,18 @@ async def test_ending_and_parking_again_with_the_same_claim_answers_the_same(ben
     assert await bench.runs.finish(d, status="completed") == Refused("gone")
 
 
+async def test_a_due_index_that_is_earlier_than_the_record_wakes_nobody(bench: Bench) -> None:
+    """An index that came back older than its records, say: what the record says counts, and nothing is early."""
+    d = await bench.read("a")
+    due = await bench.park(d, delay_ms=60_000)
+    await bench.store.call("ZADD", bench.slot.due, 1, f"r:{d.run}")
+    promotion = await bench.calls.promote(bench.slot)
+    assert promotion.moved == 0
+    assert await bench.store.call("XLEN", bench.slot.ready(FN)) == 0
+    assert await bench.store.call("HMGET", bench.slot.run(d.run), "state", "due") == [b"due", str(due).encode()]
+    assert promotion.head_ms == due, "its index is as its record says again"
+
+
 async def test_a_parked_run_outlives_its_event(bench: Bench) -> None:
     d = await bench.read("a")
     await bench.park(d, delay_ms=0)

@@ -11,7 +11,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
+<<<<<<< HEAD
 .PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick waits faults faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+=======
+.PHONY: help setup demo up test check model mutants simulate chaos failover durability bench-quick waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+>>>>>>> main
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -67,9 +71,6 @@ check: setup ## ruff, mypy strict, import rules
 
 simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
-
-faults: setup ## The fault tests that a busy machine disturbs
-	@FAULTS=1 $(BIN)/python -m pytest tests/faults tests/bus/test_rested_reader.py -n 2
 
 faults-long: trim-million runs-million due-storm silence poison ## The long forms of the fault tests (a quarter of an hour)
 

@@ -17,7 +17,7 @@ class HealingError(Exception):
 
 class IncidentUnknown(HealingError):
     def __init__(self, incident: str) -> None:
-        super().__init__(f"no incident {incident!r} is known; `joelclaw heal list` shows those that are")
+        super().__init__(f"no incident {incident!r} is known")
 
 
 class IncidentOver(HealingError):

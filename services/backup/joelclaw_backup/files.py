@@ -14,6 +14,9 @@ from contextlib import contextmanager, suppress
 
 from joelclaw_backup.manifest import FileRecord
 
+Handle = Callable[[bytes], object]
+"""Takes a file's bytes in their order."""
+
 BLOCK = 1024 * 1024
 SLICE = 8  # blocks between two signs of life
 SMALL = 4 * 1024 * 1024
@@ -68,24 +71,26 @@ class HashingFile:
             self.fd = -1
 
 
-def copying(name: str, source: int, target: int, as_name: str = "") -> Generator[int, None, FileRecord]:
-    """Copies a file between two directories; the record is of the bytes that were read and written."""
+def copying(
+    name: str, source: int, target: int, as_name: str = "", *, also: Handle | None = None
+) -> Generator[int, None, FileRecord]:
+    """Copies a file between two directories; the record is of the bytes read and written; `also` gets them."""
     with _opened(name, source) as fd:
         forget(fd)
         file = HashingFile(as_name or name, target)
         try:
-            yield from _handled(fd, file.write)
+            yield from _handled(fd, file.write, also)
             return file.finish()
         finally:
             file.close()
 
 
-def hashing(name: str, at: int) -> Generator[int, None, FileRecord]:
+def hashing(name: str, at: int, *, also: Handle | None = None) -> Generator[int, None, FileRecord]:
     """The record of a file as it lies there now."""
     with _opened(name, at) as fd:
         forget(fd)
         digest, before = hashlib.sha256(), os.lseek(fd, 0, os.SEEK_CUR)
-        yield from _handled(fd, digest.update)
+        yield from _handled(fd, digest.update, also)
         return FileRecord(name=name, size=os.lseek(fd, 0, os.SEEK_CUR) - before, sha256=digest.hexdigest())
 
 
@@ -95,11 +100,13 @@ def forget(fd: int) -> None:
         os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def _handled(fd: int, handle: Callable[[bytes], None]) -> Generator[int, None, None]:
+def _handled(fd: int, handle: Handle, also: Handle | None = None) -> Generator[int, None, None]:
     """Yields how many bytes were handled since the last yield."""
     since = 0
     for number, block in enumerate(_blocks(fd)):
         handle(block)
+        if also is not None:
+            also(block)
         since += len(block)
         if number % SLICE == SLICE - 1:
             yield since

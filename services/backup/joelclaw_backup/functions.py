@@ -1,4 +1,4 @@
-"""What runs when: one function, five journaled steps, and what it says at its end.
+"""What runs when: one function for each target, journaled steps, and what it says at its end.
 
 | trigger                         | from                                                                  |
 |---------------------------------|-----------------------------------------------------------------------|
@@ -18,9 +18,9 @@ from typing import Any
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.incidents import open_incident
 from joelclaw_backup.manifest import Manifest
-from joelclaw_backup.redis_backup import Facts, RedisBackup
 from joelclaw_backup.staging import StagedGone
-from joelclaw_backup.telling import FUNCTION, TARGET, Speaker, closing, closing_id, result_of
+from joelclaw_backup.steps import Facts, Steps
+from joelclaw_backup.telling import Speaker, closing, closing_id, result_of
 from joelclaw_bus import Event, Functions, Reject, Step, Store, cron, event
 from joelclaw_contracts import BackupRetryRequested, BackupRunRequested
 
@@ -28,16 +28,25 @@ ROUNDS = 3
 """So often a run takes the data: each time from the beginning, under a name of its own."""
 
 
-def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functions:
-    """The functions of this service."""
+def functions_of(store: Store, backup: Steps, speaker: Speaker) -> Functions:
+    """The function that makes Redis backups; those of other targets are added to it."""
     functions = Functions()
+    add_backup(functions, store, backup, speaker)
+    return functions
+
+
+def add_backup(functions: Functions, store: Store, backup: Steps, speaker: Speaker) -> None:
+    """The function of one target."""
+
+    def is_ours(e: Event[Any]) -> bool:
+        return bool(e.data.target == backup.target)
 
     @functions.function(
-        FUNCTION,
+        speaker.function,
         on=[
-            cron(backup.settings.schedule),
-            event(BackupRetryRequested, when=_is_ours),
-            event(BackupRunRequested, when=_is_ours),
+            cron(backup.keeping.schedule),
+            event(BackupRetryRequested, when=is_ours),
+            event(BackupRunRequested, when=is_ours),
         ],
         exclusive=1,
         retries=2,
@@ -56,24 +65,19 @@ def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functio
                         raise
             proven: Facts = await step.run("verify", backup.verify, taken, copied)
             published: Facts = await step.run("publish", backup.publish, taken, copied, proven)
+            cleaned: Facts = await step.run("clean", backup.clean, taken)
             rechecked: Facts = await step.run("recheck", backup.recheck, published)
         except BackupFailed as failed:
             await backup.discard(taken)
             raise Reject(str(failed)) from failed
-        manifest = Manifest.model_validate(taken["manifest"])
-        result: Facts = result_of(manifest, proven, published, rechecked, backup.settings)
-        incident: Facts | None = await step.run("incident", open_incident, store, TARGET)
+        manifest = Manifest.of(taken["manifest"])
+        result: Facts = {**result_of(manifest, proven, published, rechecked, backup.keeping), **cleaned}
+        incident: Facts | None = await step.run("incident", open_incident, store, backup.target)
         if incident:
-            await step.send_event("closing", closing(incident, result), id=closing_id(incident))
+            await step.send_event("closing", closing(incident, result, backup.target), id=closing_id(incident))
         evidence = speaker.stored(step.run_id, step.now_ms, result, incident["id"] if incident else None)
         await step.send_event("evidence", evidence)
         return result
-
-    return functions
-
-
-def _is_ours(e: Event[Any]) -> bool:
-    return bool(e.data.target == TARGET)
 
 
 def _asked_by(e: Event[Any]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -31,10 +32,11 @@ from joelclaw_backup.policy import class_of
 from joelclaw_backup.pruning import pruning_shelf
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.settings import aside_of, destination_of, rule_of, staging_of
+from joelclaw_backup.typesense.settings import server_of
 from joelclaw_contracts import Config, load_config
 from joelclaw_contracts.config import state_directory
 
-TARGETS = ("redis",)
+TARGETS = ("redis", "typesense")
 
 
 def destination(environ: Mapping[str, str]) -> Model:
@@ -83,17 +85,18 @@ def show(environ: Mapping[str, str], artefact: str) -> Model | None:
 
 def verify(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
     """Reads a set again, all of it, and compares; `artefact` is an id or `latest`, the newest whatever it is worth.
+    `ok` only where it stands as verified afterwards: what an earlier look found is not lifted by a good reading.
     None where there is no such set."""
     here = _Here.of(environ)
     if (found := _found(here, artefact, doubtful=True)) is None:
         return None
     at, set_ = found
     try:
-        inspected = run_here(here.place.root, reading_again, told, at, set_.id)
+        inspected, after = run_here(here.place.root, reading_again, told, at, set_.id)
     except (OSError, TimeoutError) as error:
         _remember(here, at, set_.id, _unmade("verify", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be read again: {error}") from error
-    return verdict_model(set_.id, set_.path, inspected)
+    return verdict_model(after, inspected)
 
 
 def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
@@ -103,13 +106,13 @@ def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -
         return None
     at, set_ = found
     try:
-        drilled = anyio.run(drill_set, at, set_.id, here.staging, told)
+        drilled = anyio.run(partial(drill_set, typesense=server_of(environ)), at, set_.id, here.staging, told)
     except (OSError, TimeoutError) as error:
         _remember(here, at, set_.id, _unmade("drill", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be drilled: {error}") from error
-    _remember(here, at, set_.id, drilled.check)
+    after = _remember(here, at, set_.id, drilled.check)
     source = anyio.run(since, drilled.manifest, here.source) if drilled.manifest else "unknown"
-    return drill_model(set_.id, set_.path, drilled, source)
+    return drill_model(set_, drilled, source, after)
 
 
 def restore(
@@ -186,17 +189,20 @@ def _listed(here: _Here, target: str, killable: bool) -> list[Artefact]:
 
 
 def _found(here: _Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelved, Artefact] | None:
+    """By its id, `latest` (of all targets) or `TARGET/latest`."""
     if _is_unmade(here.place):
         return None
-    for target in TARGETS:
+    wanted, _, name = artefact.rpartition("/")
+    found: list[tuple[Shelved, Artefact]] = []
+    for target in (target for target in TARGETS if wanted in ("", target)):
         at = here.shelved(target)
         try:
-            return at, run_here(here.place.root, finding, None, at, artefact, doubtful)
+            found.append((at, run_here(here.place.root, finding, None, at, name, doubtful)))
         except FileNotFoundError:
             continue
         except OSError as error:
             raise BackupFailed(class_of(error), f"{here.place.root} can't be read: {error}") from error
-    return None
+    return max(found, key=lambda pair: (pair[1].verified_ms, pair[1].id), default=None)
 
 
 def _unmade(by: str, error: BaseException) -> Check:
@@ -204,13 +210,15 @@ def _unmade(by: str, error: BaseException) -> Check:
     return Check.model_validate({"at": iso(now_ms()), "by": by, "verdict": str(class_of(error)), "detail": str(error)})
 
 
-def _remember(here: _Here, at: Shelved, artefact: str, check: Check) -> None:
-    """There, or where that hangs, aside. BackupFailed when it can be remembered nowhere: the caller must hear that."""
+def _remember(here: _Here, at: Shelved, artefact: str, check: Check) -> Artefact | None:
+    """There, or where that hangs, aside: then how the set stands is not known, and None. BackupFailed when it can be
+    remembered nowhere: the caller must hear that."""
     try:
-        run_here(here.place.root, remembering, None, at, artefact, check)
+        return run_here(here.place.root, remembering, None, at, artefact, check)
     except (OSError, BackupFailed):
         try:
             remember_aside(at.aside, artefact, check)
         except OSError as error:
             told = f"{artefact}: {check.verdict} was found ({check.detail}) and can't be remembered: {error}"
             raise BackupFailed(class_of(error), told) from error
+    return None

@@ -29,15 +29,15 @@ class StagedDump:
         self._reserve, self._asked = reserve, 0
 
     @classmethod
-    def begin(cls, staging: Destination, target: str, artefact: str) -> StagedDump:
+    def begin(cls, staging: Destination, target: str, artefact: str, name: str = DUMP) -> StagedDump:
         """A fresh directory; what earlier crashes left is swept first."""
         with ExitStack() as stack:
             shelf = stack.enter_context(open_shelf(staging, target))
             sweep(shelf.fd)
             partial = shelf.new_partial(artefact)
-            file = HashingFile(DUMP, stack.enter_context(at_work_in(partial, shelf.fd)))
+            file = HashingFile(name, stack.enter_context(at_work_in(partial, shelf.fd)))
             stack.callback(file.close)
-            return cls(stack.pop_all(), partial, shelf.path / partial / DUMP, file, staging.reserve)
+            return cls(stack.pop_all(), partial, shelf.path / partial / name, file, staging.reserve)
 
     def write(self, block: bytes | bytearray) -> None:
         """Nobody knows how large a dump will be; so the disk is asked on the way. BackupFailed before it is full."""

@@ -8,25 +8,36 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.manifest import Manifest, iso, ms_of
+from joelclaw_backup.manifest import Manifest, Verified, iso, ms_of
 from joelclaw_backup.policy import DAMAGE, Outcome, class_of, needs_a_person
-from joelclaw_backup.settings import BackupSettings
+from joelclaw_backup.steps import Keeping
 from joelclaw_bus import Failure
-from joelclaw_contracts import BackupFailureDetected, BackupRetryRequested, EventModel, HealingCompleted, OtelEvent
+from joelclaw_contracts import (
+    BackupFailureDetected,
+    BackupFunctionId,
+    BackupRetryRequested,
+    BackupTarget,
+    EventModel,
+    HealingCompleted,
+    OtelEvent,
+)
 
-FUNCTION = "system/backup.redis"
-TARGET = "redis"
-ACTION = "system.backup.redis"
+FUNCTION = "system/backup."
 MODE = "local"
 
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Who speaks: this process."""
+    """Who speaks: this process, about one target."""
 
-    settings: BackupSettings
+    settings: Keeping
     system_id: str
     session_id: str
+    target: BackupTarget = "redis"
+
+    @property
+    def function(self) -> BackupFunctionId:
+        return "system/backup.typesense" if self.target == "typesense" else "system/backup.redis"
 
     def failed(self, failure: Failure) -> Sequence[EventModel]:
         """What a run's final failure sends, in the same step as its end."""
@@ -37,8 +48,8 @@ class Speaker:
         destination = str(self.settings.destination.root)
         attempt = retry.attempt if retry else 0
         detected = BackupFailureDetected(
-            target_function_id=FUNCTION,
-            target=TARGET,
+            target_function_id=self.function,
+            target=self.target,
             error=error,
             backup_failure_detected_at=retry.backup_failure_detected_at if retry else iso(now),
             attempt=attempt,
@@ -67,7 +78,11 @@ class Speaker:
         """Evidence of a stored backup; it pages when an older set was found damaged on the way."""
         older = result["rechecked"]
         bad = older["id"] and older["verdict"] != "verified"
-        error = f"an older copy, {older['id']}, is {older['verdict']}: {older['detail']}" if bad else None
+        found = [f"an older copy, {older['id']}, is {older['verdict']}: {older['detail']}"] if bad else []
+        found += [
+            result[name] for name in ("retentionTrouble", "sourceTrouble", "unproven", "note") if result.get(name)
+        ]
+        error = "; ".join(found) or None
         pages = older["verdict"] in DAMAGE
         metadata = {**result, "run": run, "incidentId": incident, "transportMode": MODE, "transportAttempts": 1}
         took = float(result["durationMs"])
@@ -90,8 +105,8 @@ class Speaker:
             system_id=self.system_id,
             level="error" if pages else "warn" if error else "info",
             source="backup",
-            component=FUNCTION,
-            action=ACTION,
+            component=self.function,
+            action=self.function.replace("/", "."),
             success=not pages,
             duration_ms=duration_ms,
             error=error,
@@ -99,17 +114,18 @@ class Speaker:
         )
 
 
-def closing(incident: dict[str, Any], result: dict[str, Any]) -> HealingCompleted:
+def closing(incident: dict[str, Any], result: dict[str, Any], target: str = "redis") -> HealingCompleted:
     """The closing of an incident by the one who saw it end."""
-    detail = f"{result['path']} is stored and verified: {result['bytes']} bytes, {result['keys']} keys"
+    held = f"{result['keys']} {result['of']}"
+    detail = f"{result['path']} is stored and verified: {result['bytes']} bytes, {held}"
     return HealingCompleted(
         domain="backup",
         status="remediated",
         detected=1,
         inspected=1,
         incident_id=incident["id"],
-        source_function=FUNCTION,
-        target_component=TARGET,
+        source_function=f"{FUNCTION}{target}",
+        target_component=target,
         attempt=incident["attempt"],
         reason="a backup is stored and verified",
         remediation_detail=detail,
@@ -127,26 +143,30 @@ def result_of(
     proven: dict[str, Any],
     published: dict[str, Any],
     rechecked: dict[str, Any],
-    settings: BackupSettings,
+    settings: Keeping,
 ) -> dict[str, Any]:
     """What the run returns, for people and programs; no proof: that is on the shelf."""
-    first = manifest.files[0]
-    verified = proven["verified"]
+    first, told = manifest.files[0], manifest.told
+    verified = Verified.model_validate(proven["verified"])
+    restored = verified.restored
     return {
         "outcome": Outcome.STORED,
         **published,
         "bytes": manifest.bytes,
         "file": first.name,
         "sha256": first.sha256,
-        "keys": manifest.dump.keys,
-        "restored": sum(verified["restored"]["databases"].values()),
-        "digest": verified["restored"]["digest"],
-        "witnessed": manifest.witness is not None,
-        "restoreMs": verified["restoreMs"],
+        "keys": told.count,
+        "of": told.of,
+        "restored": restored.count if restored else None,
+        "digest": told.digest,
+        "note": told.note,
+        "unproven": "" if restored else "it was read back, and not restored: no server of its kind is here",
+        "witnessed": told.digest is not None,
+        "restoreMs": verified.restore_ms,
         "rechecked": rechecked,
         "verified": True,
         "destination": settings.destination.label,
         "tier": settings.destination.tier,
-        "source": manifest.source.address,
-        "durationMs": max(0, ms_of(verified["verifiedAt"]) - ms_of(manifest.taken.started_at)),
+        "source": told.source,
+        "durationMs": max(0, ms_of(verified.verified_at) - ms_of(told.started_at)),
     }

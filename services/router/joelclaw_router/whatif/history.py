@@ -14,6 +14,8 @@ Line = Mapping[str, Any]
 HANDED_OVER = "handed over"
 ALWAYS = frozenset({"max_retries", "sleep_min_ms", "sleep_max_ms", "sleep_step_ms", "retries_per_day", "stopped"})
 """What every version recorded of the policy."""
+JUDGEMENT = ("policy", "budgets", "dice")
+"""What only the line of a judgement holds, beside the failure."""
 
 
 class HistoryUnreadable(ValueError):
@@ -64,6 +66,10 @@ class History:
 def read_judged(line: Line) -> Judged | None:
     """A line of the audit; None for one that records no judgement. HistoryUnreadable names what is missing."""
     if "failure" not in line:
+        if any(part in line for part in JUDGEMENT):
+            raise HistoryUnreadable(
+                f"the line at {line.get('at')} ({line.get('move')}) is a judgement without its failure"
+            )
         return None
     try:
         failure, before = Failure.from_json(line["failure"]), line["incident"]

@@ -11,6 +11,7 @@ import click
 from joelclaw_cli.answer import Answer, Next
 from joelclaw_cli.command import command
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -96,7 +97,7 @@ def list_incidents(place: Place, closed: bool, queue: bool, members: bool, limit
 
 
 @command("show", store=True, examples=[("joelclaw heal show inc-0123456789ab", "what it is, and how it came to this")])
-@click.argument("incident_id", metavar="ID")
+@click.argument("incident_id", metavar="ID", type=WORD)
 def show(place: Place, incident_id: str) -> Answer:
     """One incident and its timeline."""
     from joelclaw_healing import Ledger

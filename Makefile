@@ -11,11 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-<<<<<<< HEAD
-.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick waits faults faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
-=======
-.PHONY: help setup demo up test check model mutants simulate chaos failover durability bench-quick waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
->>>>>>> main
+.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is

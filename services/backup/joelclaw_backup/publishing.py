@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from joelclaw_backup.artefacts import newest_verified, read_artefacts, repoint_l
 from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import Scratch, fetching
-from joelclaw_backup.files import copying, open_directory, read_small, write_small
+from joelclaw_backup.files import copying, read_small, write_small
 from joelclaw_backup.inspection import Inspected, read_set
 from joelclaw_backup.layout import MANIFEST, VERIFIED
 from joelclaw_backup.manifest import Manifest, Verified
@@ -40,17 +39,17 @@ def copying_set(
     staging: Destination, source: str, destination: Destination, manifest: Manifest
 ) -> Generator[int | None, None, str]:
     """Copies what is staged, with its manifest, into a fresh partial directory; its name. Room is asked for first."""
-    with staged(staging, manifest.target, source) as fd, open_shelf(destination, manifest.target) as shelf:
-        sweep(shelf.fd)
-        require_room(shelf.fd, manifest.bytes, destination.reserve, f"the copy at {destination.root}")
+    with staged(staging, manifest.target, source) as source_folder, open_shelf(destination, manifest.target) as shelf:
+        sweep(shelf.folder)
+        require_room(shelf.folder, manifest.bytes, destination.reserve, f"the copy at {destination.root}")
         partial = shelf.new_partial(manifest.id)
-        with at_work_in(partial, shelf.fd) as target:
+        with at_work_in(partial, shelf.folder) as target:
             for file in manifest.files:
-                found = yield from copying(file.name, fd, target)
+                found = yield from copying(file.name, source_folder, target)
                 if found != file:
                     raise BackupFailed(FailureClass.HASH_DIFFERS, f"{file.name} changed in the staging directory")
             write_small(MANIFEST, manifest.render(), target)
-            os.fsync(target)
+            target.sync()
         return partial
 
 
@@ -58,8 +57,8 @@ def fetching_copy(
     destination: Destination, manifest: Manifest, partial: str, scratch: Scratch
 ) -> Generator[int | None, None, Inspected]:
     """Reads a partial set back, all of it, into a scratch directory: what is restored is what was compared."""
-    with open_shelf(destination, manifest.target, make=False) as shelf, at_work_in(partial, shelf.fd) as fd:
-        return (yield from fetching(fd, manifest.id, scratch, manifest.bytes, finished=False))
+    with open_shelf(destination, manifest.target, make=False) as shelf, at_work_in(partial, shelf.folder) as folder:
+        return (yield from fetching(folder, manifest.id, scratch, manifest.bytes, finished=False))
 
 
 def publishing_set(
@@ -68,11 +67,11 @@ def publishing_set(
     """Gives the set its name, once, however often it is asked; then `latest`, then retention."""
     with open_shelf(destination, manifest.target, make=False) as shelf:
         if not shelf.holds(manifest.id):
-            with at_work_in(partial, shelf.fd) as fd:
+            with at_work_in(partial, shelf.folder) as folder:
                 with suppress(FileNotFoundError):
-                    os.unlink(VERIFIED, dir_fd=fd)  # half of it, from a process that died here
-                write_small(VERIFIED, verified.render(), fd)
-                os.fsync(fd)
+                    folder.unlink(VERIFIED)  # half of it, from a process that died here
+                write_small(VERIFIED, verified.render(), folder)
+                folder.sync()
                 shelf.publish(partial, manifest.id)
         yield
         _must_be(shelf, manifest, verified)
@@ -94,11 +93,8 @@ def publishing_set(
 
 
 def _must_be(shelf: Shelf, manifest: Manifest, verified: Verified) -> None:
-    fd = open_directory(manifest.id, shelf.fd)
-    try:
-        read = read_set(fd, manifest.id)
-        if read.findings or read.manifest != manifest or read_small(VERIFIED, fd) != verified.render():
+    with closing(shelf.folder.folder(manifest.id)) as folder:
+        read = read_set(folder, manifest.id)
+        if read.findings or read.manifest != manifest or read_small(VERIFIED, folder) != verified.render():
             why = read.findings[0] if read.findings else f"{VERIFIED}: is another's"
             raise BackupFailed(FailureClass.HASH_DIFFERS, f"the published set is not the verified one: {why}")
-    finally:
-        os.close(fd)

@@ -29,7 +29,7 @@ def leave(shelf) -> str:
 def test_what_nobody_writes_is_removed(shelf):
     leave(shelf), leave(shelf)
     assert sweep(shelf.folder) == 10
-    assert os.listdir(shelf.folder) == []
+    assert shelf.folder.names() == []
 
 
 def test_what_somebody_writes_is_spared(shelf):
@@ -53,7 +53,7 @@ def test_only_what_looks_like_ours_is_removed(shelf, nas, tmp_path):
     (outside / "precious").touch()
     (shelf.path / f"{ID}.11111111.partial").symlink_to(outside)
     sweep(shelf.folder)
-    assert set(os.listdir(shelf.folder)) == kept | {f"{ID}.11111111.partial"}
+    assert set(shelf.folder.names()) == kept | {f"{ID}.11111111.partial"}
     assert other.is_dir()
     assert (outside / "precious").exists()
 

@@ -86,7 +86,12 @@ def checking(destination: Destination, needed: int = 0) -> Generator[None, None,
 def _open_remote(destination: Destination, ssh: SshOptions) -> Folder:
     from joelclaw_backup.remote_folder import open_remote  # asyncssh takes a third of a second to load
 
-    folder = open_remote(ssh, str(destination.root))
+    try:
+        folder = open_remote(ssh, str(destination.root))
+    except OSError as error:
+        kind = class_of(error)
+        why = f"destination {destination.path} is {_word(kind)}: {error.strerror or error}"
+        raise BackupFailed(kind, why) from error
     try:
         _require_sentinel(destination.path, folder)
         return folder

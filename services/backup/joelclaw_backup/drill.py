@@ -47,7 +47,7 @@ async def drill(at: Shelved, artefact: str, staging: Destination, told: killable
     BackupFailed only when the destination is not there or this disk has no room: then nothing is said of the set.
     """
     with scratch_in(staging, artefact) as scratch:
-        inspected = await killable.run(at.destination.root, fetching_set, told, at, artefact, scratch)
+        inspected = await killable.run(at.destination.path, fetching_set, told, at, artefact, scratch)
         check = check_of(inspected, "drill")
         if inspected.findings or inspected.manifest is None:
             return Drilled(check, inspected.findings, inspected.manifest)

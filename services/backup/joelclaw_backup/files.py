@@ -28,13 +28,14 @@ def make_directory(name: str, at: Folder) -> Folder:
 
 
 class HashingFile:
-    """A new file that knows the hash of what was written to it."""
+    """A new file that knows the hash of what was written to it; or one that is gone on with after its first `size`
+    bytes, which `digest` has seen."""
 
-    def __init__(self, name: str, at: Folder) -> None:
+    def __init__(self, name: str, at: Folder, size: int = 0, digest: hashlib._Hash | None = None) -> None:
         self.name = name
-        self._file = at.create(name)
-        self._hash = hashlib.sha256()
-        self._size = 0
+        self._file = at.create(name) if digest is None else at.go_on(name, size)
+        self._hash = digest or hashlib.sha256()
+        self._size = size
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
@@ -59,6 +60,30 @@ def copying(name: str, source: Folder, target: Folder, as_name: str = "") -> Gen
         try:
             yield from _handled(reading, file.write)
             return file.finish()
+        finally:
+            file.close()
+
+
+def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, tuple[FileRecord, int]]:
+    """The same where a part of it may lie in `target`: that is read back and compared, byte by byte, and what is the
+    same is not sent again. (its record, bytes that were not sent)."""
+    digest, same, ahead = hashlib.sha256(), 0, b""
+    with closing(source.read(name)) as ours:
+        with closing(target.read(name)) as theirs:
+            while block := theirs.read():
+                while len(ahead) < len(block) and (more := ours.read()):
+                    ahead += more
+                if not ahead.startswith(block):
+                    break
+                digest.update(block)
+                same += len(block)
+                ahead = ahead[len(block) :]
+                yield len(block)
+        file = HashingFile(name, target, same, digest)
+        try:
+            file.write(ahead)
+            yield from _handled(ours, file.write)
+            return file.finish(), same
         finally:
             file.close()
 

@@ -5,8 +5,8 @@
 | local_folder.py     | a handle of this machine's: a plain directory, or a share that is mounted           |
 | remote_folder.py    | a path on another machine, over SFTP                                                |
 
-Everything above (shelves, sets, retention, restoring) is written once, for both. Names are single components. Trouble is
-an OSError with its errno, as the system would say it; a connection that fails is a BackupFailed of its own class.
+Everything above (shelves, sets, retention, restoring) is written once, for both. Names are single components. Trouble
+is an OSError with its errno, as the system would say it; a connection that fails is a BackupFailed of its own class.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,11 +105,12 @@ def verdict_of(findings: tuple[Finding, ...]) -> Finding | None:
 @contextmanager
 def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
     """The set, open and marked as read, so that no pruning takes it away meanwhile. FileNotFoundError."""
-    with open_shelf(at.destination, at.target, make=False) as shelf:
-        with closing(shelf.folder.folder(artefact)) as folder:
-            if not in_use(folder, alone=False):
-                raise FileNotFoundError(f"{artefact} is being removed at this moment")
-            yield shelf, folder
+    with ExitStack() as stack:
+        shelf = stack.enter_context(open_shelf(at.destination, at.target, make=False))
+        folder = stack.enter_context(closing(shelf.folder.folder(artefact)))
+        if not in_use(folder, alone=False):
+            raise FileNotFoundError(f"{artefact} is being removed at this moment")
+        yield shelf, folder
 
 
 def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check) -> None:

@@ -61,7 +61,7 @@ class RedisBackup:
         artefact, settings = artefact_id(run, round, at_ms), self.settings
         async with classified("the destination can't be looked at"):
             there = await killable.run(
-                settings.destination.root, newest_set, None, settings.destination, TARGET, settings.aside
+                settings.destination.path, newest_set, None, settings.destination, TARGET, settings.aside
             )
         address = await located(settings.source)
         source = await identify(address)
@@ -120,9 +120,9 @@ class RedisBackup:
     async def copy(self, taken: Facts) -> Facts:
         """From the staging directory to the destination, hashed as it goes."""
         settings, manifest = self.settings, Manifest.model_validate(taken["manifest"])
-        async with classified(f"the copy to {settings.destination.root} failed"):
-            copied = await killable.run(
-                settings.destination.root,
+        async with classified(f"the copy to {settings.destination.path} failed"):
+            copied: Facts = await killable.run(
+                settings.destination.path,
                 copying_set,
                 None,
                 settings.staging,
@@ -130,7 +130,7 @@ class RedisBackup:
                 settings.destination,
                 manifest,
             )
-        return {"partial": copied}
+        return copied
 
     async def verify(self, taken: Facts, copied: Facts) -> Facts:
         """Read all of it back, and restore the very bytes that were read. BackupFailed names the file that differs."""
@@ -138,7 +138,7 @@ class RedisBackup:
         async with classified("the copy can't be read back and restored"):
             with scratch_in(self.settings.staging, manifest.id) as scratch:
                 inspected = await killable.run(
-                    destination.root, fetching_copy, None, destination, manifest, copied["partial"], scratch
+                    destination.path, fetching_copy, None, destination, manifest, copied["partial"], scratch
                 )
                 if inspected.findings:
                     first = inspected.findings[0]
@@ -166,7 +166,7 @@ class RedisBackup:
         verified = Verified.model_validate(proven["verified"])
         async with classified("the verified copy can't be published"):
             published = await killable.run(
-                settings.destination.root,
+                settings.destination.path,
                 publishing_set,
                 None,
                 settings.destination,
@@ -185,7 +185,7 @@ class RedisBackup:
         settings = self.settings
         at = Shelved(settings.destination, TARGET, settings.aside)
         try:
-            return await killable.run(settings.destination.root, rechecking, None, at, published["id"])
+            return await killable.run(settings.destination.path, rechecking, None, at, published["id"])
         except (BackupFailed, OSError) as error:
             return {"id": "", "verdict": str(class_of(error)), "detail": str(error), "bytes": 0}
 

@@ -12,8 +12,8 @@ MIB = 1024 * 1024
 
 
 def require_room(folder: Folder, needed: int, reserve: int, what: str) -> None:
-    """BackupFailed (no-space-left) with the figures, unless `needed` fits and `reserve` stays. Where no figure is told, the disk itself
-    says when it is full."""
+    """BackupFailed (no-space-left) with the figures, unless `needed` fits and `reserve` stays. Where no figure is told,
+    the disk itself says when it is full."""
     free = folder.free()
     if free is not None and free < needed + reserve:
         told = f"{what} needs {needed / MIB:.1f} MiB and {reserve / MIB:.0f} MiB must stay free"

@@ -1,13 +1,13 @@
 """How the NAS is reached over SSH: `NAS_SSH_FLAGS`, parsed to typed options. Pure.
 
-The flags are ssh's own, `-o Name=value` and its short forms. One that is not understood is refused with the nearest that
-is: a flag that is silently ignored is a fallback that never worked. ssh's own configuration files are not read, so that
-what is in force is what `joelclaw nas config show` tells.
+The flags are ssh's own, `-o Name=value` and its short forms. One that is not understood is refused with the nearest
+that is: a flag that is silently ignored is a fallback that never worked. ssh's own configuration files are not read,
+so that what is in force is what `joelclaw nas config show` tells.
 
 | flag                                    | short | default                                                    |
 |-----------------------------------------|-------|------------------------------------------------------------|
 | BatchMode                               |       | yes; nothing else: there is nobody to ask                  |
-| ConnectTimeout                          |       | 10 s, for the connection, and again for the login          |
+| ConnectTimeout                          |       | 10 s, to connect, and again to agree on keys               |
 | ServerAliveInterval, ServerAliveCountMax |      | 5 s, 2: a dead connection is noticed in so long            |
 | Port, User, IdentityFile, AddressFamily | -p -l -i -4 -6 | 22, this user, ssh's own keys and agent, any      |
 | IdentitiesOnly                          |       | no                                                         |
@@ -100,7 +100,7 @@ def _pairs(flags: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _named(text: str) -> tuple[str, str]:
-    name, value = (re.split(r"\s*=\s*|\s+", text.strip(), maxsplit=1) + [""])[:2]
+    name, value = [*re.split(r"\s*=\s*|\s+", text.strip(), maxsplit=1), ""][:2]
     exact = {known.casefold(): known for known in _OPTIONS}
     if name.casefold() not in exact:
         close = difflib.get_close_matches(name.casefold(), exact, n=1, cutoff=0.6)

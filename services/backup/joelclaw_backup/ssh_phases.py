@@ -17,7 +17,6 @@ A connection that is lost in any of them (the other end no longer answers, Serve
 
 from __future__ import annotations
 
-import asyncio
 import errno
 from enum import StrEnum
 
@@ -89,7 +88,7 @@ def told(phase: Phase, host: str, error: BaseException) -> BackupFailed | OSErro
             return LineLost(FailureClass.PERMISSION_DENIED, f"{where}: {why}")
         case asyncssh.DisconnectError() | asyncssh.ChannelOpenError() | asyncssh.Error():
             return LineLost(FailureClass.SSH_TRANSPORT, f"{where}: {error}")
-        case asyncio.TimeoutError():
+        case TimeoutError():
             return LineLost(FailureClass.TIMEOUT, f"{where}: no answer in time")
         case OSError():
             return LineLost(class_of(error), f"{where}: {error.strerror or error}")

@@ -81,13 +81,13 @@ class Session:
     def _wait(self, phase: Phase, started: Future[T]) -> T:
         try:
             return started.result()
-        except (asyncssh.Error, OSError, TimeoutError, asyncio.TimeoutError, LineLost) as error:
+        except (asyncssh.Error, OSError, TimeoutError, LineLost) as error:
             raise told(phase, self.options.shown, error) from error
 
     async def _connect(self) -> asyncssh.SFTPClient:
         options, met = self.options, _Met()
         known = _known_hosts(options)
-        own = {"client_keys": [str(Path(f).expanduser()) for f in options.identities]} if options.identities else {}
+        own = {"client_keys": list(_expanded(options.identities))} if options.identities else {}
         agent = {"agent_path": None} if options.identities_only else {}
         connecting = asyncio.ensure_future(
             asyncssh.connect(
@@ -133,7 +133,7 @@ class Session:
         self.host_key = key.get_fingerprint() if key is not None else ""
         try:
             return await asyncio.wait_for(self._connection.start_sftp_client(), SECONDS[Phase.PRECONDITION])
-        except (asyncssh.Error, OSError, asyncio.TimeoutError) as error:
+        except (asyncssh.Error, OSError) as error:
             raise told(Phase.PRECONDITION, options.shown, error) from error
 
     async def _abort(self) -> None:
@@ -166,19 +166,23 @@ class _Met(asyncssh.SSHClient):
             self._connection.abort()
 
 
+def _expanded(names: tuple[str, ...]) -> list[str]:
+    return [str(Path(name).expanduser()) for name in names]
+
+
 def _known_hosts(options: SshOptions) -> asyncssh.SSHKnownHosts:
     """What is known of host keys; LineLost where that is nothing of this host: then nobody is asked."""
-    files = [Path(name).expanduser() for name in options.known_hosts or ("~/.ssh/known_hosts",)]
+    files = _expanded(options.known_hosts or ("~/.ssh/known_hosts",))
     try:
-        known = asyncssh.read_known_hosts([str(file) for file in files if file.exists()])
+        known = asyncssh.read_known_hosts([file for file in files if Path(file).exists()])
         keys, authorities = asyncssh.match_known_hosts(
             known, options.known_as, "", options.port if options.port != 22 else None
         )[:2]
     except (OSError, ValueError) as error:
-        why = f"{', '.join(map(str, files))} can't be read: {error}"
+        why = f"{', '.join(files)} can't be read: {error}"
         raise LineLost(FailureClass.HOST_KEY_UNKNOWN, f"ssh {options.shown}: host key: {why}") from error
     if not keys and not authorities:
         scan = f"ssh-keyscan -p {options.port} {options.host}"
-        why = f"none is known in {', '.join(map(str, files))}; add it ({scan}) and compare it; nothing was sent"
+        why = f"none is known in {', '.join(files)}; add it ({scan}) and compare it; nothing was sent"
         raise LineLost(FailureClass.HOST_KEY_UNKNOWN, f"ssh {options.shown}: host key: {why}")
     return known

@@ -34,7 +34,7 @@ class Speaker:
         now = int(time.time() * 1000)
         kind = class_of(failure.cause)
         error = failure.error.strip() or kind
-        destination = str(self.settings.destination.root)
+        destination = str(self.settings.destination.path)
         attempt = retry.attempt if retry else 0
         detected = BackupFailureDetected(
             target_function_id=FUNCTION,

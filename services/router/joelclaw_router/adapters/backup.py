@@ -26,7 +26,8 @@ _TYPED = {
     ),
     FailureClass.PERMANENT: (
         "permanent", "permission-denied", "no-space", "no-space-left", "no-snapshot-files",
-        "no-snapshot-files-staged", "snapshot-refused", "host-key-mismatch", "host-key-unknown", "byte-cap", "byte-cap-reached",
+        "no-snapshot-files-staged", "snapshot-refused", "host-key-mismatch", "host-key-unknown",
+        "byte-cap", "byte-cap-reached",
     ),
     FailureClass.DEFERRED: ("deferred", "queued"),
     FailureClass.UNKNOWN: (

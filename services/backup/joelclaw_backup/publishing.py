@@ -12,7 +12,6 @@ from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import Scratch, fetching
 from joelclaw_backup.files import copying, going_on, read_small, write_small
-from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Inspected, read_set
 from joelclaw_backup.layout import MANIFEST, VERIFIED, is_partial
 from joelclaw_backup.manifest import Manifest, Verified
@@ -47,12 +46,11 @@ def copying_set(
             return {"partial": "", "sentBytes": 0, "keptBytes": manifest.bytes}
         begun = _begun(shelf, manifest.id)
         sweep(shelf.folder, spare=begun)
-        partial = begun or shelf.new_partial(manifest.id)
-        kept = 0
+        there = _there(shelf, begun, manifest) if begun else {}
+        needed = max(0, manifest.bytes - sum(there.values()))
+        require_room(shelf.folder, needed, destination.reserve, f"the copy at {destination.path}")
+        partial, kept = begun or shelf.new_partial(manifest.id), 0
         with at_work_in(partial, shelf.folder) as target:
-            there = _there(target, manifest)
-            needed = manifest.bytes - sum(there.values())
-            require_room(shelf.folder, needed, destination.reserve, f"the copy at {destination.path}")
             for file in manifest.files:
                 if file.name in there:
                     found, same = yield from going_on(file.name, ours, target)
@@ -78,10 +76,11 @@ def _begun(shelf: Shelf, artefact: str) -> str:
     return ""
 
 
-def _there(target: Folder, manifest: Manifest) -> dict[str, int]:
+def _there(shelf: Shelf, partial: str, manifest: Manifest) -> dict[str, int]:
     """Bytes of each file that lies there already."""
-    names = set(target.names())
-    return {file.name: target.see(file.name).size for file in manifest.files if file.name in names}
+    with closing(shelf.folder.folder(partial)) as folder:
+        names = set(folder.names())
+        return {file.name: folder.see(file.name).size for file in manifest.files if file.name in names}
 
 
 def fetching_copy(

@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from joelclaw_backup.layout import artefact_id
 from joelclaw_backup.looking import Shelved, rechecking
 from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, Taken, Verified, iso, plain, sha256
 from joelclaw_backup.policy import class_of, compare
+from joelclaw_backup.progress import progress_file, telling
 from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
 from joelclaw_backup.rdb import RdbFrame, RdbReader
 from joelclaw_backup.replication import Snapshot, snapshot_of
@@ -35,6 +36,7 @@ from joelclaw_backup.restore import count, restore
 from joelclaw_backup.settings import BackupSettings
 from joelclaw_backup.source import identify, located
 from joelclaw_backup.staging import StagedDump, discard
+from joelclaw_backup.switch import Mode
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.throwaway import tools_for
 from joelclaw_backup.witness import witness_of
@@ -59,10 +61,7 @@ class RedisBackup:
     async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
         """The destination is looked at first: what can't be kept need not be taken."""
         artefact, settings = artefact_id(run, round, at_ms), self.settings
-        async with classified("the destination can't be looked at"):
-            there = await killable.run(
-                settings.destination.path, newest_set, None, settings.destination, TARGET, settings.aside
-            )
+        there = await self._looked()
         address = await located(settings.source)
         source = await identify(address)
         if settings.source.sentinels and source.role != "master":
@@ -96,6 +95,19 @@ class RedisBackup:
         )
         return {"staged": staged.partial, "manifest": plain(manifest)}
 
+    async def _looked(self) -> Facts:
+        """What is newest, by the first way that is open; where none is and sets may wait, one is taken all the same."""
+        settings, trouble = self.settings, BackupFailed(FailureClass.UNKNOWN, "there is no destination")
+        for place in settings.ways.values():
+            try:
+                async with classified("the destination can't be looked at"):
+                    return await killable.run(place.path, newest_set, None, place, TARGET, settings.aside)
+            except BackupFailed as failed:
+                trouble = failed
+        if settings.queue is None:
+            raise trouble
+        return {"parent": ""}
+
     async def _take(
         self, address: Address, staged: StagedDump, databases: int
     ) -> tuple[Taken, FileRecord, RdbFrame, Held | None]:
@@ -121,25 +133,19 @@ class RedisBackup:
         """From the staging directory to the destination, hashed as it goes."""
         settings, manifest = self.settings, Manifest.model_validate(taken["manifest"])
         async with classified(f"the copy to {settings.destination.path} failed"):
-            copied: Facts = await killable.run(
-                settings.destination.path,
-                copying_set,
-                None,
-                settings.staging,
-                taken["staged"],
-                settings.destination,
-                manifest,
-            )
-        return copied
+            with self._telling("copying", manifest) as told:
+                kept, place = settings.kept_in(taken), settings.destination
+                return await killable.run(place.path, copying_set, told, kept, taken["staged"], place, manifest)
 
     async def verify(self, taken: Facts, copied: Facts) -> Facts:
         """Read all of it back, and restore the very bytes that were read. BackupFailed names the file that differs."""
         manifest, destination = Manifest.model_validate(taken["manifest"]), self.settings.destination
         async with classified("the copy can't be read back and restored"):
             with scratch_in(self.settings.staging, manifest.id) as scratch:
-                inspected = await killable.run(
-                    destination.path, fetching_copy, None, destination, manifest, copied["partial"], scratch
-                )
+                with self._telling("reading back", manifest) as told:
+                    inspected = await killable.run(
+                        destination.path, fetching_copy, told, destination, manifest, copied["partial"], scratch
+                    )
                 if inspected.findings:
                     first = inspected.findings[0]
                     raise BackupFailed(first.verdict, f"the copy is not what left the source: {first}")
@@ -189,9 +195,19 @@ class RedisBackup:
         except (BackupFailed, OSError) as error:
             return {"id": "", "verdict": str(class_of(error)), "detail": str(error), "bytes": 0}
 
+    def towards(self, mode: Mode) -> RedisBackup:
+        """The same steps, going that way."""
+        return replace(self, settings=self.settings.towards(mode))
+
+    def _telling(self, what: str, manifest: Manifest) -> AbstractContextManager[Callable[[int], None]]:
+        settings = self.settings
+        file = progress_file(settings.staging.root, TARGET)
+        return telling(file, what, manifest.id, settings.destination.mode, manifest.bytes)
+
     async def discard(self, taken: Facts) -> None:
-        """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""
-        if taken:
+        """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps. What is queued is
+        its drainer's to take away."""
+        if taken and not taken.get("queued"):
             with suppress(OSError, RuntimeError, BackupFailed):
                 await in_thread(discard, self.settings.staging, TARGET, taken["staged"])
 

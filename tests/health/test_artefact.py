@@ -174,7 +174,7 @@ async def test_a_shelf_that_answered_late_once_is_none_yet_again_and_nothing_is_
 
 def test_a_shelf_that_is_gone_can_not_be_told(place: Path, tmp_path: Path) -> None:
     environ = {"JOELCLAW_CONFIG": str(tmp_path / "config.json"), "HOME": str(tmp_path)}
-    assert newest("redis", environ) == {"newest": [], "doubtful": {}}
+    assert newest("redis", environ) == {"newest": [], "doubtful": {}, "queued": {"count": 0, "bytes": 0, "oldestMs": 0}}
     shutil.rmtree(place)
     assert "error" in newest("redis", environ)
 

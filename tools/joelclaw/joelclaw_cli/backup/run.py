@@ -68,6 +68,13 @@ def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
             next_actions=(("joelclaw heal list", "what is done about it"), (f"joelclaw bus run {run_id}", "the run")),
         )
     result: dict[str, Any] = {"run": run_id, **ended.result}
+    if result.get("outcome") == "deferred":
+        raise Failure(
+            "backup_deferred",
+            f"no way to the NAS is open; {result['id']} waits on this disk, not verified: {result['waitsFor']}",
+            fix="nothing is lost: it is carried there within a minute of a way's return; see joelclaw nas status",
+            next_actions=(("joelclaw backup queue", "what waits"), ("joelclaw nas status", "whether a way is open")),
+        )
     follow = (f"joelclaw backup verify {result['id']}", "read it again, all of it")
     return Answer(result, lambda: _picture(result), (follow, ("joelclaw backup list", "every copy")))
 
@@ -122,6 +129,8 @@ def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
             ("keys", f"{result['keys']:,} read, {result['restored']:,} restored"),
             ("verified", f"yes: read back, restored in a throwaway server; {proof}"),
             ("kept on", f"{result['destination']} ({result['tier']})"),
+            ("travelled", f"{result['transportMode']}, attempt {result['transportAttempts']}"),
+            ("to be mended", result["transportTrouble"]),
             ("took", span(result["durationMs"])),
             ("pruned", ", ".join(result["pruned"])),
             ("retention", result["retentionTrouble"]),

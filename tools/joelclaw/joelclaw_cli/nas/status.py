@@ -53,11 +53,12 @@ def status(state_dir: Path) -> Answer:
 
         where = f"{place['path']} ({place['label']}, {place['kind']}, {place['tier']})"
         yield good(where) if here else warning(f"{where}: {place['detail']}")
-        free = f"{place['freeBytes']:,} bytes, of which {place['reserveBytes']:,} stay"
+        room, stays = place["freeBytes"], place["reserveBytes"]
+        free = f"{room:,} bytes, of which {stays:,} stay" if room is not None else "not known"
         yield fields(
             [
                 ("state", place["state"]),
-                ("free", free if place["freeBytes"] is not None else "not known"),
+                ("free", free),
                 ("copies", f"{len(found)}, {len(good_ones)} of them verified, {result['bytes']:,} bytes"),
                 ("newest", f"{result['newest']}, verified at {result['newestVerifiedAt']}" if good_ones else "none"),
                 ("waiting here", f"{len(waits['entries'])}, {waits['bytes']:,} bytes" if waits["entries"] else ""),

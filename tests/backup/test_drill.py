@@ -195,7 +195,8 @@ async def test_one_that_starts_and_differs_is_damaged_for_good(stored, environ, 
     told = await drilled(environ())
     assert (told["verdict"], "database 0 holds 1 keys" in told["detail"]) == ("started-and-differs", True)
     monkeypatch.undo()
-    assert (await drilled(environ(), stored.name))["ok"]
+    again = await drilled(environ(), stored.name)
+    assert (again["verdict"], again["ok"], again["standing"]) == ("verified", False, "damaged")
     assert provider.list_artefacts(environ())[0]["standing"] == "damaged"
 
 

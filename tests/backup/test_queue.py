@@ -14,9 +14,11 @@ import pytest
 from joelclaw_backup import draining
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.functions import functions_of
+from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.switch import Patience, Rule
 from joelclaw_backup.telling import FUNCTION, Speaker
+from joelclaw_backup.travel import Travel
 from joelclaw_backup.waiting_sets import note, put, take_away, waiting
 from joelclaw_bus import Store, StoreSettings, open_store
 from joelclaw_contracts.config import SENTINEL
@@ -59,11 +61,15 @@ def backup(one_server: Server, nas: Path, far: Path, sshd: Sshd, monkeypatch: py
     monkeypatch.setattr(draining, "EVERY_MINUTE", "* * * * * *")  # every second
     remote = Destination("ssh", far, ssh=sshd.options())
     queue = Destination("directory", nas.parent / "state/backup-queue", ours=True)
-    return RedisBackup(settings_of(one_server, nas, remote=remote, patience=Patience(4, 20, 40), queue=queue))
+    return RedisBackup(settings_of(one_server, nas, travel=Travel(remote, patience=Patience(4, 20, 40), queue=queue)))
+
+
+def differently(backup: RedisBackup, **travel: Any) -> RedisBackup:
+    return replace(backup, settings=replace(backup.settings, travel=replace(backup.settings.travel, **travel)))
 
 
 def functions(store: Store, backup: RedisBackup):
-    return functions_of(store, backup, Speaker(backup.settings, "test", "s1"))
+    return functions_of(store, [(backup, Speaker(backup.settings, "test", "s1"))])
 
 
 def sets(root: Path) -> list[str]:
@@ -87,7 +93,7 @@ async def test_the_local_root_is_used_first_and_ssh_where_it_is_preferred(store,
         await ask(store)
         await ended(seen)
     assert (len(sets(nas)), sets(far)) == (1, [])
-    preferring = RedisBackup(replace(backup.settings, prefer_remote=True))
+    preferring = differently(backup, prefer_remote=True)
     async with working(store, functions(store, preferring)) as seen:
         await ask(store, "two")
         await ended(seen)
@@ -111,7 +117,7 @@ async def test_when_the_local_root_is_gone_ssh_is_used_in_the_same_run(store, ba
 
 async def test_a_wait_is_a_parked_run_and_the_way_that_comes_back_is_used(store, backup, nas, far):
     away, gone = nas.rename(nas.with_name("away")), far.rename(far.with_name("gone"))
-    backup = RedisBackup(replace(backup.settings, patience=Patience(100, 200, 200)))
+    backup = differently(backup, patience=Patience(100, 200, 200))
     async with working(store, functions(store, backup)) as seen:
         await ask(store)
         run = store.keys.slot("backup/run.requested").run(f"{FUNCTION}:one")
@@ -135,12 +141,12 @@ async def test_both_out_is_deferred_held_open_drained_once_and_closed(store, bac
         assert (told["outcome"], told["transportMode"], told["transportAttempts"]) == ("deferred", "queued", 4)
         (detected,) = await on_stream(store, DETECTED)
         assert (detected["failureClass"], detected["transportMode"]) == ("deferred", "queued")
-        await until(lambda: [e.record.tries for e in waiting(backup.settings.queue)] > [0])
+        await until(lambda: [e.record.tries for e in waiting(backup.settings.travel.queue)] > [0])
         with anyio.fail_after(30):
             while not (opened := await Ledger(store).list_incidents()):  # noqa: ASYNC110
                 await anyio.sleep(0.02)
         gone.rename(far)
-        await until(lambda: not waiting(backup.settings.queue))
+        await until(lambda: not waiting(backup.settings.travel.queue))
         with anyio.fail_after(30):
             while await Ledger(store).list_incidents():  # noqa: ASYNC110
                 await anyio.sleep(0.02)
@@ -162,14 +168,14 @@ async def test_at_the_byte_cap_the_new_one_fails_and_what_waits_stays(store, bac
     async with working(store, functions(store, backup)) as seen:
         await ask(store)
         await ended(seen)
-    (kept,) = waiting(backup.settings.queue)
-    full = RedisBackup(replace(backup.settings, queue_cap=kept.bytes + 10))
+    (kept,) = waiting(backup.settings.travel.queue)
+    full = differently(backup, queue_cap=kept.bytes + 10)
     async with working(store, functions(store, full)) as seen:
         await ask(store, "two")
         await ended(seen, status="failed")
         (told,) = await on_stream(store, DETECTED, 1, lambda e: e["failureClass"] != "deferred")
     assert told["failureClass"] == "byte-cap-reached"
-    assert [e.id for e in waiting(backup.settings.queue)] == [kept.id]
+    assert [e.id for e in waiting(backup.settings.travel.queue)] == [kept.id]
 
 
 async def test_a_changed_host_key_is_asked_once_pages_and_the_set_waits(store, backup, nas, far, sshd, tmp_path):
@@ -178,8 +184,8 @@ async def test_a_changed_host_key_is_asked_once_pages_and_the_set_waits(store, b
     other = Sshd(tmp_path / "other")
     kind, key, *_ = (other.folder / "host_key.pub").read_text().split()
     wrong.write_text(f"[127.0.0.1]:{sshd.port} {kind} {key}\n")
-    remote = replace(backup.settings.remote, ssh=sshd.options(UserKnownHostsFile=str(wrong)))
-    changed = RedisBackup(replace(backup.settings, remote=remote, patience=Patience(6, 1, 1)))
+    remote = replace(backup.settings.travel.remote, ssh=sshd.options(UserKnownHostsFile=str(wrong)))
+    changed = differently(backup, remote=remote, patience=Patience(6, 1, 1))
     async with working(store, functions(store, changed)) as seen:
         await ask(store)
         await ended(seen)
@@ -187,20 +193,20 @@ async def test_a_changed_host_key_is_asked_once_pages_and_the_set_waits(store, b
     assert (told["success"], told["level"]) == (False, "error")
     assert "host key" in told["error"]
     assert told["metadata"]["transportAttempts"] == 6
-    assert len(waiting(backup.settings.queue)) == 1
+    assert len(waiting(backup.settings.travel.queue)) == 1
 
 
 async def test_where_both_ways_are_shut_for_good_the_run_fails_at_once(store, backup, nas, far, sshd, tmp_path):
     (tmp_path / "none").touch()
-    remote = replace(backup.settings.remote, ssh=sshd.options(UserKnownHostsFile=str(tmp_path / "none")))
+    remote = replace(backup.settings.travel.remote, ssh=sshd.options(UserKnownHostsFile=str(tmp_path / "none")))
     full = replace(backup.settings.destination, reserve=1 << 60)
-    shut = RedisBackup(replace(backup.settings, remote=remote, destination=full))
+    shut = differently(backup, remote=remote).going_to(full)
     async with working(store, functions(store, shut)) as seen:
         await ask(store)
         await ended(seen, status="failed")
         (told,) = await on_stream(store, DETECTED)
     assert (told["failureClass"], told["transportAttempts"]) == ("host-key-unknown", 2)
-    assert waiting(backup.settings.queue) == []
+    assert waiting(backup.settings.travel.queue) == []
 
 
 class TestTheDirectory:
@@ -208,33 +214,29 @@ class TestTheDirectory:
         return await backup.take(run, 0, "", 1_795_000_000_000)
 
     async def test_a_set_is_moved_in_whole_and_once(self, backup, one_server):
-        from joelclaw_backup.manifest import Manifest
-
         settings, taken = backup.settings, await self.staged(backup, "r")
-        manifest = Manifest.model_validate(taken["manifest"])
+        manifest = Manifest.of(taken["manifest"])
         for _ in range(2):
-            told = put(settings.staging, taken["staged"], settings.queue, manifest, 1 << 30)
-        (entry,) = waiting(settings.queue)
+            told = put(settings.staging, taken["staged"], settings.travel.queue, manifest, 1 << 30)
+        (entry,) = waiting(settings.travel.queue)
         assert (entry.id, entry.manifest, entry.target) == (manifest.id, manifest, "redis")
         assert told == {"queuedAt": entry.record.queued_at, "bytes": entry.bytes, "queuedBytes": entry.bytes}
         assert not list((settings.staging.root / "backups/redis").iterdir())
-        note(settings.queue, entry, "timeout", "it hung")
-        (noted,) = waiting(settings.queue)
+        note(settings.travel.queue, entry, "timeout", "it hung")
+        (noted,) = waiting(settings.travel.queue)
         assert (noted.record.tries, noted.record.failure, noted.since_ms) == (1, "timeout", entry.since_ms)
-        take_away(settings.queue, "redis", entry.id)
-        take_away(settings.queue, "redis", entry.id)
-        assert waiting(settings.queue) == []
+        take_away(settings.travel.queue, "redis", entry.id)
+        take_away(settings.travel.queue, "redis", entry.id)
+        assert waiting(settings.travel.queue) == []
 
     async def test_what_can_not_be_read_is_told_and_counts(self, backup):
-        from joelclaw_backup.manifest import Manifest
-
         settings, taken = backup.settings, await self.staged(backup, "r")
-        manifest = Manifest.model_validate(taken["manifest"])
-        put(settings.staging, taken["staged"], settings.queue, manifest, 1 << 30)
-        folder = settings.queue.root / "backups/redis" / manifest.id
+        manifest = Manifest.of(taken["manifest"])
+        put(settings.staging, taken["staged"], settings.travel.queue, manifest, 1 << 30)
+        folder = settings.travel.queue.root / "backups/redis" / manifest.id
         (folder / "manifest.json").write_text("{")
         (folder / "queued.json").unlink()
-        (entry,) = waiting(settings.queue)
+        (entry,) = waiting(settings.travel.queue)
         assert (entry.manifest, entry.record.failure) == (None, "unreadable")
         assert entry.bytes >= manifest.bytes
         assert entry.since_ms > 0

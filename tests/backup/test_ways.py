@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import read_backup_settings
 from joelclaw_backup.space import MIB
 from joelclaw_backup.switch import Patience
+from joelclaw_backup.travel import Travel
 from joelclaw_backup.waiting_sets import note, put, waiting
 from joelclaw_contracts import load_config
 from joelclaw_contracts.config import SENTINEL, state_directory
@@ -59,17 +59,21 @@ def backup_of(environ: dict[str, str], url: str) -> RedisBackup:
 
 async def test_the_configuration_makes_two_ways_a_queue_and_its_patience(configured, source, far, nas):
     settings = backup_of({**configured, "NAS_BACKUP_PREFER_REMOTE": "1"}, source.url).settings
-    assert [(mode, place.root) for mode, place in settings.ways.items()] == [("remote", far), ("local", nas)]
-    assert (settings.patience, settings.queue_cap) == (Patience(12, 10_000, 120_000), 10_240 * MIB)
-    assert settings.queue is not None
-    assert settings.queue.root == Path(configured["JOELCLAW_STATE_DIR"]) / "backup-queue"
+    assert [(mode, place.root) for mode, place in settings.travel.ways(settings.destination).items()] == [
+        ("remote", far),
+        ("local", nas),
+    ]
+    assert (settings.travel.patience, settings.travel.queue_cap) == (Patience(12, 10_000, 120_000), 10_240 * MIB)
+    assert settings.travel.queue is not None
+    assert settings.travel.queue.root == Path(configured["JOELCLAW_STATE_DIR"]) / "backup-queue"
     patient = backup_of({**configured, "NAS_BACKUP_MAX_ATTEMPTS": "3", "NAS_BACKUP_RETRY_BASE_MS": "7"}, source.url)
-    assert patient.settings.patience == Patience(3, 7, 120_000)
+    assert patient.settings.travel.patience == Patience(3, 7, 120_000)
 
 
 async def test_without_a_nas_there_is_one_way_and_no_queue(environ, source):
     settings = backup_of(environ(), source.url).settings
-    assert (list(settings.ways), settings.queue, settings.patience.attempts) == (["local"], None, 1)
+    assert settings.travel == Travel()
+    assert list(settings.travel.ways(settings.destination)) == ["local"]
 
 
 async def test_a_flag_that_can_not_be_used_stops_the_start(configured, source):
@@ -80,10 +84,10 @@ async def test_a_flag_that_can_not_be_used_stops_the_start(configured, source):
 async def test_sets_are_listed_once_wherever_they_lie_and_found_by_their_id(configured, source, nas, far):
     backup = backup_of(configured, source.url)
     here = (await back_up(backup, "r:1", 1_795_000_000_000))[2]["id"]
-    there = (await back_up(backup.towards("remote"), "r:2", 1_795_000_001_000))[2]["id"]
+    there = (await back_up(backup.going_to(backup.ways["remote"]), "r:2", 1_795_000_001_000))[2]["id"]
     listed = provider.list_artefacts(configured)
     assert [(a["id"], a["verified"], a["newest"]) for a in listed] == [(there, True, True), (here, True, False)]
-    assert listed[0]["path"] == f"{backup.settings.remote.path}/backups/redis/{there}"
+    assert listed[0]["path"] == f"{backup.ways['remote'].path}/backups/redis/{there}"
     assert provider.list_artefacts(configured, killable=True) == listed
     assert provider.verify(configured, there)["ok"]
     drilled = await anyio.to_thread.run_sync(provider.drill, configured, "latest")
@@ -96,11 +100,11 @@ async def test_sets_are_listed_once_wherever_they_lie_and_found_by_their_id(conf
 
 async def test_each_way_is_told_with_its_room_its_host_key_and_its_newest_copy(configured, source, nas, far):
     backup = backup_of(configured, source.url)
-    published = (await back_up(backup.towards("remote")))[2]
+    published = (await back_up(backup.going_to(backup.ways["remote"])))[2]
     local, remote = provider.transports(configured)
     assert (local["mode"], local["state"], local["newest"]) == ("local", "ok", None)
     assert (remote["mode"], remote["state"], remote["newest"]) == ("remote", "ok", published["id"])
-    assert (remote["host"], remote["lacks"]) == (backup.settings.remote.ssh.shown, [])
+    assert (remote["host"], remote["lacks"]) == (backup.ways["remote"].ssh.shown, [])
     assert remote["hostKey"].startswith("SHA256:")
     assert remote["freeBytes"] > 0
     (far / SENTINEL).unlink()
@@ -112,9 +116,9 @@ async def test_what_waits_is_told_with_its_age_and_what_keeps_it(configured, sou
     backup = backup_of(configured, source.url)
     assert provider.queue(configured)["entries"] == []
     taken = await backup.take("r", 0, "", 1_795_000_000_000)
-    settings, manifest = backup.settings, Manifest.model_validate(taken["manifest"])
-    put(settings.staging, taken["staged"], settings.queue, manifest, 1 << 40)
-    note(settings.queue, waiting(settings.queue)[0], "timeout", "it hung")
+    settings, manifest = backup.settings, Manifest.of(taken["manifest"])
+    put(settings.staging, taken["staged"], settings.travel.queue, manifest, 1 << 40)
+    note(settings.travel.queue, waiting(settings.travel.queue)[0], "timeout", "it hung")
     told = provider.queue(configured)
     (entry,) = told["entries"]
     assert (entry["id"], entry["tries"], entry["failure"], entry["detail"]) == (manifest.id, 1, "timeout", "it hung")
@@ -140,7 +144,7 @@ async def test_old_sets_go_at_both_ends(configured, source, environ, nas, tmp_pa
     kept = backup_of(configured, source.url)
     for mode in ("local", "remote"):
         for n in range(2):
-            await back_up(kept.towards(mode), f"{mode}:{n}", 1_795_000_000_000 + n * 1000)
+            await back_up(kept.going_to(kept.ways[mode]), f"{mode}:{n}", 1_795_000_000_000 + n * 1000)
     document = {"backup": {"destination": {"kind": "directory", "path": str(nas), **rule}}}
     told = provider.prune({**configured, **environ(json.dumps(document))})
     assert (len(told["pruned"]), len(told["kept"])) == (2, 2)
@@ -149,4 +153,4 @@ async def test_old_sets_go_at_both_ends(configured, source, environ, nas, tmp_pa
 
 def test_a_local_root_that_is_not_made_yet_is_no_trouble(configured, source):
     settings = backup_of(configured, source.url).settings
-    assert replace(settings, remote=None).ways == {"local": settings.destination}
+    assert Travel().ways(settings.destination) == {"local": settings.destination}

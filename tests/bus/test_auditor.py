@@ -13,7 +13,7 @@ from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, S
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
-from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
+from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck, Unstuck
 from joelclaw_bus.slot_calls import Superseded
 from joelclaw_bus.store import Arg, Command
 from tests.support.audit import Audit, rules_of
@@ -266,8 +266,13 @@ async def test_a_key_of_another_type_is_named_and_does_not_stop_the_rest(work: O
     found = await audit.once()
     assert {"wrong-type", "record-lost"} <= set(rules_of(found))
     assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
+    await audit.once()
+    assert audit.seen.all(Unstuck) == []
     await work.store.call("DEL", work.slot.due)
     assert rules_of(await audit.once())["never-due"] == 3
+    await audit.once()  # its passes began while a page was refused; the next are whole ones
+    assert audit.seen.all(Unstuck) == [Unstuck(work.slot.name, "audit")]
+    assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
 
 
 async def test_a_node_that_left_the_cluster_does_not_keep_the_walk_from_the_others(

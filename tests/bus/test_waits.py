@@ -24,7 +24,7 @@ from joelclaw_bus import (
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.keys import WAITS_GROUP
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, WaitEnded
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, Unstuck, WaitEnded
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
@@ -256,6 +256,10 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
         ({}, "{}"),
         ({"text": 'a "quoted" \\ ünïcode 😀'}, '{"text":"a \\"quoted\\" \\\\ \\u00fcn\\u00efcode \\ud83d\\ude00"}'),
         ({"rank": 7}, '{"rank":7}'),
+        ({"rank": 17}, '{"rank":1.7e1}'),
+        ({"rank": 17}, '{"rank":170E-1}'),
+        ({"text": "plain \u00fc"}, '{"text":"plain \u00fc"}'),
+        ({"text": "", "right": True}, '{"right":true,"text":""}'),
         ({"rank": -(2**53)}, '{"rank":-9007199254740992}'),
         ({"right": False}, '{"right":false}'),
         ({"by.name": "Ada", "rank": 0}, '{"by":{"name":"Ada"},"rank":0}'),
@@ -272,6 +276,7 @@ async def test_a_match_says_the_same_here_and_in_the_store(
     [
         ({"text": "7"}, '{"text":7}'),
         ({"rank": 1}, '{"rank":true}'),
+        ({"text": "true"}, '{"text":true}'),
         ({"rank": 1}, '{"rank":1.5}'),
         ({"rank": 1}, "[1]"),
         ({"rank": 1}, "{not json"),
@@ -286,10 +291,12 @@ async def test_what_is_not_the_same_does_not_match(one_store: Store, match: dict
 
 async def match_is(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
     slot = store.keys.slot(Answered.event_name)
-    form, key = Awaited(Answered, match).form_and_key()  # type: ignore[arg-type]  # what may not be matched is tested too
+    awaited = Awaited(Answered, match)  # type: ignore[arg-type]  # what may not be matched is tested too
+    form, key = awaited.form_and_key()
     await store.call("XADD", slot.stream, "*", "data", data)
-    wait = Wait("test/asked", "r", FN, "s", 0, slot.name, form, key, "0-0", 0)
-    assert isinstance(await WaitCalls(store).look(slot, wait, since="0-0", register=False), Found) == found
+    for hint in ("", awaited.hint):
+        wait = Wait("test/asked", "r", FN, "s", 0, slot.name, form, key, "0-0", 0, hint)
+        assert isinstance(await WaitCalls(store).look(slot, wait, since="0-0", register=False), Found) == found
 
 
 async def test_what_does_not_validate_ends_no_wait_and_is_buried(store: Store) -> None:
@@ -446,7 +453,27 @@ async def test_what_can_t_be_told_to_one_run_stops_no_other(one_store: Store) ->
         assert sorted(map(str, got)) == ["q1", "q3"]
         await one_store.call("RESTORE", run, 0, kept, "REPLACE")
         await seen.wait(RunEnded, 3)
+        over = await seen.wait(Unstuck, where=lambda f: f.what.startswith("matching "))
     assert sorted(map(str, got)) == ["q1", "q2", "q3"]
+    assert {(f.slot, f.what) for f in over} <= {(f.slot, f.what) for f in seen.all(Stuck)}
+
+
+@pytest.mark.foreign_keys
+async def test_a_match_that_another_worker_makes_is_told_as_over_by_who_told_it_stuck(one_store: Store) -> None:
+    got: list[object] = []
+    async with working(one_store, asking(answer_to, got)) as seen:
+        await Publisher(one_store).send(Asked(question="q1"), id="q1")
+        await seen.wait(OutboxDelivered, where=lambda f: f.kind == "await")
+        slot, run = one_store.keys.slot(Answered.event_name), one_store.keys.slot(Asked.event_name).run(f"{FN}:q1")
+        kept = await one_store.call("DUMP", run)
+        await one_store.call("SET", run, "in the way")
+        await Publisher(one_store).send(Answered(question_id="q1", text="q1"))
+        [stuck] = await seen.wait(Stuck, where=lambda f: f.what.startswith("matching "))
+        # As if another one had: it is not pending any more.
+        await one_store.call("XACK", slot.stream, WAITS_GROUP, stuck.what.removeprefix("matching "))
+        [over] = await seen.wait(Unstuck, where=lambda f: f.what.startswith("matching "))
+        await one_store.call("RESTORE", run, 0, kept, "REPLACE")
+    assert (over.slot, over.what) == (stuck.slot, stuck.what)
 
 
 @pytest.mark.parametrize("body", ["x", "{}", '{"key": 1}', "[]"])

@@ -73,6 +73,8 @@ def test_a_copy_that_is_not_there_exits_3(cli: Cli, tmp_path: Path, monkeypatch:
     monkeypatch.setenv("JOELCLAW_STATE_DIR", str(tmp_path / "state"))
     said = cli("backup", "verify", "latest")
     assert (said.code, said.error) == (3, "not_found")
+    assert "there is no copy. " in cli("backup", "verify", "latest", people=True).err
+    assert "there is no verified copy of redis" in cli("backup", "drill", "--latest", "redis", people=True).err
     assert cli("backup", "list").result["artefacts"] == []
     assert "no copy is kept there" in cli("backup", "list", people=True).out
 

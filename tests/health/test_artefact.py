@@ -192,7 +192,9 @@ def test_a_shelf_that_is_gone_can_not_be_told(place: Path, tmp_path: Path) -> No
 async def test_without_the_backup_service_beside_it_coverage_says_so_in_one_line(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert read_settings(Config(), tmp_path).shelves == (replace(SHELF, schedule=Config().schedules[SHELF.function]),)
+    first, second = read_settings(Config(), tmp_path).shelves
+    assert first == replace(SHELF, schedule=Config().schedules[SHELF.function])
+    assert (second.target, second.function) == ("typesense", "system/backup.typesense")
     monkeypatch.setattr(health_settings, "is_installed", lambda: False)
     assert read_settings(Config(), tmp_path).shelves == ()
     await look(clinic_of(store, settings_of()), "r1")

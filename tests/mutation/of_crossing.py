@@ -105,9 +105,33 @@ MUTANTS = (
         "parts[#parts + 1] = '0:'",
         WAITS,
     ),
+    Mutant(
+        "an escaped value is passed over",
+        "lua/lib/match.lua",
+        " or text:find('\\\\', 1, true)",
+        "",
+        WAITS,
+    ),
+    Mutant(
+        "a number in another form is passed over",
+        "lua/lib/match.lua",
+        " or text:find('%d[.eE]')",
+        "",
+        WAITS,
+    ),
     Mutant("a cancelled run stays due", "lua/cancel.lua", "redis.call('ZREM', KEYS[5], 'r:' .. ARGV[1])", "", CANCEL),
     Mutant(
         "a cancel keeps the permit", "lua/cancel.lua", "if rec[6] then outbox_put", "if false then outbox_put", CANCEL
+    ),
+    Mutant(
+        "a run that is over is cancelled as unread",
+        "lua/cancel_unread.lua",
+        "if was == 'running' and not pending[1] then return { 0, 'acknowledged' } end",
+        "",
+        CANCEL,
+    ),
+    Mutant(
+        "a cancel overwrites a record", "lua/cancel_unread.lua", "if state then return { 0, state } end", "", CANCEL
     ),
     Mutant("a cancel leaves the entry", "lua/cancel.lua", "if rec[3] and rec[3] ~= '' then", "if false then", CANCEL),
     Mutant(

@@ -18,7 +18,10 @@ import redis
 from tests.router.conftest import BACKUP, HEALING
 from tests.support.server import Server
 
-CONFIG = {"selfHealing": {"router": {"sleepMinMs": 40, "sleepMaxMs": 80, "sleepStepMs": 40}}}
+CONFIG: dict[str, Any] = {
+    "budgets": {"stormTargets": 0},
+    "selfHealing": {"router": {"sleepMinMs": 40, "sleepMaxMs": 80, "sleepStepMs": 40}},
+}
 
 
 class Router:

@@ -60,7 +60,7 @@ class Executor:
         """Bring one held delivery to its outcome, and let go of it."""
         try:
             with held.scope:
-                admitted = await self.door.admit(fn, incoming, held.delivery)
+                admitted = await self.door.admit(fn, incoming, held.delivery, partial(self.settler.insist, held))
                 if admitted:
                     await self._run(fn, held, admitted)
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.

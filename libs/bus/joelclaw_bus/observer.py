@@ -156,7 +156,7 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Unstuck:
-    """What was told as Stuck succeeded."""
+    """What was told as Stuck is over: it succeeded, or is no longer there."""
 
     slot: str
     what: str

@@ -184,7 +184,17 @@ class Settler:
         return await self.insist(held, finish)
 
     async def insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
-        """Repeat until the store answers, or the lease is surely another's. `write` must be idempotent by its claim."""
+        """Repeat until the store answers, or for some leases. `write` must be idempotent by its claim. A lease that is
+        lost meanwhile ends nothing here: our own try may have let go of the entry, and the next one tells."""
+        held.settling = True
+        try:
+            return await self._insist(held, write)
+        finally:
+            held.settling = False
+            if held.lost:
+                held.scope.cancel()  # a handler that goes on after a step stops at its next wait
+
+    async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
         deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
         wait = 0.05
         while True:
@@ -192,7 +202,7 @@ class Settler:
                 try:
                     return await write()
                 except (StoreUnavailable, StoreRefused) as error:
-                    if held.lost or anyio.current_time() > deadline:
+                    if anyio.current_time() > deadline:
                         return Refused(f"store: {error}")
             # Outside the shield: a stop need not wait for a store that is away; the entry comes again.
             await anyio.sleep(wait)

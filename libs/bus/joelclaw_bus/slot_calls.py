@@ -159,6 +159,11 @@ class SlotCalls:
         """Count a try, before it is made; 0 when the item is gone."""
         return int(await self.store.run(_script("outbox_try"), [slot.outbox_items], [item]))
 
+    async def outbox_again(self, slot: Slot, hold_ms: int, unsent: Sequence[str], others: Sequence[str]) -> int:
+        """These met a store that was full (`unsent`) or away: they come again after one hold. How many there are."""
+        args: list[Arg] = [hold_ms, len(unsent), *unsent, *others]
+        return int(await self.store.run(_script("outbox_again"), [slot.outbox, slot.outbox_items], args))
+
     async def outbox_done(self, slot: Slot, ids: Sequence[str]) -> None:
         await self.store.run(_script("outbox_done"), [slot.outbox, slot.outbox_items], list(ids))
 

@@ -3,7 +3,8 @@
 | standing   | means                                                                                         |
 |------------|-----------------------------------------------------------------------------------------------|
 | verified   | proven when it was stored, its records and sizes hold, and no later look found anything wrong |
-| unknown    | the last look could not be made, or can't be read: it may be good, nobody may say so           |
+| unknown    | the last look found something or could not be made, no drill passed since one that did not, or |
+|            | another version made it: it may be good, nobody may say so                                     |
 | damaged    | a look found damage, now or ever before                                                       |
 | unverified | nobody ever proved it                                                                         |
 
@@ -64,6 +65,10 @@ def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "") -> 
         return "damaged", told
     if told or lost:
         return "unknown", told or f"what earlier looks found can't be read: {lost}"
+    if checks and checks.drill and checks.drill.verdict != GOOD:
+        drill = checks.drill
+        told = f"the last drill, at {drill.at}, ended as {drill.verdict}: {drill.detail}"
+        return "unknown", f"{told}; only a drill that passes lifts this: joelclaw backup drill {checks.id}"
     if checks and checks.last.verdict != GOOD:
         last = checks.last
         return "unknown", f"the last {last.by}, at {last.at}, ended as {last.verdict}: {last.detail}"

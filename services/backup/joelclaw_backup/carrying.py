@@ -10,31 +10,17 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol, Self
 
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.policy import needs_a_person
-from joelclaw_backup.settings import BackupSettings
+from joelclaw_backup.steps import Facts, Keeping, Steps
 from joelclaw_backup.switch import Mode, Move, Rule, Tried, Waited, concerns_the_way, next_move, verdict_of
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.waiting_sets import put
 from joelclaw_bus import Step
 from joelclaw_contracts import TransportMode
-
-Facts = dict[str, Any]
-
-
-class Steps(Protocol):
-    """The steps of one target, as `RedisBackup` has them; what they take and give is JSON-able."""
-
-    @property
-    def settings(self) -> BackupSettings: ...
-    def towards(self, mode: Mode) -> Self: ...
-    async def copy(self, taken: Facts) -> Facts: ...
-    async def verify(self, taken: Facts, copied: Facts) -> Facts: ...
-    async def publish(self, taken: Facts, copied: Facts, proven: Facts) -> Facts: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +49,11 @@ class NotCarried(BackupFailed):
 
 async def carry(step: Step, backup: Steps, taken: Facts, round: int, window_end_ms: int | None = None) -> Carried:
     """Until it is stored or queued. NotCarried; BackupFailed for trouble with the data itself; StagedGone."""
-    settings, history, rules, dice, now = backup.settings, list[Tried | Waited](), list[Rule](), 0.0, step.now_ms
+    travel, history, rules, dice, now = backup.keeping.travel, list[Tried | Waited](), list[Rule](), 0.0, step.now_ms
     while True:
         left = None if window_end_ms is None else window_end_ms - now
-        ways = tuple(settings.ways)
-        move = next_move(history, ways, settings.patience, queue=settings.queue is not None, dice=dice, left_ms=left)
+        ways = tuple(backup.ways)
+        move = next_move(history, ways, travel.patience, queue=travel.queue is not None, dice=dice, left_ms=left)
         rules.append(move.rule)
         attempts = sum(isinstance(entry, Tried) for entry in history)
         match move.act:
@@ -77,14 +63,14 @@ async def carry(step: Step, backup: Steps, taken: Facts, round: int, window_end_
                 now += move.ms
             case "use":
                 suffix = f"-{round}.{attempts}" if round or attempts else ""
-                done = await attempt(step, backup.towards(move.mode), taken, f"copy-{round}", suffix)
+                done = await attempt(step, backup.going_to(backup.ways[move.mode]), taken, f"copy-{round}", suffix)
                 if "failed" not in done:
                     worst = [entry for entry in history if isinstance(entry, Tried)]
                     return Carried(move.mode, attempts + 1, tuple(rules), _mend(worst), **done)
                 dice, now = done["dice"], done["at"]
                 history.append(Tried(move.mode, FailureClass(done["failed"]), done["detail"]))
             case "queue" | "give-up":
-                return await _not_now(step, settings, taken, round, move, history, tuple(rules))
+                return await _not_now(step, backup.keeping, taken, round, move, history, tuple(rules))
 
 
 async def attempt(step: Step, backup: Steps, taken: Facts, first: str, suffix: str) -> Facts:
@@ -110,7 +96,7 @@ async def _tried(act: Callable[[], Awaitable[Facts]]) -> Facts:
 
 async def _not_now(
     step: Step,
-    settings: BackupSettings,
+    keeping: Keeping,
     taken: Facts,
     round: int,
     move: Move,
@@ -118,14 +104,13 @@ async def _not_now(
     rules: tuple[Rule, ...],
 ) -> Carried:
     last, attempts = verdict_of(history), sum(isinstance(entry, Tried) for entry in history)
-    if move.act == "give-up" or settings.queue is None:
+    queue, cap = keeping.travel.queue, keeping.travel.queue_cap
+    if move.act == "give-up" or queue is None:
         raise NotCarried(last.failure, last.detail, last.mode, attempts, rules)
-    manifest = Manifest.model_validate(taken["manifest"])
+    manifest = Manifest.of(taken["manifest"])
     try:
-        queued = await step.run(
-            f"queue-{round}", in_thread, put, settings.staging, taken["staged"], settings.queue, manifest,
-            settings.queue_cap,
-        )  # fmt: skip
+        putting = partial(in_thread, put, keeping.staging, taken["staged"], queue, manifest, cap)
+        queued: Facts = await step.run(f"queue-{round}", putting)
     except OSError as error:
         why = f"{last.detail}; and it can't be queued: {error.strerror or error}"
         raise NotCarried(last.failure, why, "queued", attempts, rules) from error

@@ -1,6 +1,7 @@
 """What later looks at a set found, remembered beside it in `checked.json`. Blocking.
 
-A set that was found damaged once is never verified again, so the first damage stays in the record for good. Where the
+A set that was found damaged once is never verified again, so the first damage stays in the record for good. A drill
+that did not pass stays until one passes: reading the bytes again is a weaker look, and lifts nothing. Where the
 destination takes no record (read-only, full, dying: when damage is likeliest), it is kept aside, in the state
 directory, and counts as much.
 """
@@ -76,7 +77,9 @@ def recall(at: Folder, artefact: str, aside: Path) -> Checks | None:
     if beside is None or kept is None:
         return beside or kept
     newer, older = (kept, beside) if kept.last.at_ms >= beside.last.at_ms else (beside, kept)
-    return newer.model_copy(update={"damage": older.damage or newer.damage, "drill": newer.drill or older.drill})
+    drills = [drill for drill in (older.drill, newer.drill) if drill]
+    last_drill = max(drills, key=lambda drill: drill.at_ms, default=None)  # the newer one where both are of one moment
+    return newer.model_copy(update={"damage": older.damage or newer.damage, "drill": last_drill})
 
 
 def remember(at: Folder, shelf: Folder, artefact: str, check: Check, aside: Path) -> Checks:

@@ -7,14 +7,16 @@ One that finds no way stays, and those behind it wait with it; what keeps it the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
-from joelclaw_backup.carrying import Carried, Steps, attempt
+from joelclaw_backup.carrying import Carried, attempt
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.incidents import open_incident
 from joelclaw_backup.manifest import plain
 from joelclaw_backup.policy import Outcome, needs_a_person
+from joelclaw_backup.steps import Facts, Steps
 from joelclaw_backup.switch import Rule, concerns_the_way
 from joelclaw_backup.telling import Speaker, closing, closing_id, result_of
 from joelclaw_backup.threads import in_thread
@@ -25,36 +27,37 @@ DRAINER = "backup/queue.drain"
 EVERY_MINUTE = "* * * * *"
 NOTHING = {"id": "", "verdict": "", "detail": "", "bytes": 0}
 
-Facts = dict[str, Any]
 
-
-def add_drainer(functions: Functions, store: Store, backups: Mapping[str, Steps], speaker: Speaker) -> None:
-    """backups: the steps by target; a queued set of another target waits."""
+def add_drainer(functions: Functions, store: Store, backups: Sequence[tuple[Steps, Speaker]]) -> None:
+    """backups: the steps of each target, and who speaks of it; a queued set of another target waits. Where there is no
+    queue there is no drainer."""
+    queue = next((backup.keeping.travel.queue for backup, _ in backups), None)
+    if queue is None:
+        return
+    known = {backup.target: (backup, speaker) for backup, speaker in backups}
 
     @functions.function(DRAINER, on=[cron(EVERY_MINUTE)], exclusive=1, retries=1)
     async def drain(e: Event[Any], step: Step) -> Facts:
         """Step-less while nothing waits, so that an idle minute leaves no record."""
-        queue = next(iter(backups.values())).settings.queue
-        assert queue is not None
         told: Facts = {"drained": []}
         entries, way = await in_thread(waiting, queue), True
         for entry in entries:
-            backup = backups.get(entry.target)
-            if backup is not None and way:
-                trouble = await _drained(step, store, backup, entry, speaker)
+            if entry.target in known and way:
+                trouble = await _drained(step, store, *known[entry.target], entry, queue)
                 way = trouble is None or not concerns_the_way(trouble)
                 told["drained"] += [] if trouble else [entry.id]
         return {**told, "waiting": len(entries) - len(told["drained"])}
 
 
-async def _drained(step: Step, store: Store, backup: Steps, entry: WaitingSet, speaker: Speaker) -> FailureClass | None:
+async def _drained(
+    step: Step, store: Store, backup: Steps, speaker: Speaker, entry: WaitingSet, queue: Destination
+) -> FailureClass | None:
     """What keeps it in the queue; None: it has left it."""
-    queue, manifest = backup.settings.queue, entry.manifest
-    assert queue is not None
+    manifest = entry.manifest
     failure, detail = FailureClass.HASH_DIFFERS, "its manifest can't be read; a person has to look at it"
     taken = {"staged": entry.id, "manifest": plain(manifest) if manifest else None, "queued": True}
-    for attempts, mode in enumerate(backup.settings.ways if manifest else (), 1):
-        there = backup.towards(mode)
+    for attempts, mode in enumerate(backup.ways if manifest else (), 1):
+        there = backup.going_to(backup.ways[mode])
         try:
             done = await attempt(step, there, taken, f"copy-{entry.id}", f"-{entry.id}.{mode}")
         except BackupFailed as failed:  # about the data itself: another way is no help
@@ -65,10 +68,13 @@ async def _drained(step: Step, store: Store, backup: Steps, entry: WaitingSet, s
             continue
         assert manifest is not None
         carried = Carried(mode, attempts, (Rule.DRAINED,), **done)
-        result = result_of(manifest, carried, NOTHING, there.settings)
+        cleaned: Facts = await step.run(f"clean-{entry.id}", backup.clean, taken)
+        result = {**result_of(manifest, carried, NOTHING, there.keeping), **cleaned}
         incident: Facts | None = await step.run(f"incident-{entry.id}", open_incident, store, entry.target)
         if incident:
-            await step.send_event(f"closing-{entry.id}", closing(incident, result), id=closing_id(incident))
+            await step.send_event(
+                f"closing-{entry.id}", closing(incident, result, entry.target), id=closing_id(incident)
+            )
         metadata = {**result, "queuedAt": entry.record.queued_at, "incidentId": incident["id"] if incident else None}
         evidence = speaker.drains(f"{entry.id}:drained", step.now_ms, metadata, None, pages=False)
         await step.send_event(f"evidence-{entry.id}", evidence)

@@ -36,6 +36,13 @@ class FailureClass(StrEnum):
     DEFERRED = "deferred"
     """It lies in the queue; its drainer owns it."""
 
+    WEDGED = "wedged"
+    """A server that answered a snapshot call with silence: it may be at it still, and bears no second call."""
+    NO_SNAPSHOT_FILES = "no-snapshot-files"
+    """The server said that it made one; nothing lies there."""
+    SNAPSHOT_INVALID = "snapshot-invalid"
+    """Something lies there, and it is no whole snapshot."""
+
     SOURCE_CHANGED = "source-changed"
     """The source became another one while it was read: there is no one moment to compare."""
     RDB_INVALID = "rdb-invalid"
@@ -44,6 +51,8 @@ class FailureClass(StrEnum):
     """What was read back is not what left the source."""
     FILE_MISSING = "file-missing"
     EXTRA_FILE = "extra-file"
+    OTHER_VERSION = "other-version"
+    """Another version of this program wrote its records: it can't be told whether they are right."""
     DID_NOT_START = "did-not-start"
     """A throwaway server would not load it."""
     STARTED_AND_DIFFERS = "started-and-differs"

@@ -14,6 +14,9 @@ from joelclaw_backup.manifest import FileRecord
 SLICE = 8 * 1024 * 1024  # bytes between two signs of life
 SMALL = 4 * 1024 * 1024
 
+Handle = Callable[[bytes], object]
+"""Takes a file's bytes in their order."""
+
 
 def open_directory(path: str | os.PathLike[str], at: Folder | None = None) -> Folder:
     """A directory that is no link itself: in a folder, or of this machine."""
@@ -53,12 +56,14 @@ class HashingFile:
         self._file.close()
 
 
-def copying(name: str, source: Folder, target: Folder, as_name: str = "") -> Generator[int, None, FileRecord]:
-    """Copies a file between two folders; the record is of the bytes that were read and written."""
+def copying(
+    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None
+) -> Generator[int, None, FileRecord]:
+    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them."""
     with closing(source.read(name)) as reading:
         file = HashingFile(as_name or name, target)
         try:
-            yield from _handled(reading, file.write)
+            yield from _handled(reading, file.write, also)
             return file.finish()
         finally:
             file.close()
@@ -88,7 +93,7 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
             file.close()
 
 
-def hashing(name: str, at: Folder) -> Generator[int, None, FileRecord]:
+def hashing(name: str, at: Folder, *, also: Handle | None = None) -> Generator[int, None, FileRecord]:
     """The record of a file as it lies there now."""
     with closing(at.read(name)) as reading:
         digest, size = hashlib.sha256(), 0
@@ -98,15 +103,17 @@ def hashing(name: str, at: Folder) -> Generator[int, None, FileRecord]:
             digest.update(block)
             size += len(block)
 
-        yield from _handled(reading, handle)
+        yield from _handled(reading, handle, also)
         return FileRecord(name=name, size=size, sha256=digest.hexdigest())
 
 
-def _handled(reading: Reading, handle: Callable[[bytes], None]) -> Generator[int, None, None]:
+def _handled(reading: Reading, handle: Handle, also: Handle | None = None) -> Generator[int, None, None]:
     """Yields how many bytes were handled since the last yield."""
     since = 0
     while block := reading.read():
         handle(block)
+        if also is not None:
+            also(block)
         since += len(block)
         if since >= SLICE:
             yield since

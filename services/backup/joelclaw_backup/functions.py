@@ -1,4 +1,4 @@
-"""What runs when: one function, its journaled steps, and what it says at its end. The queue's own is in `draining.py`.
+"""What runs when: one function for each target, journaled steps, and what it says at its end.
 
 | trigger                         | from                                                                  |
 |---------------------------------|-----------------------------------------------------------------------|
@@ -8,11 +8,13 @@
 
 A classified failure ends the run at once and goes to its router with the run's end; the engine's retries are for lost
 workers and surprises, and go on at the first step that has no record. Trouble with the way to the NAS is
-`carrying.py`'s. Only where the staged dump is gone (its machine is), another round takes it anew.
+`carrying.py`'s, what waits for one `draining.py`'s. Only where the staged dump is gone (its machine is), another round
+takes it anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from joelclaw_backup.carrying import Carried, carry
@@ -20,9 +22,9 @@ from joelclaw_backup.draining import add_drainer
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.incidents import open_incident
 from joelclaw_backup.manifest import Manifest
-from joelclaw_backup.redis_backup import Facts, RedisBackup
 from joelclaw_backup.staging import StagedGone
-from joelclaw_backup.telling import FUNCTION, TARGET, Speaker, closing, closing_id, deferred_result, result_of
+from joelclaw_backup.steps import Facts, Steps
+from joelclaw_backup.telling import Speaker, closing, closing_id, deferred_result, result_of
 from joelclaw_bus import Event, Functions, Reject, Step, Store, cron, event
 from joelclaw_contracts import BackupRetryRequested, BackupRunRequested
 
@@ -30,16 +32,27 @@ ROUNDS = 3
 """So often a run takes the data: each time from the beginning, under a name of its own."""
 
 
-def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functions:
-    """The functions of this service."""
+def functions_of(store: Store, backups: Sequence[tuple[Steps, Speaker]]) -> Functions:
+    """The function of each target, and the queue's own. backups: the steps of a target, and who speaks of it."""
     functions = Functions()
+    for backup, speaker in backups:
+        add_backup(functions, store, backup, speaker)
+    add_drainer(functions, store, backups)
+    return functions
+
+
+def add_backup(functions: Functions, store: Store, backup: Steps, speaker: Speaker) -> None:
+    """The function of one target."""
+
+    def is_ours(e: Event[Any]) -> bool:
+        return bool(e.data.target == backup.target)
 
     @functions.function(
-        FUNCTION,
+        speaker.function,
         on=[
-            cron(backup.settings.schedule),
-            event(BackupRetryRequested, when=_is_ours),
-            event(BackupRunRequested, when=_is_ours),
+            cron(backup.keeping.schedule),
+            event(BackupRetryRequested, when=is_ours),
+            event(BackupRunRequested, when=is_ours),
         ],
         exclusive=1,
         retries=2,
@@ -56,23 +69,24 @@ def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functio
                 except StagedGone:
                     if n == ROUNDS - 1:
                         raise
-            manifest = Manifest.model_validate(taken["manifest"])
-            if carried.published is None or carried.proven is None:
-                return await _deferred(e, step, manifest, carried)
-            there = backup.towards(carried.mode)
+            manifest = Manifest.of(taken["manifest"])
+            if carried.published is None:
+                return await deferred(e, step, manifest, carried)
+            there = backup.going_to(backup.ways[carried.mode])
+            cleaned: Facts = await step.run("clean", backup.clean, taken)
             rechecked: Facts = await step.run("recheck", there.recheck, carried.published)
         except BackupFailed as failed:
             await backup.discard(taken)
             raise Reject(str(failed)) from failed
-        result: Facts = result_of(manifest, carried, rechecked, there.settings)
-        incident: Facts | None = await step.run("incident", open_incident, store, TARGET)
+        result: Facts = {**result_of(manifest, carried, rechecked, there.keeping), **cleaned}
+        incident: Facts | None = await step.run("incident", open_incident, store, backup.target)
         if incident:
-            await step.send_event("closing", closing(incident, result), id=closing_id(incident))
+            await step.send_event("closing", closing(incident, result, backup.target), id=closing_id(incident))
         evidence = speaker.stored(step.run_id, step.now_ms, result, incident["id"] if incident else None)
         await step.send_event("evidence", evidence)
         return result
 
-    async def _deferred(e: Event[Any], step: Step, manifest: Manifest, carried: Carried) -> Facts:
+    async def deferred(e: Event[Any], step: Step, manifest: Manifest, carried: Carried) -> Facts:
         """Neither stored nor failed: its incident stays open, and its drainer owns it."""
         retry = e.data if isinstance(e.data, BackupRetryRequested) else None
         result = deferred_result(manifest, carried)
@@ -80,21 +94,12 @@ def functions_of(store: Store, backup: RedisBackup, speaker: Speaker) -> Functio
         await step.send_event("evidence", speaker.waits(step.run_id, step.now_ms, result, retry))
         return result
 
-    if backup.settings.queue is not None:
-        add_drainer(functions, store, {TARGET: backup}, speaker)
-
-    return functions
-
-
-def _is_ours(e: Event[Any]) -> bool:
-    return bool(e.data.target == TARGET)
-
 
 def _window_end_ms(e: Event[Any]) -> int | None:
     """Until when a retry's incident may be tried; None for what no incident asked for."""
     match e.data:
         case BackupRetryRequested(backup_failure_detected_at=since, retry_window_hours=float(hours)):
-            return round(since.timestamp() * 1000 + hours * 3_600_000)
+            return round((since.timestamp() + hours * 3600) * 1000)
         case _:
             return None
 

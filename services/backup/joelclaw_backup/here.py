@@ -15,7 +15,8 @@ from joelclaw_backup.killable import finished, run_here
 from joelclaw_backup.looking import Shelved, listing
 from joelclaw_backup.models import Model
 from joelclaw_backup.policy import class_of
-from joelclaw_backup.settings import aside_of, destination_of, remote_of, staging_of
+from joelclaw_backup.settings import aside_of, destination_of, staging_of
+from joelclaw_backup.travel import remote_of
 from joelclaw_contracts import Config, load_config
 from joelclaw_contracts.config import state_directory
 

@@ -4,6 +4,8 @@
 |----------------|------------------------------------------------------------------------------|
 | file-missing   | the manifest lists it, or it is the manifest                                 |
 | extra-file     | nobody listed it                                                             |
+| other-version  | its records are of another version of this program                           |
+| rdb-invalid    | the bytes are those of the manifest, and they are no sound dump               |
 | hash-differs   | another size, other bytes, or a manifest that isn't spelt as it was written   |
 | io-error …     | it can't be read                                                             |
 """
@@ -14,12 +16,13 @@ import errno
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from joelclaw_backup.failure import FailureClass
+from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, read_small
 from joelclaw_backup.folder import Folder
-from joelclaw_backup.layout import MANIFEST, RECORDS, VERIFIED, is_file_name
-from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, Verified, sha256
+from joelclaw_backup.layout import DUMP, MANIFEST, RECORDS, VERIFIED, is_file_name
+from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, OtherVersion, Verified, sha256
 from joelclaw_backup.policy import class_of
+from joelclaw_backup.rdb import RdbReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def _manifest(at: Folder, artefact: str) -> tuple[Manifest | None, bytes, Findin
     except OSError as error:
         return None, b"", _unreadable(MANIFEST, error)
     except ManifestInvalid as error:
-        return None, raw, Finding(MANIFEST, FailureClass.HASH_DIFFERS, str(error))
+        return None, raw, Finding(MANIFEST, _spoilt(error), str(error))
     if manifest.id != artefact or not manifest.files or not all(is_file_name(file.name) for file in manifest.files):
         return None, raw, Finding(MANIFEST, FailureClass.HASH_DIFFERS, f"it is the manifest of {manifest.id[:60]}")
     return manifest, raw, None
@@ -114,7 +117,7 @@ def _verified(at: Folder, artefact: str, manifest: bytes) -> tuple[Verified | No
     except OSError as error:
         return None, _unreadable(VERIFIED, error)
     except ManifestInvalid as error:
-        return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, str(error))
+        return None, Finding(VERIFIED, _spoilt(error), str(error))
     if verified.id != artefact:
         return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, f"it is about {verified.id[:60]}")
     if manifest and verified.manifest_sha256 != sha256(manifest):  # one that can't be read is told already
@@ -122,18 +125,31 @@ def _verified(at: Folder, artefact: str, manifest: bytes) -> tuple[Verified | No
     return verified, None
 
 
+def _spoilt(error: ManifestInvalid) -> FailureClass:
+    return FailureClass.OTHER_VERSION if isinstance(error, OtherVersion) else FailureClass.HASH_DIFFERS
+
+
 def _file(at: Folder, file: FileRecord, into: Folder | None) -> Generator[int, None, Finding | None]:
+    reader = RdbReader() if file.name == DUMP else None
+    also = reader.feed if reader else None
     try:
         if wrong := _looked_at(at, file):
             return wrong
-        found = yield from hashing(file.name, at) if into is None else copying(file.name, at, into)
+        found = yield from (
+            hashing(file.name, at, also=also) if into is None else copying(file.name, at, into, also=also)
+        )
     except OSError as error:
         if into is not None and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # no reading says this: it is our own disk, and nothing about the set
         return _unreadable(file.name, error)
-    if found == file:
-        return None
-    return Finding(file.name, FailureClass.HASH_DIFFERS, f"sha256 is {found.sha256}, {file.sha256} left the source")
+    if found != file:
+        return Finding(file.name, FailureClass.HASH_DIFFERS, f"sha256 is {found.sha256}, {file.sha256} left the source")
+    try:
+        if reader:
+            reader.frame()
+    except BackupFailed as error:  # a hash proves that it is what the manifest says, not that this is a dump
+        return Finding(file.name, error.failure_class, str(error))
+    return None
 
 
 def _looked_at(at: Folder, file: FileRecord) -> Finding | None:

@@ -24,6 +24,7 @@ RECORDS = (MANIFEST, VERIFIED, CHECKED, QUEUED)
 LATEST = "latest"
 PARTIAL = ".partial"
 DUMP = "dump.rdb"
+SNAPSHOT = "snapshot.tar"
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}\.[0-9a-f]{8}\.partial")

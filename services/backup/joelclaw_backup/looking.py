@@ -43,12 +43,12 @@ def finding(at: Shelved, artefact: str, doubtful: bool) -> Generator[None, None,
         return read_artefact(shelf, find(shelf, artefact, at.aside, doubtful=doubtful), at.aside)
 
 
-def reading_again(at: Shelved, artefact: str) -> Generator[int | None, None, Inspected]:
-    """Reads all of a set; what was found is remembered before it is told."""
+def reading_again(at: Shelved, artefact: str) -> Generator[int | None, None, tuple[Inspected, Artefact]]:
+    """Reads all of a set: what was found, remembered before it is told, and the set as it stands then."""
     with _opened(at, artefact) as (shelf, folder):
         inspected = yield from inspecting(folder, artefact=artefact, finished=True)
         _remember(at, shelf, folder, artefact, check_of(inspected, "verify"))
-        return inspected
+        return inspected, read_artefact(shelf, artefact, at.aside)
 
 
 def fetching_set(at: Shelved, artefact: str, scratch: Scratch) -> Generator[int | None, None, Inspected]:
@@ -115,5 +115,4 @@ def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
 
 def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check) -> None:
     remember(folder, shelf.folder, artefact, check, at.aside)
-    if check.verdict != GOOD:
-        repoint_latest(shelf, at.aside)
+    repoint_latest(shelf, at.aside)  # a passing drill may have lifted what kept it from being the newest

@@ -9,6 +9,7 @@ one line; `told` hears how many bytes were handled since it was last called.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -28,9 +29,10 @@ from joelclaw_backup.policy import class_of
 from joelclaw_backup.pruning import pruning_shelf
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.settings import rule_of
+from joelclaw_backup.typesense.settings import server_of
 from joelclaw_backup.ways import progress, queue, transports
 
-TARGETS = ("redis",)
+TARGETS = ("redis", "typesense")
 __all__ = [
     "destination",
     "drill",
@@ -83,17 +85,18 @@ def show(environ: Mapping[str, str], artefact: str) -> Model | None:
 
 def verify(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
     """Reads a set again, all of it, and compares; `artefact` is an id or `latest`, the newest whatever it is worth.
+    `ok` only where it stands as verified afterwards: what an earlier look found is not lifted by a good reading.
     None where there is no such set."""
     here = Here.of(environ)
     if (found := _found(here, artefact, doubtful=True)) is None:
         return None
     at, set_ = found
     try:
-        inspected = run_here(at.destination.path, reading_again, told, at, set_.id)
+        inspected, after = run_here(at.destination.path, reading_again, told, at, set_.id)
     except (OSError, TimeoutError) as error:
         _remember(at, set_.id, _unmade("verify", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be read again: {error}") from error
-    return verdict_model(set_.id, set_.path, inspected)
+    return verdict_model(after, inspected)
 
 
 def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
@@ -103,13 +106,13 @@ def drill(environ: Mapping[str, str], artefact: str, told: Told | None = None) -
         return None
     at, set_ = found
     try:
-        drilled = anyio.run(drill_set, at, set_.id, here.staging, told)
+        drilled = anyio.run(partial(drill_set, typesense=server_of(environ)), at, set_.id, here.staging, told)
     except (OSError, TimeoutError) as error:
         _remember(at, set_.id, _unmade("drill", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be drilled: {error}") from error
-    _remember(at, set_.id, drilled.check)
+    after = _remember(at, set_.id, drilled.check)
     source = anyio.run(since, drilled.manifest, here.source) if drilled.manifest else "unknown"
-    return drill_model(set_.id, set_.path, drilled, source)
+    return drill_model(set_, drilled, source, after)
 
 
 def restore(
@@ -159,13 +162,15 @@ def _listed(here: Here, target: str, killable: bool) -> list[Artefact]:
 
 
 def _found(here: Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelved, Artefact] | None:
-    """The newest of what is meant, wherever it lies; a place that can't be read matters only if nothing is found."""
+    """By its id, `latest` (of all targets) or `TARGET/latest`: the newest of what is meant, wherever it lies. A place
+    that can't be read matters only if nothing is found."""
+    wanted, _, name = artefact.rpartition("/")
     found: list[tuple[Shelved, Artefact]] = []
     trouble: BackupFailed | None = None
-    for at in (at for target in TARGETS for at in here.everywhere(target)):
+    for at in (at for target in TARGETS if wanted in ("", target) for at in here.everywhere(target)):
         place = at.destination
         try:
-            found.append((at, run_here(place.path, finding, None, at, artefact, doubtful)))
+            found.append((at, run_here(place.path, finding, None, at, name, doubtful)))
         except FileNotFoundError:
             continue
         except BackupFailed as failed:
@@ -182,13 +187,15 @@ def _unmade(by: str, error: BaseException) -> Check:
     return Check.model_validate({"at": iso(now_ms()), "by": by, "verdict": str(class_of(error)), "detail": str(error)})
 
 
-def _remember(at: Shelved, artefact: str, check: Check) -> None:
-    """There, or where that hangs, aside. BackupFailed when it can be remembered nowhere: the caller must hear that."""
+def _remember(at: Shelved, artefact: str, check: Check) -> Artefact | None:
+    """There, or where that hangs, aside: then how the set stands is not known, and None. BackupFailed when it can be
+    remembered nowhere: the caller must hear that."""
     try:
-        run_here(at.destination.path, remembering, None, at, artefact, check)
+        return run_here(at.destination.path, remembering, None, at, artefact, check)
     except (OSError, BackupFailed):
         try:
             remember_aside(at.aside, artefact, check)
         except OSError as error:
             told = f"{artefact}: {check.verdict} was found ({check.detail}) and can't be remembered: {error}"
             raise BackupFailed(class_of(error), told) from error
+    return None

@@ -30,16 +30,16 @@ class StagedDump:
         self.partial, self._reserve, self._asked = path.parent.name, reserve, 0
 
     @classmethod
-    def begin(cls, staging: Destination, target: str, artefact: str) -> StagedDump:
+    def begin(cls, staging: Destination, target: str, artefact: str, name: str = DUMP) -> StagedDump:
         """A fresh directory; what earlier crashes left is swept first."""
         with ExitStack() as stack:
             shelf = stack.enter_context(open_shelf(staging, target))
             sweep(shelf.folder)
             partial = shelf.new_partial(artefact)
             folder = stack.enter_context(at_work_in(partial, shelf.folder))
-            file = HashingFile(DUMP, folder)
+            file = HashingFile(name, folder)
             stack.callback(file.close)
-            return cls(stack.pop_all(), shelf.path / partial / DUMP, folder, file, staging.reserve)
+            return cls(stack.pop_all(), shelf.path / partial / name, folder, file, staging.reserve)
 
     def write(self, block: bytes | bytearray) -> None:
         """Nobody knows how large a dump will be; so the disk is asked on the way. BackupFailed before it is full."""

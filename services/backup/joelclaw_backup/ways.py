@@ -12,8 +12,8 @@ from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.here import Here, looked_at, on_shelf
 from joelclaw_backup.models import Model, artefact_model
 from joelclaw_backup.progress import progress_file, read_progress
-from joelclaw_backup.settings import queue_of
 from joelclaw_backup.space import MIB
+from joelclaw_backup.travel import queue_of
 from joelclaw_backup.waiting_sets import TARGETS, waiting
 
 

@@ -14,7 +14,7 @@ from joelclaw_health.plan import CHECK_FUNCTION, Voices
 from joelclaw_health.probes.artefact import Shelf, is_installed
 from joelclaw_health.probes.destination import Destination
 
-BACKED_UP = {"redis": "system/backup.redis"}
+BACKED_UP = {"redis": "system/backup.redis", "typesense": "system/backup.typesense"}
 NOBODY = "alerts go to the terminal of joelclaw up only: alerts.owners names nobody who could hear them elsewhere"
 
 

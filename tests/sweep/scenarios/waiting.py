@@ -280,6 +280,33 @@ class CancelledAtWork(CancelledAsleep):
         await w.handled()
 
 
+class CancelledUnread(CancelledAsleep):
+    """An operator ends a run that nobody has begun: it never runs, and the one behind it does."""
+
+    ends = {("test/work", "cancelled"): 1, ("test/work", "completed"): 1}
+
+    async def cancel(self, w: Crank) -> None:
+        slot = w.store.keys.slot("test/job")
+        with w.trying():
+            ((entry, _),) = await self.play.raw.call("XRANGE", slot.stream, "-", "+", "COUNT", 1)
+            await RunCalls(w.store, Limits()).cancel_unread(slot, "test/work:one", entry.decode(), "not wanted")
+
+    async def resume(self, w: Crank) -> None:
+        """The operator, who saw no answer, does it again before a worker comes to it."""
+        await self.cancel(w)
+        await self.play.time_passes()
+        await w.take_over()
+        await w.read()
+
+    async def drive(self, w: Crank) -> None:
+        for id in ("one", "two"):
+            await self.play.send(w, id)
+        await self.cancel(w)
+        await w.read()
+        await w.sweep()
+        await w.deliver()
+
+
 class Paused(Scenario):
     """A function is held back and resumed: what came meanwhile is done then."""
 

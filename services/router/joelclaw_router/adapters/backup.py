@@ -33,7 +33,7 @@ _TYPED = {
     FailureClass.UNKNOWN: (
         "unknown", "source-changed", "target-not-empty",
         "rdb-invalid", "hash-differs", "file-missing", "extra-file", "did-not-start",
-        "started-and-differs",
+        "started-and-differs", "other-version", "wedged", "snapshot-invalid",
     ),
 }  # fmt: skip
 _BY_CAUSE = {cause: kind for kind, causes in _TYPED.items() for cause in causes}

@@ -65,6 +65,7 @@ class Suite:
         """The whole life. Failure, StateDirectoryBusy, StoreNotStarted, StoreUnavailable."""
         if self._ready_file:
             self._ready_file.claim()
+        new = not self._state.is_one
         self._state.open()
         try:
             async with anyio.create_task_group() as tasks:
@@ -75,6 +76,8 @@ class Suite:
                     ):
                         self._feed.say(f"ended {name}, which an earlier suite had left running")
                     await self._open_store(tasks)
+                    if new:  # a misspelt one would look like a suite that has lost all it knew
+                        self._feed.say(f"{self._state.path} is a new state directory")
                     await self._run_services()
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -157,7 +160,11 @@ class Suite:
             try:
                 await child.start(service.command(), env)
             except OSError as error:
-                self._failure = Failure("service_not_started", f"{service.name} can't be started: {error}")
+                self._failure = Failure(
+                    "service_not_started",
+                    f"{service.name} can't be started: {error}",
+                    fix="install it beside this command, then joelclaw up",
+                )
                 self._stopping.set()
                 return
             if self._stopping.is_set():
@@ -206,7 +213,9 @@ class Suite:
                 try:
                     await to_thread.run_sync(self._store.start)
                 except StoreNotStarted as error:
-                    self._failure = Failure("store_not_started", str(error))
+                    self._failure = Failure(
+                        "store_not_started", str(error), fix="look at store/ of the state directory, then joelclaw up"
+                    )
                     self._stopping.set()
 
     async def _tell_when_ready(self) -> None:

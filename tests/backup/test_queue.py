@@ -17,14 +17,14 @@ from joelclaw_backup.functions import functions_of
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.switch import Patience, Rule
-from joelclaw_backup.telling import FUNCTION, Speaker
+from joelclaw_backup.telling import Speaker
 from joelclaw_backup.travel import Travel
 from joelclaw_backup.waiting_sets import note, put, take_away, waiting
 from joelclaw_bus import Store, StoreSettings, open_store
 from joelclaw_contracts.config import SENTINEL
 from joelclaw_healing import Ledger
 from tests.backup.conftest import settings_of
-from tests.backup.test_functions import DETECTED, OTEL, SOON, ask, ended, on_stream, read, routing
+from tests.backup.test_functions import DETECTED, FUNCTION, OTEL, SOON, ask, ended, on_stream, read, routing
 from tests.support.server import Server
 from tests.support.sshd import Sshd
 from tests.support.workers import working
@@ -77,7 +77,11 @@ def sets(root: Path) -> list[str]:
 
 
 async def result_of(store: Store, run: str) -> dict[str, Any]:
-    raw = await store.call("HGET", store.keys.slot("backup/run.requested").run(f"{FUNCTION}:{run}"), "result")
+    """Once it has ended."""
+    record = store.keys.slot("backup/run.requested").run(f"{FUNCTION}:{run}")
+    with anyio.fail_after(60):
+        while not (raw := await store.call("HGET", record, "result")):  # noqa: ASYNC110
+            await anyio.sleep(0.02)
     told: dict[str, Any] = json.loads(raw)
     return told
 

@@ -77,7 +77,7 @@ async def test_a_set_is_stored_listed_read_again_restored_and_pruned_over_ssh(so
     assert os.readlink(remote / "backups/redis/latest") == ids[-1]
     at = Shelved(backup.settings.destination, "redis", backup.settings.aside)
     assert [(a.id, a.standing) for a in finished(listing(at))] == [(id, "verified") for id in reversed(ids)]
-    assert finished(reading_again(at, ids[0])).findings == ()
+    assert finished(reading_again(at, ids[0]))[0].findings == ()
     assert (remote / "backups/redis" / ids[0] / "checked.json").exists()
     told = finished(restoring_set(at, ids[1], tmp_path / "there", False))
     restored, stored = tmp_path / "there/dump.rdb", remote / "backups/redis" / ids[1] / "dump.rdb"
@@ -93,7 +93,7 @@ async def test_damage_on_the_nas_is_found_over_ssh(source, shared_sshd, remote):
     dump = remote / "backups/redis" / published["id"] / "dump.rdb"
     dump.write_bytes(dump.read_bytes()[:-1] + b"?")
     at = Shelved(backup.settings.destination, "redis", backup.settings.aside)
-    assert [f.verdict for f in finished(reading_again(at, published["id"])).findings] == ["hash-differs"]
+    assert [f.verdict for f in finished(reading_again(at, published["id"]))[0].findings] == ["hash-differs"]
     assert [a.standing for a in finished(listing(at))] == ["damaged"]
 
 

@@ -57,6 +57,18 @@ def entry_case(
     return Case(row, what, harm, rules, gone=gone)
 
 
+def record_deleted(name: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("DEL", w.record(name))
+
+
+def field_deleted(name: str, field: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("HDEL", w.record(name), field)
+
+
+def row_deleted(row: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("DEL", w.store.keys.bus.key(row))
+
+
 WAITS = {"waits", "waits items", "waits index"}
 """Told apart below: what they owe is another slot's."""
 WRITTEN_AGAIN = "the next heartbeat writes it again"
@@ -69,11 +81,11 @@ CASES = [
     entry_case("ready", "entry lost", lambda w, e: ("XDEL", w.slot.ready(ASK), e), "woken", "entry-lost"),
     entry_case("ready", "acknowledged", lambda w, e: ("XACK", w.slot.ready(ASK), ASK, e), "dies_later", "acknowledged"),
     *(
-        case("run", f"{name} deleted", lambda w, n=name: ("DEL", w.record(n)), "record-lost")  # type: ignore[misc]
+        case("run", f"{name} deleted", record_deleted(name), "record-lost")
         for name in ("rests", "woken", "dies", "dies_later", "holder", "waiter")
     ),
     *(
-        case("run", f"{name} without {f}", lambda w, n=name, f=f: ("HDEL", w.record(n), f), rule)  # type: ignore[misc]
+        case("run", f"{name} without {f}", field_deleted(name, f), rule)
         for name, f, rule in (
             ("rests", "due", "no-time"),
             ("waiter", "due", "no-time"),
@@ -147,7 +159,7 @@ CASES = [
     ),
     case("slots", "deleted", lambda w: ("DEL", w.store.keys.slots), "slot-unregistered"),
     *(
-        case(row, "deleted", lambda w, row=row: ("DEL", w.store.keys.bus.key(row)), "", WRITTEN_AGAIN)  # type: ignore[misc]
+        case(row, "deleted", row_deleted(row), "", WRITTEN_AGAIN)
         for row in ("functions", "workers", "services", "sweeper")
     ),
 ]

@@ -22,11 +22,12 @@ from joelclaw_bus import (
     open_store,
 )
 from joelclaw_bus import outbox as outbox_room
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
-from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.server import Server

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,8 +48,8 @@ async def known(store: Store, *names: str) -> None:
     """These functions worked once, and nobody works now."""
     for name in names:
         async with working(store, asking(name, [])):
-            await until(lambda name=name: store.call("HEXISTS", store.keys.functions, name))  # type: ignore[misc]
-            await until(lambda name=name: store.call("HGET", store.keys.slot("test/asked").marks, name))  # type: ignore[misc]
+            await until(partial(store.call, "HEXISTS", store.keys.functions, name))
+            await until(partial(store.call, "HGET", store.keys.slot("test/asked").marks, name))
 
 
 async def beats(store: Store, function: str, *, age_ms: int = 0, worker: str = "a-worker", in_hand: int = 0) -> None:

@@ -24,6 +24,7 @@ import anyio
 
 from joelclaw_bus import intake
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.event import Event, Tick
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
@@ -32,7 +33,7 @@ from joelclaw_bus.observer import DuplicateDropped, EventBuried, Observer, Unkno
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.run_names import parts_of_run, run_id
 from joelclaw_bus.wording import line_of
 from joelclaw_contracts import PayloadInvalid

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
@@ -17,7 +18,7 @@ from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
-from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
 from joelclaw_bus.step import Step
 from joelclaw_bus.waiting import Waiting

@@ -48,8 +48,8 @@ class Handlers:
         try:
             async with room.turn:
                 await self._serve(fn, incoming, held, room.leave)
-        except BaseException:
-            self.executor.leases.drop(held)  # stopped before its turn: a takeover gets it
+        except BaseException:  # a cancellation above all: stopped before its turn, so that a takeover gets it
+            self.executor.leases.drop(held)
             raise
 
     async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:

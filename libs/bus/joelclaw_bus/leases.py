@@ -15,8 +15,8 @@ from functools import partial
 
 import anyio
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import BusError, StoreRefused
-from joelclaw_bus.run_calls import Delivery
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import BlockingStore
 from joelclaw_bus.trouble import is_away

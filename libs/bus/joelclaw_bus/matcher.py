@@ -12,11 +12,12 @@ import anyio
 
 from joelclaw_bus.awaited import Wait, is_before
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck, Unstuck
-from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
+from joelclaw_bus.run_calls import Refused, RunCalls
 from joelclaw_bus.slot_calls import Page
 from joelclaw_bus.store import Reader
 from joelclaw_bus.trouble import Trouble, is_away, is_full

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import DAY_MS, Limits
 from joelclaw_bus.outbox_item import OutboxItem
@@ -24,39 +25,6 @@ LETTERS = 1_000
 
 UNREAD_MS = 30 * DAY_MS
 """How long it is remembered that a run was cancelled before anybody read its event: longer than most pauses."""
-
-
-@dataclass(eq=False, slots=True)
-class Delivery:
-    """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream.
-
-    `run` is known once the entry was read.
-    """
-
-    slot: Slot
-    function: str
-    consumer: str
-    entry: str
-    run: str
-    claim: str
-    ready: bool
-
-    @property
-    def source(self) -> str:
-        return self.slot.ready(self.function) if self.ready else self.slot.stream
-
-    @property
-    def key(self) -> str:
-        """The run's name among all slots: two streams may bring the same event id, even by chance."""
-        return f"{self.slot.name}|{self.run}"
-
-    @property
-    def mark(self) -> str:
-        return "r" if self.ready else "s"
-
-    @property
-    def head(self) -> tuple[str, str, str, str, str]:
-        return self.function, self.consumer, self.entry, self.claim, self.run
 
 
 @dataclass(frozen=True, slots=True)

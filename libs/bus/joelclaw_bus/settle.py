@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event, Failure
 from joelclaw_bus.functions import Function
@@ -22,7 +23,7 @@ from joelclaw_bus.observer import Observer, RunEnded, RunParked, RunRetried, Wri
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Claimed
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
 
 T = TypeVar("T")
 GIVE_UP_LEASES = 4

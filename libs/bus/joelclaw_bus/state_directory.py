@@ -30,7 +30,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(fd)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException:  # whatever ended it, a cancellation too: no half-written file stays behind
         Path(temporary).unlink(missing_ok=True)
         raise
     directory = os.open(path.parent, os.O_RDONLY)

@@ -52,7 +52,8 @@ def up(
 
     from joelclaw_cli.place import checked_url
     from joelclaw_cli.up.feed import Feed
-    from joelclaw_cli.up.suite import Plan, Suite
+    from joelclaw_cli.up.plan import Plan
+    from joelclaw_cli.up.suite import Suite
 
     plan = Plan(
         state_dir=state_dir,

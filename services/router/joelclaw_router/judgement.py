@@ -16,9 +16,7 @@ dry run leaves its answer and its evidence, nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from joelclaw_healing.alerts import DIGEST_CHANNEL
 from joelclaw_healing.incident import Act, Incident, Kind
@@ -31,6 +29,7 @@ from joelclaw_router.advice.question import Question, question_of
 from joelclaw_router.facts import Bench, Facts, base_of, facts_of, payload_of
 from joelclaw_router.failure import Advice, Decision, Failure
 from joelclaw_router.policy import decide, is_target_set, order
+from joelclaw_router.record import audit_of, outcome
 from joelclaw_router.request import Request
 from joelclaw_router.rulebook import Rulebook
 from joelclaw_router.rules import Rule, Verdict
@@ -111,7 +110,7 @@ class _Case:
         )
         known = base if not self.request.dry_run or self.look.incident else None
         told = self._told(known, decision, facts)
-        audit = self._audit(base, facts, decision)
+        audit = audit_of(self.request, base, facts, decision, self.dice, self._advice())
         if self.request.dry_run:
             return Move(self.id, outcome(decision, None, None), audit, letters=told, traceparent=self._trace)
         after, alerts = self._after(base, decision, facts)
@@ -133,7 +132,11 @@ class _Case:
     def ordered(self, base: Incident, actor: str, why: str) -> Move:
         facts = facts_of(self.bench, self.request, self.look, base, reports=False)
         decision = order(facts.failure, base, facts.budgets, now=self.look.now, policy=facts.policy, actor=actor)
-        audit = {**self._audit(base, facts, decision), "ordered_by": actor, "why": why}
+        audit = {
+            **audit_of(self.request, base, facts, decision, self.dice, self._advice()),
+            "ordered_by": actor,
+            "why": why,
+        }
         told = self._told(base, decision, facts)
         if decision.verdict is not Verdict.RETRY:  # a refused order changes nothing but the timeline
             found = self.look.incident
@@ -237,53 +240,9 @@ class _Case:
         known = self.look.storm or not facts.storm.rages_ms
         return () if known else (replies.storm_seen(self.id, base.group or base.domain),)
 
-    def _audit(self, base: Incident, facts: Facts, decision: Decision) -> Mapping[str, Any]:
-        """Input, rule, budget before: enough to decide the same again."""
-        request, policy = self.request, facts.policy
-        return {
-            "what": decision.verdict.value,
-            "request": {
-                "event": request.event,
-                "id": request.id,
-                "from": request.source_function,
-                "by": request.requested_by,
-                "wish": asdict(request.wish),
-            },
-            "failure": facts.failure.to_json(),
-            "incident": {
-                "state": base.state.value,
-                "attempt": base.attempt,
-                "holds": base.holds,
-                "last_act": base.last_act,
-                "act_due_ms": base.act.due_ms if base.act else 0,
-                "first_failure_ms": base.first_failure_ms,
-            },
-            "policy": {name: getattr(policy, name) for name in type(policy).__slots__},
-            "budgets": asdict(facts.budgets),
-            "around": facts.around.to_json(),
-            "dice": self.dice,
-            "advice": asdict(advice) if (advice := self._advice()) else None,
-            "decision": decision.to_json(),
-        }
-
 
 def repeated(after: Incident, pages: tuple[Letter, ...], rules: Rulebook, now: int) -> Incident:
     """The incident watched until its page is sent again, if it will be; what went into the digest is not."""
     at = rules.repeat_at(now, after.repeats)
     paged = any(json.loads(page.data)["channel"] != DIGEST_CHANNEL for page in pages)
     return watched(after, at) if at and paged else after
-
-
-def outcome(decision: Decision, incident: Incident | None, waits: tuple[str, int] | None) -> dict[str, Any]:
-    """What a run needs to know of a move, and gets again after a crash. `waits`: what it has to wait for, and until
-    when; or an approval."""
-    told: dict[str, Any] = {
-        "verdict": decision.verdict.value,
-        "rule": str(decision.rule),
-        "status": decision.status,
-        "incident": incident.id if incident else "",
-        "act": {"decision": waits[0], "due_ms": waits[1]} if waits is not None else None,
-    }
-    if decision.rule is Rule.APPROVAL and incident is not None and incident.approval:
-        told["approval"] = {"id": incident.approval, "wait_ms": decision.delay_ms}
-    return told

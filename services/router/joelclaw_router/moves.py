@@ -22,8 +22,9 @@ from joelclaw_healing.pause_reasons import covering, scopes_of
 from joelclaw_router import replies
 from joelclaw_router.facts import Bench
 from joelclaw_router.failure import Decision
-from joelclaw_router.judgement import outcome, repeated
+from joelclaw_router.judgement import repeated
 from joelclaw_router.policy import STORMS_BLIND
+from joelclaw_router.record import outcome
 from joelclaw_router.request import Request
 from joelclaw_router.rules import Rule
 

@@ -18,8 +18,8 @@ from joelclaw_healing.move import Move
 from joelclaw_router import replies
 from joelclaw_router.desk import Desk, Outcome, nothing, waiting
 from joelclaw_router.failure import Decision
-from joelclaw_router.judgement import outcome
 from joelclaw_router.moves import proof_of
+from joelclaw_router.record import outcome
 from joelclaw_router.request import HEALING_ROUTER
 from joelclaw_router.rules import Rule
 

@@ -159,9 +159,8 @@ def replay(bus: Bus, slot_name: str, letter: Id, data: str) -> str | None:
         return None
     old = slot.dead.entries.pop(letter)
     event_id = f"replay-{letter[0]}-{letter[1]}"
-    entry = slot.events.add(
-        bus.now, {"data": data, "id": event_id, "replayOf": old.get("e:id", old.get("e:entry", ""))}
-    )
+    fields = {"data": data, "id": event_id, "ts": "0" * 13, "source": "joelclaw"}
+    entry = slot.events.add(bus.now, fields | {"replayOf": old.get("e:id", old.get("e:entry", ""))})
     return f"{entry[0]}-{entry[1]}"
 
 

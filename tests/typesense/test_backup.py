@@ -14,7 +14,7 @@ from joelclaw_backup.typesense.backup import TypesenseBackup
 from tests.support.typesense import books
 from tests.typesense.conftest import back_up, settings_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.typesense]
 
 
 async def test_what_is_restored_is_what_the_server_held(typesense, store, nas, roots):

@@ -24,7 +24,7 @@ from joelclaw_backup.typesense.verdict import Lying, judge
 from tests.support.typesense import TypesenseServer, books, free_ports
 from tests.typesense.conftest import back_up, settings_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.typesense]
 ARTEFACT = "20261118T110640Z-6cf0c3191e44"
 
 

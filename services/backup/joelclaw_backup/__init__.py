@@ -1,7 +1,7 @@
 """Backups that are proven: taken, copied, read back, restored in a throwaway server, and only then listed.
 
-A run of `system/backup.<target>` is `take → copy → verify → publish → clean → recheck`, each a journaled step. It leaves an
-artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
+A run of `system/backup.<target>` is `take → copy → verify → publish → clean → recheck`, each a journaled step. It
+leaves an artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
 `verified.json` (what was proven, written last) and `checked.json` (what later looks found). Until it is proven its name
 ends in `.partial` and nobody counts it. A run's result proves nothing: lists, health and retention read these records.
 

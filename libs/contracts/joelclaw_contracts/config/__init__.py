@@ -12,6 +12,7 @@ from .effective import Config
 from .load import load_config
 from .model import (
     Alerts,
+    Approval,
     Backup,
     BackupDestination,
     Budgets,
@@ -31,6 +32,7 @@ from .template import template
 __all__ = [
     "SENTINEL",
     "Alerts",
+    "Approval",
     "Backup",
     "BackupDestination",
     "BackupPlace",

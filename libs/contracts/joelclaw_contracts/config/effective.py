@@ -7,7 +7,20 @@ from typing import Any
 
 from pydantic import Field
 
-from .model import Alerts, Backup, Budgets, Health, Models, RouterKnobs, Routes, Runtime, Schedules, Section, Transport
+from .model import (
+    Alerts,
+    Approval,
+    Backup,
+    Budgets,
+    Health,
+    Models,
+    RouterKnobs,
+    Routes,
+    Runtime,
+    Schedules,
+    Section,
+    Transport,
+)
 from .provenance import Provenance, Source, digest, redacted
 from .sources import KEYS
 
@@ -29,6 +42,8 @@ class Config(Section):
     """Cron by function id."""
     budgets: Budgets = Budgets()
     """Limits over all acting."""
+    approval: Approval = Approval()
+    """What a person must allow first."""
     alerts: Alerts = Alerts()
     """Owners and their channels."""
     health: Health = Health()

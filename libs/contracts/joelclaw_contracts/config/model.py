@@ -177,6 +177,28 @@ class Budgets(Section):
     """Restarts and kills per target, rolling hour."""
     acts_per_day: Times = 7
     """Restarts and kills per target, rolling 24 h."""
+    all_retries_per_hour: Times = 60
+    """Retries of all targets together, rolling hour."""
+    all_acts_per_hour: Times = 10
+    """Restarts and kills of all targets together, rolling hour."""
+    groups: dict[Word, Channels] = Field(default_factory=dict)
+    """What fails together, by name: domains, or `domain/target`; a target that none names is in its domain's group."""
+    storm_targets: Times = 5
+    """So many targets of a group that fail within `storm_window_ms` are one storm; 0: there are none."""
+    storm_window_ms: WaitMs = 900_000
+    """Failures so close together have one cause, ms."""
+    storm_cool_down_ms: CeilingMs = 600_000
+    """A storm is over when no target of its group has failed for this long, ms."""
+    report_ms: WaitMs = 3_600_000
+    """A retry of which nothing is heard for this long is judged afresh, ms."""
+    flap_outages: Times = 3
+    """So many outages of a target in quick succession call a person, newer ones weighing more; 0: never."""
+    flap_half_life_ms: WaitMs = 3_600_000
+    """After this an outage weighs half, ms."""
+    flap_long_outages: Times = 7
+    """So many outages of a target within `flap_days`, however far apart, call a person; 0: never."""
+    flap_days: Kept = 7
+    """The long window of the flap rule, days."""
     group_share: Share = 0.3
     """Share of a group (one host, one NAS) that may be acted on at once; at least one target."""
     cool_down_ms: CeilingMs = 900_000
@@ -189,11 +211,26 @@ class Budgets(Section):
     """Good probes in that time."""
 
 
+class Approval(Section):
+    """Which retries a person must allow first."""
+
+    required: tuple[Word, ...] = ()
+    """Domains, or `domain/target`, whose retries wait for `joelclaw heal approve`; empty: none."""
+    expiry_ms: CeilingMs = 14_400_000
+    """An approval that nobody gives within this, ms, is denied."""
+
+
 class Alerts(Section):
     """Who hears what."""
 
     owners: dict[Word, Channels] = Field(default_factory=dict)
     """Owner to channels; a single channel may be given as a string."""
+    targets: dict[Word, Word] = Field(default_factory=dict)
+    """Who owns what: a domain, or `domain/target`, to its owner; else the first request's owner has it."""
+    repeat_ms: WaitMs = 14_400_000
+    """A page that nobody acknowledges is sent again after this, ms, to its owner and to the default owner; 0: never."""
+    repeats: Spared = 3
+    """So often."""
     default_owner: Word | None = None
     """Who hears when a target's owner is unknown; must be in `owners`."""
 
@@ -297,6 +334,10 @@ class BackupDestination(Section):
     """So many verified copies nothing ever prunes, whatever the numbers above are."""
     reserve_mb: Megabytes = 256
     """MiB that stay free at the destination and on this disk: a copy that would need them is not begun."""
+    queue_cap_mb: Megabytes = 10_240
+    """MiB that may wait on this disk while no way to the NAS is open; a backup that would not fit fails."""
+    ssh_limit_mb: Megabytes = 0
+    """MiB per second that a copy over SSH may use; 0: as many as there are."""
 
 
 class Backup(Section):

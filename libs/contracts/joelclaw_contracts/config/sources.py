@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .model import (
     Alerts,
+    Approval,
     BackupDestination,
     Budgets,
     Health,
@@ -135,6 +136,7 @@ KEYS: tuple[Key, ...] = (
     *_plain(("models",), Models),
     *_plain(("routes",), Routes),
     *_plain(("budgets",), Budgets),
+    *_plain(("approval",), Approval),
     *_plain(("alerts",), Alerts),
     *_plain(("health",), Health),
     *_plain(("runtime",), Runtime),

@@ -13,6 +13,7 @@ from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, sh
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +32,7 @@ MEANS = {
         ("joelclaw backup drill 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
-@click.argument("artefact", metavar="[ID]", required=False)
+@click.argument("artefact", metavar="[ID]", type=WORD, required=False)
 @click.option("--latest", "target", type=click.Choice(TARGETS), help="The newest verified copy of this target.")
 def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
     """Restore a copy in a throwaway server, and compare it with what its source held.

@@ -11,8 +11,9 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
-from joelclaw_cli.command import command, state_option
+from joelclaw_cli.command import DIRECTORY, command, state_option
 from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
         ("joelclaw backup restore latest --into ./there --force", "though something is there already"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 @click.option(
     "--into",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=DIRECTORY,
     help="The directory that gets the files; made if it is missing.",
 )
 @click.option("--force", is_flag=True, help="Also into a directory that is not empty; a file of the same name goes.")

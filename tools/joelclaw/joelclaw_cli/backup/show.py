@@ -13,6 +13,7 @@ from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, sh
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +62,7 @@ def list_artefacts(state_dir: Path) -> Answer:
         ("joelclaw backup show latest --json", "its manifest, its proof and what later looks found, whole"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 def show(state_dir: Path, artefact: str) -> Answer:
     """All that is known of a copy.
 
@@ -102,7 +103,7 @@ def show(state_dir: Path, artefact: str) -> Answer:
         ("joelclaw backup verify 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 def verify(state_dir: Path, artefact: str) -> Answer:
     """Read a copy again, all of it, and compare it with its manifest.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from joelclaw_backup.carrying import Carried
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.manifest import Manifest, TypesenseManifest, Verified
 from joelclaw_backup.telling import Speaker, result_of
@@ -93,7 +94,8 @@ async def test_without_a_server_here_the_bytes_alone_are_proven_and_that_is_said
     taken, proven, published, _ = await back_up(backup)
     assert (proven["verified"]["restored"], proven["verified"]["restoreMs"]) == (None, None)
     nothing = {"id": "", "verdict": "", "detail": "", "bytes": 0}
-    told = result_of(Manifest.of(taken["manifest"]), proven, published, nothing, backup.keeping)
+    carried = Carried("local", 1, (), proven=proven, published=published)
+    told = result_of(Manifest.of(taken["manifest"]), carried, nothing, backup.keeping)
     assert (told["restored"], "not restored" in told["unproven"]) == (None, True)
     evidence = Speaker(backup.keeping, "t", "s", "typesense").stored("r", 1, told, None)
     assert (evidence.level, "not restored" in (evidence.error or "")) == ("warn", True)

@@ -9,10 +9,12 @@ config = Group(
     help="The configuration, and where each value comes from.",
     lazy={
         "show": (f"{__name__}.show:show", "What is set, and from where."),
+        "check": (f"{__name__}.check:check", "Everything that is wrong with it."),
         "init": (f"{__name__}.init:init", "Write a configuration file with every default."),
     },
     examples=[
         ("joelclaw nas config show", "what is set here"),
+        ("joelclaw nas config check", "everything that is wrong with it"),
         ("joelclaw nas config init", "write a file to start from"),
     ],
 )

@@ -144,7 +144,7 @@ class Shifts:
         with anyio.move_on_after(ASK):
             try:
                 at = await store.time_ms() + self.pod.settings.lease_ms
-                wanted = HealthCheckRequested(component=service, source=service)
+                wanted = HealthCheckRequested(component="configuration", source=service)
                 await Publisher(store, source=service).send(wanted, at_ms=at)
             except BusError as error:
                 log.info("health was not asked to look: %s", error)

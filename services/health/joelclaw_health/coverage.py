@@ -49,6 +49,8 @@ KINDS: dict[str, Kind] = {
              "joelclaw backup list"),
         Kind("readiness", "core", "GET runtime.url, which answers 2xx when the runtime is ready",
              "joelclaw inngest status", RUNTIME_DOMAIN, RUNTIME_OWNER),
+        Kind("configuration", "core", "whether a worker refused the configuration that it was told to read",
+             "joelclaw nas config check, mend it, then joelclaw nas config reload"),
         Kind("blindness", "core", "whether any probe of a kind succeeds anywhere",
              "look at this service's own network and clock first"),
     )

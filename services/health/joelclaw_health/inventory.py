@@ -16,7 +16,7 @@ from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthMode
 from joelclaw_health.coverage import KINDS, row
 from joelclaw_health.judge import BLINDNESS, MANY, SELF
-from joelclaw_health.probes import artefact, data_path, destination, heartbeats, http, runtime, waiting
+from joelclaw_health.probes import artefact, configuration, data_path, destination, heartbeats, http, runtime, waiting
 from joelclaw_health.registry import Expected, Registry
 from joelclaw_health.sample import Sample, key_of
 from joelclaw_health.settings import Settings
@@ -28,6 +28,7 @@ NONE_YET = "none yet: a verified one is due within one period of the service's f
 NO_RUNTIME = "not configured: runtime names nothing"
 NO_URL = "not configured: runtime.url names no address; the remediator looks at its process alone"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
+NO_CONFIG = "not configured: no worker tells which configuration it runs"
 NO_HTTP = "not configured: its workers name no address"
 
 
@@ -78,6 +79,9 @@ def jobs(
     async def answers(url: str) -> Sequence[Sample]:
         return [await runtime.runtime(url, now=now, timeout=s.runtime.probe_timeout_ms / 1000)]
 
+    async def configured() -> Sequence[Sample]:
+        return [configuration.configuration(registry.beats, now=now, silent_ms=s.silent_ms)]
+
     shelves = s.shelves if artefact.SINCE in registry.slots else ()
     url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
@@ -92,6 +96,7 @@ def jobs(
             for b in shelves
             if b.component not in s.retired
         ),
+        *([Job(configuration.COMPONENT, (configuration.CONDITION,), configured)] if tells_config(registry) else []),
         *([Job(runtime.COMPONENT, (runtime.CONDITION,), partial(answers, url))] if url else []),
     ]
 
@@ -114,6 +119,12 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
         rows.append(line("backup", artefact.CONDITION, configured=False, note=NO_PROVIDER))
     note = "" if s.runtime.url else NO_URL if s.runtime.configured else NO_RUNTIME
     rows.append(line(runtime.COMPONENT, runtime.CONDITION, configured=not note, note=note))
+    told = tells_config(registry)
+    rows.append(
+        line(
+            configuration.COMPONENT, configuration.CONDITION, configured=told, note="" if told else NO_CONFIG
+        )
+    )
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]
@@ -121,6 +132,10 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
 
 def has_http(e: Expected) -> bool:
     return bool(e.http or any(b.http for b in e.beats))
+
+
+def tells_config(registry: Registry) -> bool:
+    return any(b.config for b in registry.beats)
 
 
 def _retired(line: CoverageRow) -> CoverageRow:

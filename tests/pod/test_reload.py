@@ -42,6 +42,14 @@ async def store(server: Server) -> AsyncIterator[Store]:
         yield opened
 
 
+def write(file: Path, text: str) -> None:
+    file.write_text(text)
+
+
+def read(file: Path) -> str:
+    return file.read_text()
+
+
 def hash_of(file: Path) -> str:
     return load_config({"JOELCLAW_CONFIG": str(file)}, home=Path("/nowhere")).hash
 
@@ -68,13 +76,11 @@ async def serves(store: Store, id: str) -> None:
     await eventually(idle, LONG)
 
 
-async def test_a_good_configuration_is_in_force_in_the_same_process(
-    service: Service, store: Store, file: Path
-) -> None:
+async def test_a_good_configuration_is_in_force_in_the_same_process(service: Service, store: Store, file: Path) -> None:
     before = hash_of(file)
     (first,) = await beats(store)
     assert first["config"] == before
-    file.write_text('{"selfHealing": {"router": {"maxRetries": 7}}}')
+    write(file, '{"selfHealing": {"router": {"maxRetries": 7}}}')
     service.process.send_signal(signal.SIGHUP)
 
     async def changed() -> bool:
@@ -96,7 +102,7 @@ async def test_a_bad_one_is_refused_with_an_alarm_and_the_last_good_one_stays(
     service: Service, store: Store, file: Path, tmp_path: Path, bad: str
 ) -> None:
     kept = hash_of(file)
-    file.write_text(bad)
+    write(file, bad)
     for _ in range(3):
         service.process.send_signal(signal.SIGHUP)
 
@@ -110,7 +116,7 @@ async def test_a_bad_one_is_refused_with_an_alarm_and_the_last_good_one_stays(
     await serves(store, "meanwhile")
     (record,) = await told(store, "config.refused")
     assert (record["success"], record["metadata"]["kept"]) == (False, kept)
-    file.write_text('{"health": {"closings": 3}}')
+    write(file, '{"health": {"closings": 3}}')
     service.process.send_signal(signal.SIGHUP)
 
     async def accepted() -> bool:
@@ -125,20 +131,20 @@ async def test_a_bad_one_is_refused_with_an_alarm_and_the_last_good_one_stays(
         "ALERT opened config/refused",
         "ALERT resolved config/refused",
     ], "an alarm for a transition, not for each signal"
-    assert (tmp_path / "alerts.log").read_text().count("ALERT ") == 2
+    assert read(tmp_path / "alerts.log").count("ALERT ") == 2
 
 
 async def test_a_rotated_secret_reaches_the_worker_though_the_hash_stays(
     service: Service, store: Store, file: Path
 ) -> None:
-    file.write_text('{"backup": {"redis": {"url": "redis://u:first@127.0.0.1:1/0"}}}')
+    write(file, '{"backup": {"redis": {"url": "redis://u:first@127.0.0.1:1/0"}}}')
     service.process.send_signal(signal.SIGHUP)
 
     async def reloads(count: int) -> bool:
         return len(await told(store, "config.reloaded")) == count
 
     await eventually(lambda: reloads(1), LONG)
-    file.write_text('{"backup": {"redis": {"url": "redis://u:second@127.0.0.1:1/0"}}}')
+    write(file, '{"backup": {"redis": {"url": "redis://u:second@127.0.0.1:1/0"}}}')
     service.process.send_signal(signal.SIGHUP)
     await eventually(lambda: reloads(2), LONG)
     _, last = await told(store, "config.reloaded")
@@ -156,7 +162,7 @@ async def test_while_it_waits_for_the_store_it_reads_the_configuration_again(
         for line in service.process.stderr:
             if "waiting for the store" in line:
                 break
-        file.write_text('{"health": {"closings": 4}}')
+        write(file, '{"health": {"closings": 4}}')
         service.process.send_signal(signal.SIGHUP)
         for line in service.process.stderr:
             if "read again" in line:

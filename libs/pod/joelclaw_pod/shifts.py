@@ -1,10 +1,11 @@
 """One worker after the other: a configuration that is read again is a new worker, and the old one ends what it holds.
 
-| SIGHUP finds                          | what follows                                                            |
-|---------------------------------------|-------------------------------------------------------------------------|
-| the same configuration                | nothing                                                                 |
-| a good one                            | a worker is built of it; once it is ready the old one is stopped, within the grace |
-| a bad one, or one that `build` refuses | the last good one stays; `ALERT opened config/refused` by the path without the store, evidence that pages, `configRefused` in the heartbeats until a good one comes |
+| SIGHUP finds            | what follows                                                                        |
+|-------------------------|-------------------------------------------------------------------------------------|
+| the same configuration  | nothing                                                                             |
+| a good one              | a worker is built of it; once it is ready the old one is stopped, within the grace  |
+| a bad one, or one that  | the last good one stays; `ALERT opened config/refused` by the path without the      |
+| `build` refuses         | store, evidence that pages, `configRefused` in heartbeats until a good one comes    |
 
 Nothing is changed piece by piece, so that no decision is made by half of each. What the old worker can't end within
 the grace is handed back and taken over, as at a restart; drawn decisions lie in the store and stay.

@@ -120,11 +120,7 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
     note = "" if s.runtime.url else NO_URL if s.runtime.configured else NO_RUNTIME
     rows.append(line(runtime.COMPONENT, runtime.CONDITION, configured=not note, note=note))
     told = tells_config(registry)
-    rows.append(
-        line(
-            configuration.COMPONENT, configuration.CONDITION, configured=told, note="" if told else NO_CONFIG
-        )
-    )
+    rows.append(line(configuration.COMPONENT, configuration.CONDITION, configured=told, note="" if told else NO_CONFIG))
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]

@@ -1,4 +1,4 @@
-"""system-bus.config.example.md, generated: `python -m joelclaw_contracts.config.reference > system-bus.config.example.md`.
+"""system-bus.config.example.md: `python -m joelclaw_contracts.config.reference > system-bus.config.example.md`.
 
 Every key with its default, its bounds, its variables and its purpose, all read off the sections and the table of
 sources, so that no second list can drift; and the file that `joelclaw nas config init` writes.

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from joelclaw_bus.doctor.check import Check
+    from joelclaw_bus.store import Store
 
 
 @command(
@@ -31,14 +32,25 @@ if TYPE_CHECKING:
 def doctor(place: Place) -> Answer:
     """What weakens the bus here, or keeps its work from moving, and what to do.
 
-    Looks at the server's settings and what they promise, clocks, groups, timers, outboxes, runs, workers and alerts,
-    and changes nothing. What it can't read is `not known`, never well. Exits 0 when all is well (a warning alone is
-    no finding), 1 with findings, 2 when something is not known and nothing is found.
+    Looks at the server's settings and what they promise, clocks, groups, timers, outboxes, runs, workers, their
+    configurations, and alerts, and changes nothing. What it can't read is `not known`, never well. Exits 0 when all
+    is well (a warning alone is no finding), 1 with findings, 2 when something is not known and nothing is found.
     """
-    from joelclaw_bus.doctor.check import ordered
+    from joelclaw_bus.doctor.check import Check, ordered
     from joelclaw_bus.doctor.examine import Doctor
+    from joelclaw_bus.errors import BusError, StoreUnavailable
+    from joelclaw_cli.doctor import configuration
 
-    checks = ordered([*place.run(lambda store: Doctor(store).examine()), _alerts()])
+    async def examine(store: Store) -> list[Check]:
+        found = await Doctor(store).examine()
+        try:
+            return [*found, *(await configuration.examine(store))]
+        except StoreUnavailable:
+            return found  # told already
+        except BusError as error:
+            return [*found, Check("not known", configuration.WHERE, f"heartbeats can't be read: {error}")]
+
+    checks = ordered([*place.run(examine), _alerts()])
 
     def view() -> Iterable[RenderableType]:
         return _draw(checks)

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def check(file: Path | None) -> Answer:
-    """Whether services would start with this configuration, and everything that is wrong with it, not only the first.
+    """Everything that is wrong with it.
 
+    Not only the first problem: each with its place, its key and what to do; services would refuse to start with it.
     FILE, else the file in force; the environment counts in both cases, as it does for the services.
     """
     from joelclaw_contracts import ConfigError, config_path, load_config
@@ -55,7 +56,7 @@ def check(file: Path | None) -> Answer:
         for problem in problems:
             yield warning(str(problem))
         if not problems:
-            yield good(f"{path}: nothing is wrong" if path.exists() else f"there is no {path}; the defaults are in force")
+            yield good(f"{path}: nothing is wrong" if path.exists() else f"there is no {path}: defaults are in force")
 
     return Answer(result, view, (("joelclaw nas config show --effective", "every value in force"),), _trouble(problems))
 

@@ -44,6 +44,8 @@ class Plan:
     environ: Mapping[str, str] = field(default_factory=dict)
     services: Sequence[Service] = SERVICES
     grace: float = 15.0
+    findings: Sequence[str] = ()
+    """What the operator is told once all is ready."""
 
 
 class Suite:
@@ -232,6 +234,8 @@ class Suite:
             self._feed.say(f"{self._plan.ready_file} holds something else by now; it is left alone", colour="1;33")
         if first:
             self._feed.ready(*announcement(self._url, http, self._state.path, embedded=self._store is not None))
+            for finding in self._plan.findings:
+                self._feed.say(f"finding: {finding}", colour="1;33")
 
     async def _stop_services(self) -> None:
         """Ask, wait, then insist."""

@@ -37,8 +37,9 @@ LOOK = 0.2  # seconds
 def reload(place: Place, wait: float) -> Answer:
     """Let the running services read it again.
 
-    Those of the suite of this state directory. A bad one is refused here already, with all that is wrong. Each service takes the new one within seconds; runs in
-    hand end as they began, and drawn decisions stay. Exits 1 when one of them refused it or did not say in time.
+    Those of the suite of this state directory. A bad configuration is refused here already, with all that is wrong.
+    Each service takes the new one within seconds; runs in hand end as they began, and drawn decisions stay. Exits 1
+    when one of them refused it or did not say in time.
     """
     from joelclaw_contracts import load_config
 

@@ -5,6 +5,7 @@ The other sections have rooms of their own: `retrying`, `watching`, `keeping`, `
 
 from __future__ import annotations
 
+import hashlib
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -72,23 +73,42 @@ class Budgets(Section):
     """Good probes in that time."""
 
 
+def channel_name(channel: str) -> str:
+    """A channel as it may be shown: a URL, whose every part may be a token, by its kind and a piece of its hash."""
+    scheme, separator, _ = channel.partition("://")
+    return f"{scheme}-{hashlib.sha256(channel.encode()).hexdigest()[:8]}" if separator else channel
+
+
 class Alerts(Section):
-    """Who hears what."""
+    """Who hears what. A channel is a URL of apprise (`slack://…`, `json://…`), or a name that other systems know."""
 
     owners: dict[Word, Channels] = Field(default_factory=dict)
     """Owner to channels; a single channel may be given as a string."""
     default_owner: Word | None = None
     """Who hears when a target's owner is unknown; must be in `owners`."""
+    repeat_ms: WaitMs = 1_800_000
+    """A page that nobody acknowledges is repeated after this, ms; 0: never."""
+    chain: tuple[Word, ...] = ()
+    """Owners who hear the repetitions, one after the other, the last one from then on; empty: the same owner again."""
 
     def channels(self, owner: str | None) -> tuple[str, ...]:
-        """The owner's channels, else the default owner's, else none."""
-        return self.owners.get(owner or "") or self.owners.get(self.default_owner or "", ())
+        """The owner's channels, else the default owner's, else none; by names that may stand in events and logs."""
+        given = self.owners.get(owner or "") or self.owners.get(self.default_owner or "", ())
+        return tuple(channel_name(channel) for channel in given)
+
+    def addresses(self) -> dict[str, str]:
+        """The URL of each channel that is one, by its name. What it holds is secret."""
+        urls = [channel for channels in self.owners.values() for channel in channels if "://" in channel]
+        return {channel_name(url): url for url in urls}
 
     @model_validator(mode="after")
-    def _default_is_an_owner(self) -> Self:
-        if self.default_owner is not None and self.default_owner not in self.owners:
-            near = nearest(self.default_owner, self.owners)
-            hint = f"did you mean {near}?" if near else "add it there"
-            problem = f'is "{self.default_owner}", which alerts.owners does not hold; {hint}'
-            raise PydanticCustomError("config", "{problem}", {"field": "defaultOwner", "problem": problem})
+    def _named_ones_are_owners(self) -> Self:
+        named = [("defaultOwner", self.default_owner), *(("chain", owner) for owner in self.chain)]
+        for field, owner in named:
+            if owner is not None and owner not in self.owners:
+                near = nearest(owner, self.owners)
+                hint = f"did you mean {near}?" if near else "add it there"
+                verb = "is" if field == "defaultOwner" else "names"
+                problem = f'{verb} "{owner}", which alerts.owners does not hold; {hint}'
+                raise PydanticCustomError("config", "{problem}", {"field": field, "problem": problem})
         return self

@@ -32,6 +32,11 @@ class Health(Section):
     """A destination with less free space is failing, MiB."""
     retired: tuple[Word, ...] = ()
     """Components that are checked no more; each is listed as switched off."""
+    heartbeat_url: HttpUrl | None = None
+    """Address outside that is asked as long as rounds end in time, so that its silence is an alarm elsewhere: the
+    dead-man's switch. None: it is off."""
+    heartbeat_every_ms: FloorMs = 60_000
+    """Pause between two of these heartbeats, ms."""
 
 
 class Runtime(Section):

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model mutants simulate chaos failover durability waits faults faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+.PHONY: help setup demo up test check model mutants simulate chaos failover durability bench-quick waits faults faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -81,6 +81,9 @@ silence: setup ## A silent store at the default settings: seen how soon, at work
 
 poison: setup ## A poison that freezes its process: what the others get done
 	@$(BIN)/python -m tests.faults.by_hand poison
+
+bench-quick: setup ## How fast the bus is beside the limit of its store, in under a minute
+	@$(BIN)/python -m bench.quick
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

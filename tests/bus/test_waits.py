@@ -256,6 +256,10 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
         ({}, "{}"),
         ({"text": 'a "quoted" \\ ünïcode 😀'}, '{"text":"a \\"quoted\\" \\\\ \\u00fcn\\u00efcode \\ud83d\\ude00"}'),
         ({"rank": 7}, '{"rank":7}'),
+        ({"rank": 17}, '{"rank":1.7e1}'),
+        ({"rank": 17}, '{"rank":170E-1}'),
+        ({"text": "plain \u00fc"}, '{"text":"plain \u00fc"}'),
+        ({"text": "", "right": True}, '{"right":true,"text":""}'),
         ({"rank": -(2**53)}, '{"rank":-9007199254740992}'),
         ({"right": False}, '{"right":false}'),
         ({"by.name": "Ada", "rank": 0}, '{"by":{"name":"Ada"},"rank":0}'),
@@ -272,6 +276,7 @@ async def test_a_match_says_the_same_here_and_in_the_store(
     [
         ({"text": "7"}, '{"text":7}'),
         ({"rank": 1}, '{"rank":true}'),
+        ({"text": "true"}, '{"text":true}'),
         ({"rank": 1}, '{"rank":1.5}'),
         ({"rank": 1}, "[1]"),
         ({"rank": 1}, "{not json"),
@@ -286,10 +291,12 @@ async def test_what_is_not_the_same_does_not_match(one_store: Store, match: dict
 
 async def match_is(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
     slot = store.keys.slot(Answered.event_name)
-    form, key = Awaited(Answered, match).form_and_key()  # type: ignore[arg-type]  # what may not be matched is tested too
+    awaited = Awaited(Answered, match)  # type: ignore[arg-type]  # what may not be matched is tested too
+    form, key = awaited.form_and_key()
     await store.call("XADD", slot.stream, "*", "data", data)
-    wait = Wait("test/asked", "r", FN, "s", 0, slot.name, form, key, "0-0", 0)
-    assert isinstance(await WaitCalls(store).look(slot, wait, since="0-0", register=False), Found) == found
+    for hint in ("", awaited.hint):
+        wait = Wait("test/asked", "r", FN, "s", 0, slot.name, form, key, "0-0", 0, hint)
+        assert isinstance(await WaitCalls(store).look(slot, wait, since="0-0", register=False), Found) == found
 
 
 async def test_what_does_not_validate_ends_no_wait_and_is_buried(store: Store) -> None:

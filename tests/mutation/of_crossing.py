@@ -105,6 +105,20 @@ MUTANTS = (
         "parts[#parts + 1] = '0:'",
         WAITS,
     ),
+    Mutant(
+        "an escaped value is passed over",
+        "lua/lib/match.lua",
+        " or text:find('\\\\', 1, true)",
+        "",
+        WAITS,
+    ),
+    Mutant(
+        "a number in another form is passed over",
+        "lua/lib/match.lua",
+        " or text:find('%d[.eE]')",
+        "",
+        WAITS,
+    ),
     Mutant("a cancelled run stays due", "lua/cancel.lua", "redis.call('ZREM', KEYS[5], 'r:' .. ARGV[1])", "", CANCEL),
     Mutant(
         "a cancel keeps the permit", "lua/cancel.lua", "if rec[6] then outbox_put", "if false then outbox_put", CANCEL

@@ -44,6 +44,11 @@ class Awaited(Generic[M]):
             parts.append(b"%d:%s" % (len(text), text))
         return form, hashlib.sha1(b"\n".join(parts), usedforsecurity=False).hexdigest()
 
+    @property
+    def hint(self) -> str:
+        """The longest of the values as JSON plainly writes it: most entries that lack it need no closer look."""
+        return max((_text("", value)[1:] for value in self.match.values()), key=len, default="")
+
 
 @dataclass(frozen=True, slots=True)
 class Arrived(Generic[E]):
@@ -56,7 +61,8 @@ class Arrived(Generic[E]):
 @dataclass(frozen=True, slots=True)
 class Wait:
     """One awaited event of one run, as the awaited slot keeps it. `number`: which of the run's awaited events, from 0;
-    `slot`: the run's own; `since` and `ends_ms`: the first entry id that counts, and when nobody waits any more."""
+    `slot`: the run's own; `since` and `ends_ms`: the first entry id that counts, and when nobody waits any more;
+    `hint`: see Awaited."""
 
     slot: str
     run: str
@@ -68,6 +74,7 @@ class Wait:
     key: str
     since: str
     ends_ms: int
+    hint: str = ""
 
     @property
     def run_key(self) -> str:

@@ -15,6 +15,7 @@ import anyio
 
 from joelclaw_bus.address import Address, Place
 from joelclaw_bus.connect import async_client
+from joelclaw_bus.convoy import Convoy
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.nodes import pipelined
 from joelclaw_bus.replies import FAULTS, NO_ANSWER, Ask, Moved
@@ -34,6 +35,7 @@ class ClusterNodes:
     """A key whose node answers what any node can."""
     map: SlotMap = field(default_factory=SlotMap)
     _clients: dict[Place, Any] = field(default_factory=dict)
+    _convoys: dict[Place, Convoy] = field(default_factory=dict)
     _asking: anyio.Lock = field(default_factory=anyio.Lock)
     _told_by: tuple[Place, ...] = ()
 
@@ -140,7 +142,14 @@ class ClusterNodes:
         """Close the clients of nodes that are no primaries any more."""
         gone = set(self._clients) - set(self.map.places()) - set(self.address.places)
         for place in gone:
+            self._convoys.pop(place, None)
             await self._clients.pop(place).aclose()
+
+    def _convoy(self, place: Place) -> Convoy:
+        client = self._client(place)
+        if place not in self._convoys or self._convoys[place].client is not client:
+            self._convoys[place] = Convoy(client)
+        return self._convoys[place]
 
     def _client(self, place: Place) -> Any:
         if place not in self._clients:
@@ -151,7 +160,12 @@ class ClusterNodes:
 
     async def _pipelined(self, place: Place, commands: Sequence[Command]) -> list[Any]:
         try:
-            return await pipelined(self._client(place), commands)
+            if len(commands) > 1:
+                return await pipelined(self._client(place), commands)
+            reply = await self._convoy(place).send(commands[0])
+            if isinstance(reply, NO_ANSWER):
+                raise reply
+            return [reply]
         except NO_ANSWER:
             self.lost()
             raise

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from joelclaw_bus.address import Address
 from joelclaw_bus.connect import async_client
+from joelclaw_bus.convoy import Convoy
 from joelclaw_bus.routing import Command
 
 ALONE = ""
@@ -52,9 +53,13 @@ class OneNode:
         self._client = async_client(
             self.address, None, deadline=self.deadline, connect=self.deadline, connections=self.connections
         )
+        self._convoy = Convoy(self._client)
 
     async def send(self, command: Command, node: str | None = None) -> Any:
-        return await self._client.execute_command(*command)
+        reply = await self._convoy.send(command)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
 
     async def together(self, key: str | bytes, commands: Sequence[Command]) -> list[Any]:
         return await pipelined(self._client, commands)

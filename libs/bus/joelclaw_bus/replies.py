@@ -9,6 +9,8 @@ from joelclaw_bus.tls import advice
 
 NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
 FAULTS = (redis.exceptions.RedisError, OSError)
+NoAnswer = redis.exceptions.ConnectionError
+Refusal = redis.exceptions.ResponseError
 Moved = redis.exceptions.MovedError
 Ask = redis.exceptions.AskError
 NoScript = redis.exceptions.NoScriptError

@@ -11,7 +11,7 @@ import json
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
 import anyio.to_process
 from pydantic import BaseModel
@@ -69,18 +69,24 @@ class Step:
         """A key for idempotent receivers: the same for every begin of this run, and no other run's."""
         return self._delivery.key
 
-    async def run(self, name: str, act: Callable[..., T | Awaitable[T]], *args: Any, **kwargs: Any) -> T:
+    @overload
+    async def run(self, name: str, act: Callable[..., Awaitable[T]], *args: Any, **kwargs: Any) -> T: ...
+
+    @overload
+    async def run(self, name: str, act: Callable[..., T], *args: Any, **kwargs: Any) -> T: ...
+
+    async def run(self, name: str, act: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Do `act(*args, **kwargs)` once, and journal what it returns (JSON, or a pydantic model as its JSON).
 
         If the process dies between the act and its record, the act is done again: make it idempotent by `key`.
         """
         self._use(name)
         if name in self._journal:
-            return cast(T, json.loads(self._journal[name]))
+            return json.loads(self._journal[name])
         began = time.monotonic()
         result = act(*args, **kwargs)
         value = await result if inspect.isawaitable(result) else result
-        return cast(T, json.loads(await self._record(name, _to_json(self.run_id, name, value), None, began)))
+        return json.loads(await self._record(name, _to_json(self.run_id, name, value), None, began))
 
     async def run_in_child(self, name: str, act: Callable[..., T], *args: Any) -> T:
         """The same in a process of its own, ended with the run: for work that can hold the GIL (a long regular

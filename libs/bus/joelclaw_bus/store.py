@@ -8,6 +8,7 @@
 | sentinel   | who is primary, as the sentinels say                             |
 | nodes      | where a command goes: to one server, or a primary                |
 | cluster    | where it goes in a cluster: to the node of its slot              |
+| convoy     | calls that wait at the same moment travel together               |
 | readers    | blocking reads and subscriptions, on connections of their own    |
 | confirm    | waiting until a write has reached the durability level           |
 | replies    | redis-py's errors as ours                                        |

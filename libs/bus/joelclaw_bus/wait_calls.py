@@ -13,7 +13,7 @@ from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Store
 
 _script = partial(load_script, "joelclaw_bus")
-ENTRIES_PER_LOOK = 100
+ENTRIES_PER_LOOK = 500
 BYTES_PER_LOOK = 1024 * 1024
 WAITS_PER_MATCH = 100
 

@@ -22,7 +22,9 @@ from joelclaw_bus.waits import Waits
 GRACE_MS = 60_000
 """So long an awaited slot remembers a wait after its end: the run's own slot decides when it is over."""
 LEEWAY_MS = 1_000
-"""So much our reckoning of the server's time may be off, on a busy machine."""
+"""So much a server's clock may have been set back, and what came meanwhile is still found."""
+SLACK_MS = 100
+"""So much our own reckoning of the server's time may lag behind it: no clock was set back then."""
 LAST = 2**64 - 1
 MOST_AWAITED = 20
 """Events of one wait: each may be half a megabyte, and lies in the run's record until all have come."""
@@ -118,7 +120,7 @@ class Waiting:
         # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
         # comes after our event may have an earlier id than it.
         began_ms = int(self.entry.partition("-")[0])
-        return first_entry_of(began_ms if began_ms <= self.now_ms else self.now_ms - LEEWAY_MS)
+        return first_entry_of(began_ms if began_ms <= self.now_ms + SLACK_MS else self.now_ms - LEEWAY_MS)
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
         ends_ms = at_ms or self.clock() + delay_ms
@@ -134,6 +136,7 @@ class Waiting:
         return Wait(
             *(d.slot.name, d.run, d.function, step, number, spec.events[number], form, key, spec.since[number]),
             ends_ms=ends_ms + GRACE_MS,
+            hint=awaited[number].hint,
         )
 
 

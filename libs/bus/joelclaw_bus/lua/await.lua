@@ -14,7 +14,7 @@ end
 local rows = redis.call('XRANGE', KEYS[1], ARGV[4], ARGV[5], 'COUNT', ARGV[7])
 local bytes = 0
 for _, row in ipairs(rows) do
-  local data = match_data(row[2])
+  local data = match_maybe(row[2], wait.hint) and match_data(row[2])
   if data and match_key(wait.form, data) == wait.key then return { 1, row[1], row[2] } end
   for _, text in ipairs(row[2]) do bytes = bytes + #text end
   if bytes > tonumber(ARGV[8]) then return { 0, '(' .. row[1] } end

@@ -20,6 +20,18 @@ local function match_key(form, data)
   end
   return redis.sha1hex(table.concat(parts, '\n'))
 end
+-- Whether an entry's data can hold a value that is plainly written like `hint` ('' nothing is known of it). Reading all
+-- that is looked back over as JSON costs ten times as much. An escape, or a number in another form, can hide a value.
+local function match_maybe(flat, hint)
+  if not hint or hint == '' then return true end
+  for i = 1, #flat, 2 do
+    if flat[i] == 'data' then
+      local text = flat[i + 1]
+      return text:find(hint, 1, true) or text:find('\\', 1, true) or text:find('%d[.eE]')
+    end
+  end
+  return false
+end
 -- An entry's data as a table; false when it is no JSON object. Anyone may have written it.
 local function match_data(flat)
   for i = 1, #flat, 2 do

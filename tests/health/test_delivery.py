@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import anyio
 import pytest
 
 from joelclaw_bus import Publisher, Store
@@ -217,9 +218,42 @@ async def test_the_loss_of_the_store_reaches_the_target_without_the_store(
         services.env["JOELCLAW_READY_FILE"] = str(tmp_path / "ready.json")
         services.start("joelclaw_health")
         await services.until((tmp_path / "ready.json").exists)
-        own_server.kill()
+        own_server.stop()
         await services.until(lambda: any("store/unavailable" in g.body for g in hook.got))
         own_server.start()
         await services.until(lambda: any("resolved store/unavailable" in g.body for g in hook.got))
     finally:
         services.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+async def test_an_unacknowledged_page_is_repeated_and_the_digest_goes_out(
+    services: Services, one_store: Store, hook: Receiver
+) -> None:
+    """The real services, whose crons tick once a minute."""
+    config = {
+        "alerts": {"owners": {"ada": f"json://{hook.address}/"}, "defaultOwner": "ada", "repeatMs": 1},
+        "health": {"retired": ["destination/local"]},
+        "schedules": {"system/health.digest": "* * * * *"},
+    }
+    (services.folder / "config.json").write_text(json.dumps(config))
+    services.start("joelclaw_health")
+    services.start("joelclaw_router")
+    asked = {
+        "sourceFunction": "tests", "targetComponent": "bridge", "problemSummary": "it answers 502", "attempt": 0,
+        "retryPolicy": {"maxRetries": 0}, "evidence": [], "playbook": {}, "domain": "gateway-bridge",
+        "targetEventName": "system/health.check.requested",
+    }  # fmt: skip
+    await one_store.call("XADD", "system/self.healing.requested", "*", "data", json.dumps(asked))
+
+    def texts(word: str) -> list[str]:
+        return [str(json.loads(g.body)["message"]) for g in hook.got if word in g.body]
+
+    with anyio.fail_after(200):
+        while not (texts("Still waiting for a person") and texts("waits for a person: 1")):  # noqa: ASYNC110  others send
+            await anyio.sleep(0.1)
+    assert "bridge" in texts("Still waiting for a person")[0]
+    assert any("it answers 502" in text for text in texts("Daily digest"))
+    keys = [g.key for g in hook.got]
+    assert len(keys) == len(set(keys)), "nobody died, so nothing was sent twice"

@@ -19,4 +19,6 @@ def findings(environ: Mapping[str, str], home: Path) -> list[str]:
         found.append(
             "alerts go to this terminal only: set alerts.owners and alerts.defaultOwner (joelclaw nas config init)"
         )
+    if config.health.heartbeat_url is None:
+        found.append("nobody outside would miss this suite: set health.heartbeatUrl (the dead-man's switch is off)")
     return found

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model mutants simulate chaos failover durability bench-quick waits faults faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -47,6 +47,12 @@ durability: setup ## What the durability levels cost, as ratios
 model: setup ## Hold the scripts against a model, 100,000 random steps (MODEL_STEPS, MODEL_SEED)
 	@MODEL_STEPS=$${MODEL_STEPS:-100000} $(BIN)/python -m pytest tests/model -n 0
 
+policy: setup ## Hold the policy against its budgets, 100,000 random steps on the real scripts (POLICY_STEPS, POLICY_SEED)
+	@POLICY_STEPS=$${POLICY_STEPS:-100000} $(BIN)/python -m pytest tests/policy -n 0
+
+router-kills: setup ## SIGKILL the router 100 times at random moments: no decision lost, none doubled (ROUTER_KILLS, ROUTER_SEED)
+	@ROUTER_KILLS=$${ROUTER_KILLS:-100} $(BIN)/python -m pytest tests/router/test_main.py -n 0 -k killed
+
 mutants: setup ## Take one safeguard away at a time: the tests must go red
 	@$(BIN)/python -m tests.mutation $(MUTANTS)
 
@@ -61,9 +67,6 @@ check: setup ## ruff, mypy strict, import rules
 
 simulate: setup ## Histories of whole suites in virtual time: SEEDS=1000, or SEED=n again with its trace (needs faketime)
 	@$(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
-
-faults: setup ## The fault tests that a busy machine disturbs
-	@FAULTS=1 $(BIN)/python -m pytest tests/faults tests/bus/test_rested_reader.py -n 2
 
 faults-long: trim-million runs-million due-storm silence poison ## The long forms of the fault tests (a quarter of an hour)
 
@@ -84,6 +87,9 @@ poison: setup ## A poison that freezes its process: what the others get done
 
 bench-quick: setup ## How fast the bus is beside the limit of its store, in under a minute
 	@$(BIN)/python -m bench.quick
+
+decide: setup ## What deciding costs: the pure page, and requests at 500 a second from stream to announcement
+	@$(BIN)/python -m bench.decide
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

@@ -13,7 +13,7 @@ import pytest
 from joelclaw_backup.functions import functions_of
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.staging import StagedGone
-from joelclaw_backup.telling import FUNCTION, Speaker
+from joelclaw_backup.telling import Speaker
 from joelclaw_bus import Publisher, Store, StoreSettings, open_store
 from joelclaw_bus.observer import RunEnded
 from joelclaw_contracts import BackupRetryRequested, BackupRunRequested, Config, RetryDecision, RouterKnobs
@@ -25,6 +25,7 @@ from tests.support.server import Server
 from tests.support.workers import working
 
 pytestmark = pytest.mark.anyio
+FUNCTION = "system/backup.redis"
 SOON = Config(backup_router=RouterKnobs(max_retries=2, sleep_min_ms=400, sleep_max_ms=400, sleep_step_ms=1))
 
 
@@ -43,7 +44,7 @@ def backup(one_server: Server, nas: Path) -> RedisBackup:
 
 
 def functions(store: Store, backup: RedisBackup):
-    return functions_of(store, backup, Speaker(backup.settings, "test", "s1"))
+    return functions_of(store, [(backup, Speaker(backup.settings, "test", "s1"))])
 
 
 def retry(target: str = "redis", **more: Any) -> BackupRetryRequested:

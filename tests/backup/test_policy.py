@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Dump, Held, Manifest, Source, Taken
+from joelclaw_backup.manifest import Dump, Held, RedisManifest, Source, Taken
 from joelclaw_backup.policy import class_of, class_of_reply, compare, needs_a_person
 from joelclaw_router.adapters import Symptom, adapter_of
 from joelclaw_router.failure import FailureClass as RoutersClass
@@ -64,8 +64,8 @@ def test_what_needs_a_person_here_is_permanent_for_the_router(kind):
 HELD = Held(databases={"0": 8, "3": 2}, expires={"0": 4}, libraries=1, digest="a" * 40, by="valkey 9.1.2")
 
 
-def manifest(witness: Held | None = HELD) -> Manifest:
-    return Manifest(
+def manifest(witness: Held | None = HELD) -> RedisManifest:
+    return RedisManifest(
         id="x",
         target="redis",
         run="r",

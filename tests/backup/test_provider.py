@@ -11,7 +11,7 @@ import pytest
 
 from joelclaw_backup import provider
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.manifest import Verified
+from joelclaw_backup.manifest import FileRecord, Manifest, Verified, sha256
 from joelclaw_backup.redis_backup import RedisBackup
 from tests.backup.conftest import back_up, settings_of
 
@@ -63,6 +63,53 @@ async def test_verify_names_the_file_that_is_damaged(stored, environ, damage):
     assert told["verdict"] == verdict
 
 
+def forge(stored: Path, raw: bytes) -> None:
+    """Another dump, and records that agree with it: what one could do who may write there."""
+    (stored / "dump.rdb").write_bytes(raw)
+    manifest = Manifest.read((stored / "manifest.json").read_bytes())
+    file = FileRecord(name="dump.rdb", size=len(raw), sha256=sha256(raw))
+    spelt = manifest.model_copy(update={"files": (file,)}).render()
+    (stored / "manifest.json").write_bytes(spelt)
+    proof = Verified.read((stored / "verified.json").read_bytes())
+    told = proof.model_copy(update={"manifest_sha256": sha256(spelt)}).sealed()
+    (stored / "verified.json").write_bytes(told.render())
+
+
+@pytest.mark.parametrize("harm", ["crc", "magic", "cut"])
+async def test_verify_reads_the_dump_with_our_own_check_whatever_the_records_say(stored, environ, harm):
+    raw = bytearray((stored / "dump.rdb").read_bytes())
+    match harm:
+        case "crc":
+            raw[1_500_000] ^= 1
+        case "magic":
+            raw[:5] = b"RUDIS"
+        case "cut":
+            del raw[-20:]
+    forge(stored, bytes(raw))
+    told = provider.verify(environ(), stored.name)
+    assert (told["ok"], told["verdict"], told["standing"]) == (False, "rdb-invalid", "damaged")
+    assert told["findings"][0]["file"] == "dump.rdb"
+
+
+@pytest.mark.parametrize(("version", "words"), [(1, "made by an older version"), (3, "made by a newer version")])
+async def test_a_set_of_another_version_is_said_to_be_one_and_is_not_called_damaged(stored, environ, version, words):
+    for name in ("manifest.json", "verified.json"):
+        told = json.loads((stored / name).read_bytes())
+        told["schemaVersion"] = version
+        (stored / name).write_bytes(json.dumps(told, indent=2, sort_keys=True).encode() + b"\n")
+    told = provider.verify(environ(), stored.name)
+    assert (told["ok"], told["verdict"], told["standing"]) == (False, "other-version", "unknown")
+    assert words in told["problem"]
+    assert "damaged" not in provider.show(environ(), stored.name)["problem"]
+    assert provider.newest(environ()) is None
+
+
+async def test_an_odd_record_of_looks_makes_verify_fail_and_is_named(stored, environ):
+    (stored / "checked.json").write_text("{}")
+    told = provider.verify(environ(), stored.name)
+    assert (told["ok"], "checked.json" in told["problem"]) == (False, True)
+
+
 async def test_every_byte_of_the_records_counts(stored, environ):
     for name in ("manifest.json", "verified.json"):
         for position in range(0, (stored / name).stat().st_size, 23):
@@ -71,7 +118,7 @@ async def test_every_byte_of_the_records_counts(stored, environ):
             assert not told["ok"], (name, position)
             assert told["findings"][0]["file"] in ("manifest.json", "verified.json")
             flip(stored / name, position)
-    assert provider.verify(environ(), stored.name)["ok"]
+    assert provider.verify(environ(), stored.name)["findings"] == []
 
 
 async def test_a_set_under_another_sets_name_is_not_believed(stored, environ):

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from joelclaw_backup import provider
 from joelclaw_backup.artefacts import standing_of
-from joelclaw_backup.checks import Check, Checks
+from joelclaw_backup.checks import Check, Checks, remember_aside
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.files import open_directory, replace_small
 from joelclaw_backup.inspection import Finding, Inspected
+from joelclaw_backup.killable import finished
+from joelclaw_backup.looking import Shelved, remembering
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
 from joelclaw_health.probes.shelf import newest
@@ -54,7 +61,9 @@ async def test_a_damaged_set_is_never_verified_again_even_if_its_bytes_come_back
     assert standings(environ())[new.name] == "verified", "nobody has looked yet"
     assert not provider.verify(environ(), "latest")["ok"]
     dump.write_bytes(good)
-    assert provider.verify(environ(), new.name)["ok"], "this look found nothing"
+    again = provider.verify(environ(), new.name)
+    assert (again["findings"], again["ok"], again["standing"]) == ([], False, "damaged"), "nothing is wrong now"
+    assert "dump.rdb" in again["problem"], "the file that was damaged is named"
     assert standings(environ()) == {new.name: "damaged", old.name: "verified"}
     told = provider.show(environ(), new.name)
     assert (told["verified"], "found damaged at" in told["problem"]) == (False, True)
@@ -94,6 +103,54 @@ async def test_what_cannot_be_read_is_unknown_and_green_again_only_when_all_of_i
     assert provider.verify(environ(), new.name)["ok"]
     assert standings(environ())[new.name] == "verified"
     assert provider.show(environ(), new.name)["rereadAt"] is not None
+
+
+async def drill(environ: dict[str, str], artefact: str) -> Any:
+    """As the command drills: where no event loop runs."""
+    return await anyio.to_thread.run_sync(provider.drill, environ, artefact)
+
+
+@pytest.mark.parametrize("verdict", ["did-not-start", "timeout", "unknown"])
+async def test_a_failed_drill_is_lifted_by_a_passing_drill_of_that_set_alone(two, environ, nas, verdict):
+    old, new = two
+    at = Shelved(Destination("directory", nas), "redis", nas.parent / "state/backup-checks/redis")
+    finished(remembering(at, new.name, look(verdict, "2026-11-01T00:00:00.000Z", by="drill")))
+    assert os.readlink(nas / "backups/redis/latest") == old.name
+    read = provider.verify(environ(), new.name)
+    assert (read["findings"], read["ok"], read["standing"]) == ([], False, "unknown")
+    assert "only a drill that passes" in read["problem"]
+    assert (await drill(environ(), old.name))["ok"], "another set's drill says nothing of this one"
+    assert provider.newest(environ())["id"] == old.name
+    assert os.readlink(nas / "backups/redis/latest") == old.name
+    drilled = await drill(environ(), new.name)
+    assert (drilled["ok"], drilled["standing"]) == (True, "verified")
+    assert os.readlink(nas / "backups/redis/latest") == new.name
+
+
+async def test_a_drill_that_passes_makes_no_damaged_set_good(two, environ):
+    _, new = two
+    flip(new / "dump.rdb")
+    provider.verify(environ(), new.name)
+    flip(new / "dump.rdb")
+    drilled = await drill(environ(), new.name)
+    assert (drilled["verdict"], drilled["ok"], drilled["standing"]) == ("verified", False, "damaged")
+    assert "found damaged at" in drilled["problem"]
+
+
+async def test_a_later_drill_that_failed_is_not_forgotten_for_an_earlier_one_kept_elsewhere(two, environ, tmp_path):
+    _, new = two
+    aside = tmp_path / "state/backup-checks/redis"
+    remember_aside(aside, new.name, look("did-not-start", "2026-11-02T00:00:00.000Z", by="drill"))
+    with closing(open_directory(new)) as folder:
+        replace_small("checked.json", checks_of(new, "2026-11-01T00:00:00.000Z", "2026-11-03T00:00:00.000Z"), folder)
+    assert standings(environ())[new.name] == "unknown"
+
+
+def checks_of(set_: Path, drilled: str, read: str) -> bytes:
+    """A record of an earlier good drill and a later good reading."""
+    return Checks.after(
+        Checks.after(None, set_.name, look("verified", drilled, by="drill")), set_.name, look("verified", read)
+    ).render()
 
 
 async def test_a_list_says_that_nobody_has_read_a_set_since_it_was_verified(two, environ):

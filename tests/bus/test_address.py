@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from joelclaw_bus.address import read_address
+from joelclaw_bus.address import read_address, without_secret
 from joelclaw_bus.errors import AddressInvalid
 
 
@@ -56,3 +56,23 @@ def test_nonsense_is_refused_in_one_line_that_shows_nothing_of_it(url: str, why:
     assert why in said
     assert "\n" not in said
     assert "hun" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "kept"),
+    [
+        ("redis://h:1/0", "redis://h:1/0"),
+        ("redis://reader@h:1/0", "redis://reader@h:1/0"),
+        ("redis://:hunter2@h:1/0", "redis://h:1/0"),
+        ("rediss://u:p%40ss@h:1/0?ssl_ca_certs=/ca&ssl_password=hunter2", "rediss://h:1/0?ssl_ca_certs=/ca"),
+        ("unix://u:hunter2@/run/redis.sock?password=hunter2", "unix:///run/redis.sock"),
+        (
+            "redis+sentinel://u:hunter2@a:1,b:2/0?service=s&sentinel_password=hunter2",
+            "redis+sentinel://a:1,b:2/0?service=s",
+        ),
+        ("redis+cluster://u:hunter2@a:1,b:2", "redis+cluster://a:1,b:2"),
+    ],
+)
+def test_what_may_lie_on_a_disk_holds_no_password(url: str, kept: str) -> None:
+    assert without_secret(url) == kept
+    assert "hunter2" not in without_secret(url)

@@ -10,10 +10,11 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
+from joelclaw_bus.audit import told as told_room
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
-from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck
+from joelclaw_bus.observer import AuditFound, RunEnded, RunParked, Stuck, Unstuck
 from joelclaw_bus.slot_calls import Superseded
 from joelclaw_bus.store import Arg, Command
 from tests.support.audit import Audit, rules_of
@@ -56,6 +57,18 @@ def entry_case(
     return Case(row, what, harm, rules, gone=gone)
 
 
+def record_deleted(name: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("DEL", w.record(name))
+
+
+def field_deleted(name: str, field: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("HDEL", w.record(name), field)
+
+
+def row_deleted(row: str) -> Callable[[OpenWork], Command]:
+    return lambda w: ("DEL", w.store.keys.bus.key(row))
+
+
 WAITS = {"waits", "waits items", "waits index"}
 """Told apart below: what they owe is another slot's."""
 WRITTEN_AGAIN = "the next heartbeat writes it again"
@@ -68,11 +81,11 @@ CASES = [
     entry_case("ready", "entry lost", lambda w, e: ("XDEL", w.slot.ready(ASK), e), "woken", "entry-lost"),
     entry_case("ready", "acknowledged", lambda w, e: ("XACK", w.slot.ready(ASK), ASK, e), "dies_later", "acknowledged"),
     *(
-        case("run", f"{name} deleted", lambda w, n=name: ("DEL", w.record(n)), "record-lost")  # type: ignore[misc]
+        case("run", f"{name} deleted", record_deleted(name), "record-lost")
         for name in ("rests", "woken", "dies", "dies_later", "holder", "waiter")
     ),
     *(
-        case("run", f"{name} without {f}", lambda w, n=name, f=f: ("HDEL", w.record(n), f), rule)  # type: ignore[misc]
+        case("run", f"{name} without {f}", field_deleted(name, f), rule)
         for name, f, rule in (
             ("rests", "due", "no-time"),
             ("waiter", "due", "no-time"),
@@ -146,7 +159,7 @@ CASES = [
     ),
     case("slots", "deleted", lambda w: ("DEL", w.store.keys.slots), "slot-unregistered"),
     *(
-        case(row, "deleted", lambda w, row=row: ("DEL", w.store.keys.bus.key(row)), "", WRITTEN_AGAIN)  # type: ignore[misc]
+        case(row, "deleted", row_deleted(row), "", WRITTEN_AGAIN)
         for row in ("functions", "workers", "services", "sweeper")
     ),
 ]
@@ -222,6 +235,31 @@ async def test_what_cannot_be_repaired_is_named_once_and_again_only_when_it_come
     assert await work.store.call("HGET", record, "state") == b"due"
 
 
+@pytest.mark.foreign_keys
+async def test_in_a_rollout_each_open_run_of_a_newer_worker_is_told_once_and_its_ended_ones_never(
+    work: OpenWork,
+) -> None:
+    audit, runs = Audit(work.store, work.slot, work.permits_slot), sorted(await work.open())
+    for run in runs:
+        await work.store.call("HSET", work.slot.run(run), "v", RECORD_FORMAT + 1)
+    told = [name for f in await audit.once() for name in f.names if f.rule == "newer-format"]
+    assert sorted(told) == runs
+    for run in runs[:3]:  # as their own worker ends them
+        await work.store.call("ZREM", work.slot.open, run)
+        await work.store.call("PEXPIRE", work.slot.run(run), 60_000)
+    assert [f for _ in range(3) for f in await audit.once() if f.rule == "newer-format"] == []
+
+
+def test_what_can_t_be_remembered_is_not_told_again_at_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(told_room, "MOST", 3)
+    told, found = told_room.Told(), [f"newer-format {n}" for n in range(5)]
+    passes = []
+    for _ in range(3):
+        passes.append([what for what in found if told.is_news("open", what)])
+        told.passed("open")
+    assert passes == [found[:3], [], []]
+
+
 async def test_a_newer_record_that_nothing_would_wake_is_left_alone(work: OpenWork) -> None:
     await work.store.call("HSET", work.record("rests"), "v", RECORD_FORMAT + 1)
     await work.store.call("ZREM", work.slot.due, "r:" + work.runs["rests"])
@@ -266,8 +304,13 @@ async def test_a_key_of_another_type_is_named_and_does_not_stop_the_rest(work: O
     found = await audit.once()
     assert {"wrong-type", "record-lost"} <= set(rules_of(found))
     assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
+    await audit.once()
+    assert audit.seen.all(Unstuck) == []
     await work.store.call("DEL", work.slot.due)
     assert rules_of(await audit.once())["never-due"] == 3
+    await audit.once()  # its passes began while a page was refused; the next are whole ones
+    assert audit.seen.all(Unstuck) == [Unstuck(work.slot.name, "audit")]
+    assert [f.what for f in audit.seen.all(Stuck)] == ["audit"]
 
 
 async def test_a_node_that_left_the_cluster_does_not_keep_the_walk_from_the_others(

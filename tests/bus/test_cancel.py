@@ -123,3 +123,34 @@ async def test_a_second_entry_of_a_cancelled_run_is_dropped(store: Store) -> Non
         await Publisher(store).send(Asked(way="go"), id="two")
         await seen.wait(RunEnded)
     assert did == ["after"], "only the second event's run did anything"
+
+
+async def test_an_event_that_nobody_has_read_is_cancelled_and_acknowledged_by_whoever_comes(store: Store) -> None:
+    did: list[str] = []
+    calls, slot = RunCalls(store, Limits()), store.keys.slot(Asked.event_name)
+    sent = await Publisher(store).send(Asked(way="go"), id="one")
+    assert sent.entry is not None
+    assert await calls.cancel_unread(slot, RUN, sent.entry, "withdrawn") == Cancelled(True, "unread")
+    assert await calls.cancel_unread(slot, RUN, sent.entry, "again") == Cancelled(False, "ended")
+    assert await calls.cancel_unread(slot, f"{FN}:two", "1-1", "no such entry") == Cancelled(False, "")
+    async with working(store, resting(did)) as seen:
+        await Publisher(store).send(Asked(way="go"), id="two")
+        await seen.wait(RunEnded)
+        assert [fact.run for fact in seen.all(RunEnded)] == [f"{FN}:two"]
+    assert did == ["after"], "only the second event's run did anything"
+    assert (await store.call("XPENDING", slot.stream, FN))[0] == 0
+    assert await store.call("HMGET", slot.run(RUN), "status", "error") == [b"cancelled", b"withdrawn"]
+
+
+async def test_a_run_that_began_meanwhile_or_is_over_is_not_cancelled_as_unread(store: Store) -> None:
+    calls, slot = RunCalls(store, Limits()), store.keys.slot(Asked.event_name)
+    async with working(store, resting([])) as seen:
+        resting_one = await Publisher(store).send(Asked(way="sleep"), id="one")
+        await seen.wait(RunParked)
+        over = await Publisher(store).send(Asked(way="go"), id="two")
+        await seen.wait(RunEnded)
+        await store.call("DEL", slot.run(f"{FN}:two"))
+        assert resting_one.entry is not None
+        assert over.entry is not None
+        assert await calls.cancel_unread(slot, RUN, resting_one.entry, "x") == Cancelled(False, "due")
+        assert await calls.cancel_unread(slot, f"{FN}:two", over.entry, "x") == Cancelled(False, "acknowledged")

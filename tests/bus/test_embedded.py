@@ -157,3 +157,12 @@ def test_the_lock_falls_with_the_process_that_holds_it_even_by_sigkill(tmp_path:
     child.stdout.close()
     state.open()
     state.close()
+
+
+def test_a_state_directory_whose_holder_does_not_say_who_it_is_is_held_all_the_same(tmp_path: Path) -> None:
+    state = StateDirectory(tmp_path)
+    state.open()
+    (tmp_path / "suite.lock").write_text("")  # as while it leaves: `down` must not take it for gone
+    assert StateDirectory(tmp_path).holder() == 0
+    state.close()
+    assert StateDirectory(tmp_path).holder() is None

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from joelclaw_bus import Limits, Store
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from tests.support.audit import audit
 from tests.support.waiting import later
@@ -131,6 +132,18 @@ async def test_ending_and_parking_again_with_the_same_claim_answers_the_same(ben
     assert isinstance(await bench.runs.finish(again, status="completed"), int)
     assert isinstance(await bench.runs.finish(again, status="completed"), int)
     assert await bench.runs.finish(d, status="completed") == Refused("gone")
+
+
+async def test_a_due_index_that_is_earlier_than_the_record_wakes_nobody(bench: Bench) -> None:
+    """An index that came back older than its records, say: what the record says counts, and nothing is early."""
+    d = await bench.read("a")
+    due = await bench.park(d, delay_ms=60_000)
+    await bench.store.call("ZADD", bench.slot.due, 1, f"r:{d.run}")
+    promotion = await bench.calls.promote(bench.slot)
+    assert promotion.moved == 0
+    assert await bench.store.call("XLEN", bench.slot.ready(FN)) == 0
+    assert await bench.store.call("HMGET", bench.slot.run(d.run), "state", "due") == [b"due", str(due).encode()]
+    assert promotion.head_ms == due, "its index is as its record says again"
 
 
 async def test_a_parked_run_outlives_its_event(bench: Bench) -> None:

@@ -18,6 +18,7 @@ from joelclaw_bus.observer import (
     WorkerFault,
 )
 from joelclaw_contracts import EventModel
+from tests.support.seen import Seen
 from tests.support.server import Server
 from tests.support.waiting import later, until
 from tests.support.workers import working
@@ -142,38 +143,39 @@ async def test_a_destroyed_group_under_load_loses_nothing_and_repeats_no_recorde
     assert len(ended) == len(set(ended)) == 100
 
 
-async def test_a_deleted_ready_stream_costs_no_resting_run(store: Store) -> None:
-    """What lay on it was queued: those runs say so in their records, and are put there again."""
-    functions, got = Functions(), []
+def resting(got: list[int], seconds: float) -> Functions:
+    functions = Functions()
 
     @functions.function("test/ask", on=[event(Asked)], retries=1)
     async def ask(e: Event[Asked], step: Step) -> None:
-        await step.sleep("rest", 0.3)
+        await step.sleep("rest", seconds)
         got.append(e.data.n)
 
+    return functions
+
+
+async def five_rest(store: Store, seen: Seen) -> None:
+    for n in range(5):
+        await Publisher(store).send(Asked(n=n))
+    await seen.wait(RunParked, 5)
+
+
+async def test_a_deleted_ready_stream_costs_no_resting_run(store: Store) -> None:
+    """What lay on it was queued: those runs say so in their records, and are put there again."""
+    got: list[int] = []
     slot = store.keys.slot("test/asked")
-    async with working(store, functions, **QUICK) as seen:
-        for n in range(5):
-            await Publisher(store).send(Asked(n=n))
-        await seen.wait(RunParked, 5)
+    async with working(store, resting(got, 0.3), **QUICK) as seen:
+        await five_rest(store, seen)
         await store.call("DEL", slot.ready("test/ask"))
         await seen.wait(RunEnded, 5)
     assert sorted(got) == list(range(5))
 
 
 async def test_runs_that_lay_on_a_deleted_ready_stream_go_on(store: Store) -> None:
-    functions, got = Functions(), []
-
-    @functions.function("test/ask", on=[event(Asked)], retries=1)
-    async def ask(e: Event[Asked], step: Step) -> None:
-        await step.sleep("rest", 0.05)
-        got.append(e.data.n)
-
-    slot = store.keys.slot("test/asked")
+    got: list[int] = []
+    slot, functions = store.keys.slot("test/asked"), resting(got, 0.05)
     async with working(store, functions, **QUICK) as seen:
-        for n in range(5):
-            await Publisher(store).send(Asked(n=n))
-        await seen.wait(RunParked, 5)
+        await five_rest(store, seen)
     await later(store, 60)
     await SlotCalls(store, Limits()).promote(slot)
     assert await store.call("XLEN", slot.ready("test/ask")) == 5 - len(got)
@@ -240,4 +242,5 @@ async def test_a_lost_due_index_is_put_back_from_the_records(store: Store) -> No
             await Publisher(store).send(Asked(n=n))
         await seen.wait(RunParked, 3)
         await store.call("DEL", store.keys.slot("test/asked").due)
-        await seen.wait(RunEnded, 3)
+        ended = await seen.wait(RunEnded, 3)
+    assert [f.status for f in ended] == ["completed"] * 3

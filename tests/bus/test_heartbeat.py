@@ -47,8 +47,9 @@ async def test_a_heartbeat_carries_what_the_worker_says_of_itself_and_its_own_ca
 async def test_the_first_heartbeat_waits_for_a_read_cycle_and_not_for_a_third_of_a_lease(store: Store) -> None:
     async with working(store, _functions(), lease_ms=120_000):
         with anyio.fail_after(15):
-            while not await _read(store, store.keys.workers):  # noqa: ASYNC110  it beats there
+            while not (beats := await _read(store, store.keys.workers)):  # noqa: ASYNC110  it beats there
                 await anyio.sleep(0.02)
+    assert [beat["functions"] for beat in beats.values()] == [["test/work"]]
 
 
 async def test_a_worker_without_a_service_registers_none(store: Store) -> None:

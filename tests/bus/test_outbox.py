@@ -7,14 +7,30 @@ from typing import ClassVar
 
 import pytest
 
-from joelclaw_bus import Event, Functions, Limits, OutboxItem, Publisher, SlotCalls, Step, Store, event, item_of
-from joelclaw_bus.errors import StoreUnavailable
+from joelclaw_bus import (
+    Event,
+    Functions,
+    Limits,
+    OutboxItem,
+    Publisher,
+    SlotCalls,
+    Step,
+    Store,
+    StoreSettings,
+    event,
+    item_of,
+    open_store,
+)
+from joelclaw_bus import outbox as outbox_room
+from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck
+from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
-from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
+from tests.support.server import Server
 from tests.support.waiting import later, until
 from tests.support.workers import working
 
@@ -219,11 +235,55 @@ async def test_a_refused_item_stops_none_behind_it_and_arrives_when_it_can(store
         await age(store, slot)
     assert await store.call("XLEN", "test/sent") == 1
     assert [(f.slot, f.what) for f in seen.all(Stuck)] == [("test/asked", "outbox item event:a")]
+    assert seen.all(Unstuck) == []
     await store.call("DEL", "test/spoilt")
     await outbox.sweep(slot)
     outbox.close()
     assert await store.call("XLEN", "test/spoilt") == 1
     assert await store.call("EXISTS", slot.outbox) == 0
+    assert seen.all(Unstuck) == [Unstuck("test/asked", "outbox item event:a")]
+
+
+async def test_a_refused_item_that_another_worker_delivers_is_told_as_over_by_who_told_it(store: Store) -> None:
+    seen, slot = Seen(), await refused_first(store)
+    outbox, another = await outbox_of(store, seen, Limits(dedupe_ms=10**14)), await outbox_of(store, Seen())
+    await outbox.sweep(slot)
+    assert [f.what for f in seen.all(Stuck)] == ["outbox item event:a"]
+    await store.call("DEL", "test/spoilt")
+    await another.flush(slot, [OutboxItem("event:a", "event", "test/spoilt", event_id="a", data="{}")])
+    await outbox.sweep(slot)
+    outbox.close()
+    another.close()
+    assert seen.all(Unstuck) == [Unstuck("test/asked", "outbox item event:a")]
+
+
+async def test_after_a_long_full_spell_an_item_comes_again_after_one_hold_and_was_not_tried(
+    own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tried so often, it would wait for minutes; and past the dedupe window it would be given up, never sent."""
+    monkeypatch.setattr(outbox_room, "HOLD_MS", 1_000)
+    seen = Seen()
+    async with open_store(StoreSettings(own_server.url)) as store:
+        slot, item, outbox = (
+            store.keys.slot("test/asked"),
+            await a_dead_workers_item(store),
+            await outbox_of(store, seen),
+        )
+        with own_server.client() as client:
+            for _ in range(8):
+                await age(store, slot)
+                client.config_set("maxmemory", 1)
+                with pytest.raises(StoreRefused, match="OOM"):
+                    await outbox.sweep(slot)
+                client.config_set("maxmemory", 0)
+        assert int(await store.call("ZSCORE", slot.outbox, item.id)) - await store.time_ms() <= 1_000
+        assert await store.call("HKEYS", slot.outbox_items) == [item.id.encode()]
+        await age(store, slot)
+        await outbox.sweep(slot)
+        outbox.close()
+        assert await store.call("XLEN", "test/sent") == 1
+        assert await store.call("EXISTS", slot.outbox) == 0
+    assert seen.all(OutboxUndeliverable) == []
 
 
 async def test_a_refused_item_waits_longer_after_each_try(store: Store) -> None:

@@ -193,7 +193,8 @@ async def test_a_lost_hand_over_heals_by_the_fallback(
         await Publisher(store).send(Job(name="second"))
         await seen.wait(RunParked)
         go.set()
-        await seen.wait(RunEnded, 2)
+        ended = await seen.wait(RunEnded, 2)
+    assert [f.status for f in ended] == ["completed"] * 2
 
 
 async def test_a_tick_that_finds_an_open_run_is_skipped_and_recorded(store: Store) -> None:
@@ -336,7 +337,8 @@ async def test_a_permit_that_comes_between_refusal_and_rest_is_not_slept_over(
         await Publisher(store).send(Job(name="second"))
         await parking.wait()
         go.set()
-        await seen.wait(RunEnded, 2)
+        ended = await seen.wait(RunEnded, 2)
+    assert [f.status for f in ended] == ["completed"] * 2
 
 
 HOUR = 3_600_000
@@ -431,7 +433,9 @@ async def test_any_of_many_lost_permits_is_freed(one_store: Store) -> None:
             await one_store.call("HSET", record.run(f"test/work:{n:02}"), "state", "held")
     await Publisher(one_store).send(Job(name="next"))
     async with working(one_store, functions, lease_ms=1_000, fallback_ms=50) as seen:
-        await seen.wait(RunEnded)
+        [ended] = await seen.wait(RunEnded)
+    assert ended.status == "completed"
+    assert await one_store.call("ZCARD", slot.permits("")) < 30
     for n in range(30):
         await one_store.call("DEL", record.run(f"test/work:{n:02}"))
     await one_store.call("DEL", slot.permits(""))

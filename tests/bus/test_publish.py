@@ -9,9 +9,9 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, EventInvalid, Functions, Limits, Publisher, SlotCalls, Step, Store, event
-from joelclaw_bus import slot_calls as slot_calls_module
 from joelclaw_bus.observer import DuplicateDropped, Promoted, RunEnded
 from joelclaw_bus.script import Script, load_script
+from joelclaw_bus.slot_calls import events
 from joelclaw_contracts import EventModel
 from tests.support.waiting import later, until
 from tests.support.workers import working
@@ -63,8 +63,8 @@ async def test_generations_are_bounded_by_their_number_of_ids_too(
     assert 24 * 83_334 >= 2_000_000
     text = text.replace("IDS_PER_GENERATION = 83334", "IDS_PER_GENERATION = 2")
     small = Script("publish", text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
-    real = slot_calls_module._script
-    monkeypatch.setattr(slot_calls_module, "_script", lambda name: small if name == "publish" else real(name))
+    real = events._script
+    monkeypatch.setattr(events, "_script", lambda name: small if name == "publish" else real(name))
     publisher, slot = Publisher(store), store.keys.slot("test/noted")
     for n in range(60):
         await publisher.send(Noted(), id=str(n))
@@ -256,7 +256,8 @@ async def test_a_nudge_wakes_a_promoter_that_sleeps_longer(one_store: Store, mon
         await seen.wait(RunEnded)
         await until(listening)
         await Publisher(one_store).send(Noted(), id="later", at_ms=await one_store.time_ms() + 100)
-        await seen.wait(RunEnded, 2)
+        ended = await seen.wait(RunEnded, 2)
+    assert [f.run for f in ended] == ["test/note:now", "test/note:later"]
 
 
 async def test_an_event_nobody_subscribes_to_is_promoted_all_the_same(store: Store) -> None:

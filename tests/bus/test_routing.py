@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from binascii import crc_hqx
 
-from joelclaw_bus.routing import Command, SlotMap, check_one_slot, key_of, slot_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joelclaw_bus import routing
+from joelclaw_bus.routing import Command, SlotMap, check_one_slot, key_of, slot_of, tag_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +38,49 @@ def test_a_slots_keys_are_served_together_and_those_of_two_names_need_not_be() -
     check_one_slot(["system/x", "{system/x}:due"])
     with pytest.raises(ValueError, match="different slots"):
         check_one_slot(["system/x", "system/y"])
+
+
+@pytest.mark.parametrize(
+    ("key", "tag"),
+    [
+        ("system/x", "system/x"),
+        ("{system/x}:due", "system/x"),
+        ("blue:{system/x}:due", "system/x"),
+        ("{a}{b}", "a"),
+        ("{{a}}", "{a"),
+        ("{}{a}", "{}{a}"),
+        ("}{a}", "a"),
+        ("{a", "{a"),
+        ("", ""),
+    ],
+)
+def test_the_tag_is_what_stands_in_the_first_braces(key: str, tag: str) -> None:
+    assert tag_of(key) == tag
+
+
+@given(st.lists(st.text("{}ab"), min_size=1, max_size=4))
+def test_keys_pass_exactly_when_their_slots_are_the_same(keys: list[str]) -> None:
+    assert [key for key in keys if slot_of(key) != crc_hqx(tag_of(key).encode(), 0) % 16384] == []
+    if len({slot_of(key) for key in keys}) == 1:
+        check_one_slot(keys)
+    else:
+        with pytest.raises(ValueError, match="different slots"):
+            check_one_slot(keys)
+
+
+def test_keys_of_one_tag_are_told_without_reckoning_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    reckoned = list[str | bytes]()
+
+    def noted(key: str | bytes) -> int:
+        reckoned.append(key)
+        return slot_of(key)
+
+    monkeypatch.setattr(routing, "slot_of", noted)
+    check_one_slot(["system/x", "{system/x}:due", "{system/x}:run:f:1"])
+    assert reckoned == []
+    with pytest.raises(ValueError, match="different slots"):
+        check_one_slot(["system/x", "{system/y}:due"])
+    assert sorted(map(str, reckoned)) == ["system/x", "system/y"]
 
 
 def test_the_map_learns_from_the_cluster_and_from_a_redirection() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -29,6 +30,7 @@ from joelclaw_bus import (
 from joelclaw_bus.observer import OutboxDelivered, RunEnded, RunParked
 from joelclaw_bus.script import scripts_of
 from joelclaw_contracts import EventModel
+from tests.support.seen import Seen
 from tests.support.server import Server
 from tests.support.waiting import until
 from tests.support.workers import working
@@ -134,7 +136,7 @@ def eventful() -> Functions:
     return functions
 
 
-async def everything_happens(store: Store) -> None:
+async def everything_happens(store: Store) -> Seen:
     async with working(store, eventful(), chores=0.05) as seen:
         for n in range(6):
             await Publisher(store).send(Begun(fails=n % 2 == 1), id=f"{n}", at_ms=await store.time_ms() + 10)
@@ -147,6 +149,7 @@ async def everything_happens(store: Store) -> None:
             return bool(await store.call("XLEN", store.keys.slot("test/followed").stream) == 10)
 
         await until(delivered)
+    return seen
 
 
 @pytest.mark.parametrize("prefix", ["", "staging:"])
@@ -178,7 +181,8 @@ async def test_every_key_a_script_touches_carries_the_tag_of_one_slot(one_server
 
 
 async def test_all_that_a_run_can_do_is_done_on_one_slot_at_a_time(store: Store) -> None:
-    await everything_happens(store)
+    seen = await everything_happens(store)
+    assert Counter(f.status for f in seen.all(RunEnded)) == {"completed": 3, "failed": 3}
 
 
 async def test_a_full_store_refuses_new_work_and_finishes_old(one_server: Server, one_store: Store) -> None:

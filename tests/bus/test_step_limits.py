@@ -176,4 +176,5 @@ async def test_an_odd_sleep_ends_or_rests_and_harms_nobody(one_store: Store, sec
         await Publisher(one_store).send(Written(), id="odd")
         await seen.wait(RunParked) if seconds == 1e18 else await seen.wait(RunEnded)
         await Publisher(one_store).send(Written(), id="even")
-        await seen.wait(RunEnded, where=lambda f: f.run == "test/write:even")
+        [even] = await seen.wait(RunEnded, where=lambda f: f.run == "test/write:even")
+    assert even.status == "completed"

@@ -8,8 +8,9 @@ from typing import ClassVar
 import anyio
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.observer import RunEnded
-from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_bus.script import Script, load_script
 from joelclaw_bus.slot_calls import NotClaimer, Page
 from joelclaw_contracts import EventModel

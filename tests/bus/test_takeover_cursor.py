@@ -10,6 +10,7 @@ import pytest
 
 from joelclaw_bus import Event, Functions, Limits, SlotCalls, Step, Store, event
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Incoming
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
@@ -17,7 +18,6 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import TakenOver
 from joelclaw_bus.pauses import Pauses
-from joelclaw_bus.run_calls import Delivery
 from joelclaw_bus.takeover import PAGE, Takeover
 from joelclaw_bus.trouble import Spells, Trouble
 from joelclaw_contracts import EventModel

@@ -12,7 +12,7 @@ import pytest
 from joelclaw_bus import Event, Functions, Publisher, SlotCalls, Step, Store, StoreSettings, event, open_store
 from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.clock import ServerClock
-from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Promoted, RunEnded, StoreBack, StoreTrouble, Stuck, TakenOver
 from joelclaw_bus.trouble import Spells, Trouble
@@ -60,6 +60,26 @@ async def test_a_refusal_of_one_thing_disturbs_nobody_and_is_told_once_until_it_
     loop.over()
     loop.saw(StoreRefused("here", "WRONGTYPE", "x"))
     assert len(bench.seen.all(Stuck)) == 2
+
+
+async def test_a_process_without_a_free_connection_has_asked_nobody_and_that_is_no_outage(one_server: Server) -> None:
+    bench = Bench()
+    loop = Trouble(bench.spells)
+    async with open_store(StoreSettings(one_server.url, deadline=0.2, connections=1)) as store:
+        pool = store.nodes._client.connection_pool  # type: ignore[attr-defined]  # one server's, held by hand
+        held = await pool.get_connection()
+        with pytest.raises(NoFreeConnection, match=r"StoreSettings\.connections") as refused:
+            await store.call("PING")
+        await pool.release(held)
+        assert await store.call("PING") == b"PONG"
+    loop.saw(refused.value)
+    assert (bench.disturbed, bench.spells.in_trouble) == (0, False)
+    assert [f.reason for f in bench.seen.all(Stuck)] == [str(refused.value)]
+    loop.over()
+    Trouble(bench.spells).saw(AWAY)
+    loop.saw(refused.value)
+    assert len(bench.seen.all(Stuck)) == 1, "in an outage it is a part of it"
+    assert bench.spells.in_trouble, "nobody answered"
 
 
 async def test_a_spell_is_over_when_the_loops_that_met_it_are_answered() -> None:

@@ -24,7 +24,7 @@ from joelclaw_bus import (
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.keys import WAITS_GROUP
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, WaitEnded
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, Unstuck, WaitEnded
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
@@ -268,7 +268,7 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
 async def test_a_match_says_the_same_here_and_in_the_store(
     one_store: Store, match: dict[str, object], data: str
 ) -> None:
-    await match_is(one_store, match, data, found=True)
+    await check_match(one_store, match, data, found=True)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ async def test_a_match_says_the_same_here_and_in_the_store(
     ],
 )
 async def test_what_is_not_the_same_does_not_match(one_store: Store, match: dict[str, object], data: str) -> None:
-    await match_is(one_store, match, data, found=False)
+    await check_match(one_store, match, data, found=False)
 
 
-async def match_is(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
+async def check_match(store: Store, match: dict[str, object], data: str, *, found: bool) -> None:
     slot = store.keys.slot(Answered.event_name)
     awaited = Awaited(Answered, match)  # type: ignore[arg-type]  # what may not be matched is tested too
     form, key = awaited.form_and_key()
@@ -323,11 +323,16 @@ async def test_a_look_back_passes_over_what_does_not_validate(store: Store) -> N
     assert got == ["well formed"]
 
 
-async def test_a_wait_survives_its_worker(store: Store) -> None:
-    got: list[object] = []
+async def left_waiting(store: Store, got: list[object]) -> None:
+    """A run waits for its answer, and its worker has stopped."""
     async with working(store, asking(answer_to, got)) as seen:
         await Publisher(store).send(Asked(question="q1"))
         await waiting(seen)
+
+
+async def test_a_wait_survives_its_worker(store: Store) -> None:
+    got: list[object] = []
+    await left_waiting(store, got)
     await Publisher(store).send(Answered(question_id="q1", text="meanwhile"))
     async with working(store, asking(answer_to, got)) as seen:
         await seen.wait(RunEnded)
@@ -336,9 +341,7 @@ async def test_a_wait_survives_its_worker(store: Store) -> None:
 
 async def test_an_entry_that_a_dead_matcher_had_read_is_followed_up(store: Store) -> None:
     got: list[object] = []
-    async with working(store, asking(answer_to, got)) as seen:
-        await Publisher(store).send(Asked(question="q1"))
-        await waiting(seen)
+    await left_waiting(store, got)
     await Publisher(store).send(Answered(question_id="q1", text="left behind"))
     await store.call("XREADGROUP", "GROUP", WAITS_GROUP, "dead", "STREAMS", "test/answered", ">")
     async with working(store, asking(answer_to, got), lease_ms=300) as seen:
@@ -378,7 +381,7 @@ async def test_a_wait_that_can_t_be_ends_the_run_with_what_to_do(one_store: Stor
 
     @functions.function("test/float", on=[event(Asked)], retries=1, awaits=[Answered])
     async def inexact(e: Event[Asked], step: Step) -> None:
-        await step.wait_for_event("answer", Answered, match={"rank": 1.5}, timeout=1)  # type: ignore[dict-item]
+        await step.wait_for_event("answer", Answered, match={"rank": 1.5}, timeout=1)  # type: ignore[dict-item]  # the mistake itself
 
     async with working(one_store, functions) as seen:
         await Publisher(one_store).send(Asked(question="q1"))
@@ -453,7 +456,27 @@ async def test_what_can_t_be_told_to_one_run_stops_no_other(one_store: Store) ->
         assert sorted(map(str, got)) == ["q1", "q3"]
         await one_store.call("RESTORE", run, 0, kept, "REPLACE")
         await seen.wait(RunEnded, 3)
+        over = await seen.wait(Unstuck, where=lambda f: f.what.startswith("matching "))
     assert sorted(map(str, got)) == ["q1", "q2", "q3"]
+    assert {(f.slot, f.what) for f in over} <= {(f.slot, f.what) for f in seen.all(Stuck)}
+
+
+@pytest.mark.foreign_keys
+async def test_a_match_that_another_worker_makes_is_told_as_over_by_who_told_it_stuck(one_store: Store) -> None:
+    got: list[object] = []
+    async with working(one_store, asking(answer_to, got)) as seen:
+        await Publisher(one_store).send(Asked(question="q1"), id="q1")
+        await seen.wait(OutboxDelivered, where=lambda f: f.kind == "await")
+        slot, run = one_store.keys.slot(Answered.event_name), one_store.keys.slot(Asked.event_name).run(f"{FN}:q1")
+        kept = await one_store.call("DUMP", run)
+        await one_store.call("SET", run, "in the way")
+        await Publisher(one_store).send(Answered(question_id="q1", text="q1"))
+        [stuck] = await seen.wait(Stuck, where=lambda f: f.what.startswith("matching "))
+        # As if another one had: it is not pending any more.
+        await one_store.call("XACK", slot.stream, WAITS_GROUP, stuck.what.removeprefix("matching "))
+        [over] = await seen.wait(Unstuck, where=lambda f: f.what.startswith("matching "))
+        await one_store.call("RESTORE", run, 0, kept, "REPLACE")
+    assert (over.slot, over.what) == (stuck.slot, stuck.what)
 
 
 @pytest.mark.parametrize("body", ["x", "{}", '{"key": 1}', "[]"])

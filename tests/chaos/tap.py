@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Incoming
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
@@ -36,7 +37,7 @@ from joelclaw_bus.observer import (
     TickEnqueued,
     WorkerFault,
 )
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
 from tests.chaos.ledger import Ledger
 
 TOLD = (

@@ -11,8 +11,9 @@ import anyio
 
 from joelclaw_cli.failures import failure_of
 from joelclaw_cli.up.feed import Feed
+from joelclaw_cli.up.plan import Plan
 from joelclaw_cli.up.services import Service
-from joelclaw_cli.up.suite import Plan, Suite
+from joelclaw_cli.up.suite import Suite
 
 
 def main() -> int:

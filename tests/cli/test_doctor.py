@@ -12,12 +12,21 @@ from anyio import to_thread
 from tests.cli.conftest import Cli
 from tests.support.open_work import ASK, Asked, OpenWork
 from tests.support.server import Server
+from tests.support.waiting import until
 from tests.support.workers import working
 
 from joelclaw_bus import Functions, Publisher, StoreSettings, event, open_store
 from joelclaw_bus.doctor.check import Check, exit_code
+from joelclaw_bus.doctor.server import ServerSeen, judge_server
+from joelclaw_bus.durability import Durability
 from joelclaw_bus.observer import RunEnded
 from joelclaw_bus.pauses import pause
+from joelclaw_contracts import Config, HealingRequested
+from joelclaw_healing import Ledger, Voice
+from joelclaw_router.desk import Desk
+from joelclaw_router.judgement import Bench
+from joelclaw_router.request import Request
+from joelclaw_router.rulebook import Rulebook
 
 
 def configure(path: Path, text: str) -> None:
@@ -69,6 +78,7 @@ async def test_a_store_at_work_is_well(cli: Cli, one_server: Server) -> None:
     async with open_store(StoreSettings(one_server.url)) as store, working(store, functions) as seen:
         await Publisher(store).send(Asked(n=1), id="one")
         await seen.wait(RunEnded)
+        await until(lambda: store.call("HLEN", store.keys.workers))
         code, checks = await examined(cli)
         drawn = await to_thread.run_sync(lambda: cli("doctor", people=True))
     assert (code, of(checks, "finding"), of(checks, "not known")) == (0, [], [])
@@ -98,13 +108,110 @@ async def test_work_that_nobody_will_do_is_found_each_with_what_to_do(cli: Cli, 
     assert has(found, "test/asked: nobody reads it for test/gone: ")
     assert has(found, "test/asked: 1 timers are overdue, the first by 1 min")
     assert has(found, "test/asked: 1 items in its outbox are not delivered, the first is 1 min late")
-    assert has(found, "old-worker: its last heartbeat is 1 min old")
+    assert has(found, "old-worker: its last heartbeat is 1 min old: it died, is frozen, or")
     assert has(found, f"asker: no live worker has its functions: {ASK}")
     assert has(found, f"{work.runs['woken']}: it is ready, and no live worker has {ASK}")
     assert has(found, "which is over: nobody promotes")
     assert has(warned, "test/asked: 1 dead letters wait for a person")
     assert has(warned, "test/other: paused by ada without an end: moving")
     assert all(c["todo"] for c in checks if c["state"] in ("finding", "not known"))
+
+
+async def test_a_stopped_suite_says_who_stopped_it_since_when_and_why(cli: Cli, work: OpenWork) -> None:
+    _, before = await examined(cli)
+    assert has(of(before, "ok"), "kill switch: off: the suite may act")
+    await Ledger(work.store).stop(actor="ada", reason="moving the NAS")
+    _, checks = await examined(cli)
+    (line,) = [line for line in of(checks, "warning") if line.startswith("kill switch")]
+    assert "all acting is stopped since 2" in line
+    assert line.endswith("by ada, until it is started again: moving the NAS")
+
+
+async def test_an_incident_that_waits_for_a_person_is_a_finding_and_one_that_heals_is_none(
+    cli: Cli, work: OpenWork
+) -> None:
+    assert has(of((await examined(cli))[1], "ok"), "incidents: none is open")
+    desk = Desk(Ledger(work.store), Bench(Rulebook(Config()), Voice("router", "test", "s1")), lambda: 0.5)
+    asked = {"sourceFunction": "t", "targetComponent": "bridge", "problemSummary": "it answers 502", "attempt": 0}
+    asked |= {"evidence": [], "playbook": {}, "domain": "gateway-bridge"}
+    for entry, more in (
+        ("1-0", {"retryPolicy": {}}),
+        ("2-0", {"retryPolicy": {"maxRetries": 0}, "targetComponent": "b"}),
+    ):
+        wire = {**asked, "targetEventName": "system/health.check.requested", **more}
+        await desk.decide(Request(HealingRequested.event_name, entry, "", HealingRequested.from_wire(wire)))
+        if entry == "1-0":
+            assert has(of((await examined(cli))[1], "ok"), "incidents: 1 open; none waits for a person")
+    code, checks = await examined(cli)
+    (line,) = [line for line in of(checks, "finding") if "waits for a person" in line]
+    assert (code, line.startswith("gateway-bridge b: inc-")) == (1, True)
+    assert line.endswith("waits for a person: it answers 502")
+
+
+async def test_a_day_s_lost_streams_are_a_finding_by_the_evidence_that_was_left(cli: Cli, work: OpenWork) -> None:
+    assert has(of((await examined(cli))[1], "ok"), "losses: no stream was lost within a day")
+    lost = {"action": "bus.stream.lost", "metadata": {"stream": "test/asked", "resumedAt": "0-0"}}
+    await work.store.call("XADD", "otel/event", "*", "data", json.dumps(lost))
+    _, checks = await examined(cli)
+    (line,) = [line for line in of(checks, "finding") if line.startswith("losses")]
+    assert ": test/asked; told for a day" in line
+
+
+async def test_health_that_nobody_looks_after_or_that_fails_is_told(cli: Cli, work: OpenWork) -> None:
+    _, checks = await examined(cli)
+    assert has(of(checks, "warning"), "health: no health service ever ran on this bus")
+    await work.store.call("HSET", work.store.keys.functions, "system/check-system-health", "{}")
+    assert has(of((await examined(cli))[1], "finding"), "health: no check has ever run: is the health service running?")
+    now = await work.store.time_ms()
+    row = {"at": now, "functions": ["system/check-system-health"], "started": now, "inHand": 0}
+    await work.store.call("HSET", work.store.keys.workers, "health-1", json.dumps(row))
+    assert has(of((await examined(cli))[1], "not known"), "health: the first check is under way")
+
+
+async def test_what_can_t_be_read_of_the_suite_is_not_known_part_by_part(cli: Cli, work: OpenWork) -> None:
+    slot = work.store.keys.slot("healing/incidents")
+    await work.store.call("SET", slot.key("switch"), "no hash")
+    await work.store.call("ZADD", slot.key("moves", "queue"), 1, "inc-1")
+    await work.store.call("HSET", slot.key("incident", "inc-1"), "id", "inc-1", "state", "no such state")
+    _, checks = await examined(cli)
+    unknown = of(checks, "not known")
+    assert has(unknown, "kill switch: it can't be read: ")
+    assert has(unknown, "incidents: it can't be read: ")
+    assert has(of(checks, "ok"), "losses: ")
+
+
+async def test_a_function_that_no_worker_has_is_found_though_its_service_has_others(cli: Cli, work: OpenWork) -> None:
+    now = await work.store.time_ms()
+    row = {"at": now, "functions": [ASK, "test/other"]}
+    await work.store.call("HSET", work.store.keys.services, "asker", json.dumps(row))
+    await work.store.call("HSET", work.store.keys.workers, "w", json.dumps({"at": now, "functions": [ASK]}))
+    assert has(of((await examined(cli))[1], "finding"), "asker: no live worker has its functions: test/other")
+
+
+async def test_a_frozen_worker_is_named_with_its_service_and_one_from_the_future_is_not_known(
+    cli: Cli, work: OpenWork
+) -> None:
+    now = await work.store.time_ms()
+    for name, at in (("frozen", now - 90_000), ("future", now + 3_600_000)):
+        row = {"at": at, "functions": [ASK], "service": "asker"}
+        await work.store.call("HSET", work.store.keys.workers, name, json.dumps(row))
+    _, checks = await examined(cli)
+    assert has(of(checks, "finding"), "frozen: its last heartbeat, of asker, is 2 min old: it died, is frozen, or")
+    assert has(of(checks, "not known"), "future: its heartbeat can't be read")
+    assert not has(of(checks, "ok"), "workers: ")
+
+
+def test_a_clock_that_can_t_be_compared_is_not_known() -> None:
+    def said(skew_ms: float, slack_ms: float) -> str:
+        seen = ServerSeen("here", b"redis_version:7.2.0", {}, skew_ms, slack_ms)
+        return next(c.state for c in judge_server(seen, Durability.MEMORY, 1, "single") if "clock" in c.what)
+
+    assert [said(0, 10), said(900, 3_000), said(5_000, 3_000), said(90_000, 10)] == [
+        "ok",
+        "not known",
+        "warning",
+        "finding",
+    ]
 
 
 async def many_sleep(work: OpenWork, names: list[str], each: int) -> None:

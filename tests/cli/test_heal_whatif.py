@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from tests.support.server import Server
 
 from joelclaw_bus import Store, StoreSettings, open_store
 from joelclaw_contracts import Config, HealingRequested
-from joelclaw_healing import Ledger, Voice
+from joelclaw_healing import Ledger, Voice, dismiss_incident
 from joelclaw_router.desk import Desk
 from joelclaw_router.judgement import Bench
 from joelclaw_router.request import Request
@@ -56,6 +57,64 @@ async def test_a_decision_is_replayed_to_the_identical_one_and_an_altered_record
     assert (fine.result["identical"], fine.result["total"]) == (1, 1)
     assert "1 of 1 decisions are identical" in drawn.out
     assert (altered.code, altered.error) == (1, "decisions_differ")
+
+
+async def three_moves(store: Store) -> tuple[str, str]:
+    """(an incident with a judgement, a closing and a judgement; where its record lies)."""
+    incident = await decided(store)
+    voice = Voice("cli", "test", "s1")
+    await dismiss_incident(Ledger(store), incident, actor="ada", reason="once more", voice=voice)
+    desk = Desk(Ledger(store), Bench(Rulebook(Config()), Voice("router", "test", "s1")), lambda: 0.5)
+    await desk.decide(Request(HealingRequested.event_name, "2-0", "", HealingRequested.from_wire(ASKED)))
+    return incident, store.keys.slot("healing/incidents").key("audit", incident)
+
+
+SPOILT: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
+    "the first is gone": (lambda rows: rows[1:], "move 1 is missing"),
+    "one in the middle is gone": (lambda rows: [rows[0], rows[2]], "move 2 is missing"),
+    "the last is gone": (lambda rows: rows[:-1], "move 3 is missing"),
+    "all are gone but one": (lambda rows: rows[1:2], "move 1 is missing"),
+    "one is repeated": (lambda rows: [*rows, rows[2]], "move 3 stands where move 4 should"),
+    "two are swapped": (lambda rows: [rows[1], rows[0], rows[2]], "move 1 stands where move"),
+    "one can't be read": (lambda rows: [rows[0], b"{", rows[2]], "line 2 can't be read"),
+    "one is put in": (lambda rows: [*rows, b'{"seq": 4, "at": 1, "move": "x"}'], "the incident counts 3 only"),
+    "one has lost its failure": (
+        lambda rows: [*rows[:2], json.dumps({k: v for k, v in json.loads(rows[2]).items() if k != "failure"}).encode()],
+        "1 of 2 decisions",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILT)
+async def test_a_record_that_is_not_whole_ends_with_1_and_says_where(cli: Cli, one_server: Server, how: str) -> None:
+    spoil, words = SPOILT[how]
+    async with open_store(StoreSettings(one_server.url)) as store:
+        incident, key = await three_moves(store)
+        whole = await to_thread.run_sync(lambda: cli("heal", "replay", incident))
+        rows = await store.call("LRANGE", key, 0, -1)
+        await store.call("DEL", key)
+        await store.call("RPUSH", key, *spoil(rows))
+        said = await to_thread.run_sync(lambda: cli("heal", "replay", incident))
+    assert (whole.code, whole.result["flaws"], whole.result["total"]) == (0, [], 2)
+    assert said.code == 1
+    assert words in said.envelope["error"]["message"]
+    assert f"joelclaw heal show {incident}" in said.envelope["fix"]
+
+
+async def test_a_simulation_of_nothing_says_so_and_exits_with_3(cli: Cli, one_server: Server, tmp_path: Path) -> None:
+    changed = tmp_path / "changed.json"
+    changed.write_text("{}")
+    said = await to_thread.run_sync(lambda: cli("heal", "simulate", "--config", str(changed)))
+    assert (said.code, said.error) == (3, "nothing_recorded")
+    people = await to_thread.run_sync(lambda: cli("heal", "simulate", "--config", str(changed), people=True))
+    assert people.code == 3
+    assert "no incident was opened within the window, so nothing was compared" in people.out
+    assert "differ" not in people.out
+    async with open_store(StoreSettings(one_server.url)) as store:
+        incident = await decided(store)
+        await store.call("DEL", store.keys.slot("healing/incidents").key("audit", incident))
+    unreadable = await to_thread.run_sync(lambda: cli("heal", "simulate", "--config", str(changed)))
+    assert (unreadable.code, unreadable.error) == (1, "nothing_simulated")
 
 
 async def test_a_changed_configuration_is_tried_on_what_was_recorded(

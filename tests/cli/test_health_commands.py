@@ -64,9 +64,10 @@ def server_now(server: Server) -> int:
     return int(seconds) * 1000 + int(micros) // 1000
 
 
-@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("unknown", 0), ("failing", 1)])
+@pytest.mark.parametrize(("state", "code"), [("ok", 0), ("unknown", 2), ("failing", 1)])
 def test_the_exit_code_says_whether_something_is_failing(cli: Cli, one_server: Server, state: str, code: int) -> None:
     now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now)
     put(one_server, check(state=state, latest=state, checked_ms=now), round_of(at_ms=now, findings=("nobody hears",)))
     said = cli("health", "status")
     assert said.code == code
@@ -140,3 +141,63 @@ def test_after_a_long_pause_the_first_check_is_under_way_too_and_what_is_old_is_
 def test_a_check_that_nobody_answers_is_a_failure_and_not_a_success(cli: Cli) -> None:
     said = cli("health", "check", "--wait", "200ms")
     assert (said.code, said.error) == (1, "not_answered")
+
+
+def paused(server: Server, *, until_ms: int = 0) -> None:
+    row = {"owner": "ada", "reason": "moving the NAS", "since_ms": server_now(server) - 5_000, "until_ms": until_ms}
+    with server.client() as client:
+        client.hset("{bus}:pauses", "system/check-system-health", json.dumps(row))
+
+
+def test_a_paused_check_shows_no_green_and_says_who_paused_it(cli: Cli, one_server: Server) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now)
+    put(one_server, check(checked_ms=now), round_of(at_ms=now))
+    assert cli("health", "status").code == 0
+    paused(one_server)
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "check_paused")
+    message = said.envelope["error"]["message"]
+    assert message.startswith(
+        "the check is paused by ada since 5 s, until it is resumed (moving the NAS): nobody looks"
+    )
+    assert "; the last check was " in message
+    assert said.envelope["fix"].startswith("joelclaw bus resume system/check-system-health")
+    assert "all that is checked is well" not in cli("health", "status", people=True).out
+    asked = cli("health", "check", "--wait", "60s")
+    assert (asked.code, asked.error) == (1, "check_paused")
+    paused(one_server, until_ms=now - 1)
+    assert cli("health", "status").code == 0
+
+
+def test_a_frozen_health_service_is_no_green_though_its_last_round_is_young(cli: Cli, one_server: Server) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now - 60_000)
+    put(one_server, check(checked_ms=now), round_of(at_ms=now))
+    said = cli("health", "status")
+    assert (said.code, said.error) == (1, "not_checked")
+    assert "no health service lives: nobody checks; the last check was " in said.envelope["error"]["message"]
+
+
+def test_what_the_service_did_not_write_is_told_and_ends_nothing(cli: Cli, one_server: Server) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now)
+    put(one_server, check(checked_ms=now), round_of(at_ms=now))
+    with one_server.client() as client:
+        client.hset("{healing/health}:checks", b"store \xff", b"{")
+    said = cli("health", "status")
+    assert said.envelope["result"]["findings"] == [
+        r"the verdict on store \xff can't be read: it was not written by this version"
+    ]
+    with one_server.client() as client:
+        client.set("{healing/health}:round", "[]")
+    assert cli("health", "status").error == "not_checked"
+
+
+def test_a_component_that_is_not_there_is_not_checked_as_well(cli: Cli, one_server: Server) -> None:
+    now = server_now(one_server)
+    beats(one_server, started_ms=now - 90_000, at_ms=now)
+    put(one_server, check(checked_ms=now), round_of(at_ms=now))
+    said = cli("health", "check", "--component", "stor")
+    assert (said.code, said.error) == (3, "not_found")
+    assert "there is no component stor; did you mean store?" in said.envelope["error"]["message"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.cli.conftest import Cli
+from tests.support.server import Server
 
 
 def emit(cli: Cli, *words: str) -> None:
@@ -34,7 +35,7 @@ def test_filters_narrow_and_the_newest_comes_first(cli: Cli) -> None:
     assert len(cli("otel", "list", "--hours", "1").result["events"]) == 4
 
 
-def test_it_searches_beyond_the_first_page(cli: Cli, one_server) -> None:  # type: ignore[no-untyped-def]
+def test_it_searches_beyond_the_first_page(cli: Cli, one_server: Server) -> None:
     emit(cli, "needle")
     with one_server.client() as client:
         for _ in range(1200):
@@ -42,7 +43,7 @@ def test_it_searches_beyond_the_first_page(cli: Cli, one_server) -> None:  # typ
     assert cli("otel", "search", "needle").result["count"] == 1
 
 
-def test_rubbish_on_the_stream_hides_nothing(cli: Cli, one_server) -> None:  # type: ignore[no-untyped-def]
+def test_rubbish_on_the_stream_hides_nothing(cli: Cli, one_server: Server) -> None:
     with one_server.client() as client:
         client.xadd("otel/event", {"data": "no json"})
         client.xadd("otel/event", {b"data": b"\xff"})

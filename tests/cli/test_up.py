@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from joelclaw_bus.local_port import HOST, ask
-from joelclaw_cli.up.feed import Feed
+from joelclaw_cli.up.kept_store import embedded_settings
+from joelclaw_cli.up.plan import Plan
 from joelclaw_cli.up.ready import ReadyFile
 from joelclaw_cli.up.restarts import Restart, next_restart
-from joelclaw_cli.up.suite import Plan, Suite
 
 WELL_BEHAVED = """
 import json, os, signal, sys, time
@@ -333,8 +333,7 @@ def test_the_embedded_store_refuses_a_level_that_it_cannot_give(tmp_path: Path) 
 
 def test_at_local_the_embedded_store_syncs_each_write(tmp_path: Path) -> None:
     def fsync(**environ: str) -> str:
-        plan = Plan(state_dir=tmp_path, environ=environ)
-        return Suite(plan, Feed(as_json=True))._embedded().fsync
+        return embedded_settings(Plan(state_dir=tmp_path, environ=environ), tmp_path).fsync
 
     assert fsync() == "everysec"
     assert fsync(JOELCLAW_DURABILITY=" Local ") == "always"

@@ -71,6 +71,8 @@ def test_without_file_and_variables_the_defaults_hold(load):
         "keep_monthly": 6,
         "keep_at_least": 3,
         "reserve_mb": 256,
+        "queue_cap_mb": 10_240,
+        "ssh_limit_mb": 0,
     }
     assert config.backup.redis.witness
     assert config.models.allowed[0] == "anthropic/claude-opus-4-6"
@@ -233,6 +235,17 @@ def test_the_remaining_sections_are_read(load):
         "retries_per_day": 4,
         "acts_per_hour": 1,
         "acts_per_day": 2,
+        "all_retries_per_hour": 60,
+        "all_acts_per_hour": 10,
+        "groups": {},
+        "storm_targets": 5,
+        "storm_window_ms": 900_000,
+        "storm_cool_down_ms": 600_000,
+        "report_ms": 3_600_000,
+        "flap_outages": 3,
+        "flap_half_life_ms": 3_600_000,
+        "flap_long_outages": 7,
+        "flap_days": 7,
         "group_share": 1.0,
         "cool_down_ms": 900_000,
         "hold_ms": 1_800_000,
@@ -272,6 +285,7 @@ def test_the_template_loads_into_the_defaults_with_a_nas(load):
     assert json.loads(json.dumps(document)) == document
     assert set(document) == {
         "selfHealing", "backupFailureRouter", "backupTransport", "models", "routes", "schedules", "budgets", "alerts",
+        "approval",
         "health", "runtime", "backup",
     }  # fmt: skip
     assert document["backupTransport"]["nasSshHost"] == "joel@three-body"

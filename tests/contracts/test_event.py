@@ -34,7 +34,7 @@ def complaint(model, wire):
     return error.field, error.problem
 
 
-def read_or_refused(read, given):
+def check_read_or_refused(read, given):
     """The event; None if it was refused, which must take one line."""
     try:
         return read(given)
@@ -128,7 +128,7 @@ def test_nul_and_cut_emoji_are_read_and_written(golden):
 @pytest.mark.parametrize("model", CATALOGUE.values(), ids=list(CATALOGUE))
 @given(raw=st.binary(max_size=200) | st.text(st.characters(), max_size=200))
 def test_arbitrary_bytes_raise_payload_invalid_only(model, raw):
-    read_or_refused(model.from_json, raw)
+    check_read_or_refused(model.from_json, raw)
 
 
 JSON = st.recursive(
@@ -143,7 +143,7 @@ JSON = st.recursive(
 def test_any_mixture_of_values_is_refused_in_one_line_or_survives_the_round_trip(model, data):
     names = [str(info.alias) for info in model.model_fields.values()]
     wire = data.draw(st.dictionaries(st.sampled_from(names), JSON))
-    event = read_or_refused(model.from_wire, wire)
+    event = check_read_or_refused(model.from_wire, wire)
     if event is None:
         return
     again = model.from_json(event.to_json())

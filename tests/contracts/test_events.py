@@ -29,7 +29,7 @@ FAILURE = BackupFailureDetected.event_name
 RETRY = BackupRetryRequested.event_name
 
 
-def refused(model, wire, field, problem):
+def check_refused(model, wire, field, problem):
     with pytest.raises(PayloadInvalid, match=problem) as caught:
         model.from_wire(wire)
     assert caught.value.field == field
@@ -44,7 +44,7 @@ def test_a_request_has_the_contracts_defaults(golden):
 
 def test_any_non_empty_string_is_a_domain(golden):
     assert HealingRequested.from_wire(golden(REQUEST, domain="log-ingestion")).domain == "log-ingestion"
-    refused(HealingRequested, golden(REQUEST, domain=" "), "domain", "is empty")
+    check_refused(HealingRequested, golden(REQUEST, domain=" "), "domain", "is empty")
 
 
 @pytest.mark.parametrize("name", ["targetEventName", "routeToEventName"])
@@ -54,12 +54,14 @@ def test_both_names_of_the_route_are_read(golden, name):
 
 def test_two_routes_that_differ_are_refused(golden):
     wire = golden(REQUEST, targetEventName="a/b", routeToEventName="c/d")
-    refused(HealingRequested, wire, "routeToEventName", 'is "c/d" but its alias targetEventName is "a/b"; give one')
+    check_refused(
+        HealingRequested, wire, "routeToEventName", 'is "c/d" but its alias targetEventName is "a/b"; give one'
+    )
 
 
 @pytest.mark.parametrize("action", ["retry", "pause", "page"])
 def test_the_fallback_action_is_closed(golden, action):
-    refused(HealingRequested, golden(REQUEST, fallbackAction=action), "fallbackAction", "one of escalate, manual")
+    check_refused(HealingRequested, golden(REQUEST, fallbackAction=action), "fallbackAction", "one of escalate, manual")
 
 
 def test_plain_evidence_becomes_a_note_and_is_written_as_one(golden):
@@ -69,9 +71,11 @@ def test_plain_evidence_becomes_a_note_and_is_written_as_one(golden):
 
 
 def test_evidence_of_another_kind_is_refused(golden):
-    refused(HealingRequested, golden(REQUEST, evidence=[7]), "evidence[0]", "is 7; expected an object or a string")
+    check_refused(
+        HealingRequested, golden(REQUEST, evidence=[7]), "evidence[0]", "is 7; expected an object or a string"
+    )
     blank = golden(REQUEST, evidence=[{"type": " ", "detail": "x"}])
-    refused(HealingRequested, blank, "evidence[0].type", "is empty")
+    check_refused(HealingRequested, blank, "evidence[0].type", "is empty")
 
 
 @pytest.mark.parametrize(
@@ -88,8 +92,10 @@ def test_evidence_of_another_kind_is_refused(golden):
     ],
 )
 def test_an_instant_is_iso_8601_with_offset(golden, text, problem):
-    refused(HealingRequested, golden(REQUEST, deadlineAt=text), "deadlineAt", problem)
-    refused(BackupFailureDetected, golden(FAILURE, backupFailureDetectedAt=text), "backupFailureDetectedAt", problem)
+    check_refused(HealingRequested, golden(REQUEST, deadlineAt=text), "deadlineAt", problem)
+    check_refused(
+        BackupFailureDetected, golden(FAILURE, backupFailureDetectedAt=text), "backupFailureDetectedAt", problem
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,14 +132,14 @@ def test_every_status_of_the_contract_is_read(golden, status):
 
 def test_every_other_status_is_refused(golden):
     wire = golden(HealingCompleted.event_name, status="fixed")
-    refused(HealingCompleted, wire, "status", f"expected one of {', '.join(STATUSES)}")
+    check_refused(HealingCompleted, wire, "status", f"expected one of {', '.join(STATUSES)}")
 
 
 def test_function_and_target_must_agree(golden):
     wire = golden(FAILURE, target="typesense")
     problem = 'is "system/backup.redis" but target is "typesense", which "system/backup.typesense" owns'
-    refused(BackupFailureDetected, wire, "targetFunctionId", problem)
-    refused(BackupRetryRequested, golden(RETRY, target="typesense"), "targetFunctionId", problem)
+    check_refused(BackupFailureDetected, wire, "targetFunctionId", problem)
+    check_refused(BackupRetryRequested, golden(RETRY, target="typesense"), "targetFunctionId", problem)
     wire["targetFunctionId"] = "system/backup.typesense"
     assert BackupFailureDetected.from_wire(wire).target == "typesense"
 
@@ -151,19 +157,21 @@ def test_function_and_target_must_agree(golden):
     ],
 )
 def test_a_failure_outside_the_closed_values_is_refused(golden, field, value):
-    refused(BackupFailureDetected, golden(FAILURE, **{field: value}), field, "; expected ")
+    check_refused(BackupFailureDetected, golden(FAILURE, **{field: value}), field, "; expected ")
 
 
 @pytest.mark.parametrize("confidence", [-0.01, 1.01, "1", True])
 def test_confidence_is_a_number_from_0_to_1(golden, confidence):
     decision = {"action": "retry", "delayMs": 1, "reason": "x", "confidence": confidence}
     wire = golden(RETRY, decision=decision)
-    refused(BackupRetryRequested, wire, "decision.confidence", "expected a number from 0 to 1")
+    check_refused(BackupRetryRequested, wire, "decision.confidence", "expected a number from 0 to 1")
 
 
 def test_a_decision_takes_one_of_three_actions(golden):
     decision = {"action": "restart", "delayMs": 1, "reason": "x"}
-    refused(BackupRetryRequested, golden(RETRY, decision=decision), "decision.action", "one of retry, pause, escalate")
+    check_refused(
+        BackupRetryRequested, golden(RETRY, decision=decision), "decision.action", "one of retry, pause, escalate"
+    )
 
 
 def test_a_policy_out_of_range_is_read_since_the_router_clamps_it(golden):
@@ -176,11 +184,11 @@ def test_evidence_events_keep_the_predecessors_wire_names(golden):
     event = OtelEvent.from_wire(golden("otel/event", "full"))
     assert event.duration_ms == 12.5
     assert {"sessionId", "systemId", "duration_ms"} <= event.to_wire().keys()
-    refused(OtelEvent, golden("otel/event", level="critical"), "level", "one of debug, info, warn, error, fatal")
+    check_refused(OtelEvent, golden("otel/event", level="critical"), "level", "one of debug, info, warn, error, fatal")
 
 
 def test_a_message_names_its_producer(golden):
-    refused(SendMessage, golden("gateway/send.message", audit={}), "audit.producer", "is missing")
+    check_refused(SendMessage, golden("gateway/send.message", audit={}), "audit.producer", "is missing")
 
 
 RUN = RunContext(

@@ -66,7 +66,8 @@ def test_nothing_but_not_strict_json_escapes(raw):
         value = loads(raw)
     except NotStrictJson:
         return
-    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    written = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    assert json.loads(written) == value
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {"a": object()}, [b"x"], float("nan"), "\ud800", {"\ud800": 1}])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import ClassVar
 
 import anyio
 import pytest
+import redis
 
 from joelclaw_bus import Publisher, Store, StoreRefused, StoreSettings, StoreUnavailable, StoreUnfit, open_store
 from joelclaw_bus.durability import Durability
@@ -26,8 +27,8 @@ class Ping(EventModel):
 
 
 @asynccontextmanager
-async def at(url: str, level: str, **more: int) -> AsyncIterator[Store]:
-    where = StoreSettings(url, deadline=1.0, durability=Durability(level), **more)  # type: ignore[arg-type]
+async def at(url: str, level: str, min_replicas: int = 1) -> AsyncIterator[Store]:
+    where = StoreSettings(url, deadline=1.0, durability=Durability(level), min_replicas=min_replicas)
     async with open_store(where) as store:
         yield store
 
@@ -96,72 +97,66 @@ async def _acknowledged(publisher: Publisher) -> None:
                 return
 
 
-@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
-async def test_local_is_refused_where_the_server_does_not_sync_during_a_rewrite(
-    request: pytest.FixtureRequest, name: str
-) -> None:
-    server: Server = request.getfixturevalue(name)
-    server.empty()
+@contextmanager
+def running_with(server: Server, setting: str, value: str) -> Iterator[redis.Redis]:
+    """The server runs with another setting than its own. The client, to look at what it holds."""
     with server.client() as client:
-        client.config_set("no-appendfsync-on-rewrite", "yes")
+        own = client.config_get(setting)[setting]
+        client.config_set(setting, value)
         try:
-            async with at(server.url, "local") as store:
-                with pytest.raises(StoreUnfit, match="no-appendfsync-on-rewrite is yes") as unfit:
-                    await check_fitness(store)
-                assert "\n" not in str(unfit.value)
-                with pytest.raises(StoreRefused, match="NOTDURABLE"):
-                    await Publisher(store).send(Ping(n=1), id="one")
-                assert client.exists("test/ping") == 0
-            async with at(server.url, "memory") as store:
-                assert any("no-appendfsync-on-rewrite is yes" in w for w in (await check_fitness(store)).warnings)
+            yield client
         finally:
-            client.config_set("no-appendfsync-on-rewrite", "no")
+            client.config_set(setting, own)
 
 
-@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
-async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each_write(
-    request: pytest.FixtureRequest, name: str
-) -> None:
-    """Valkey too, which has WAITAOF: at everysec it answers before the sync."""
-    server: Server = request.getfixturevalue(name)
-    server.empty()
-    with server.client() as client:
-        client.config_set("appendfsync", "everysec")
-        try:
-            async with at(server.url, "local") as store:
-                with pytest.raises(StoreUnfit, match="needs appendfsync always, and it is everysec") as unfit:
-                    await check_fitness(store)
-                assert "\n" not in str(unfit.value)
-                with pytest.raises(StoreRefused, match="NOTDURABLE"):
-                    await Publisher(store).send(Ping(n=1), id="one")
-                assert client.exists("test/ping") == 0
-        finally:
-            client.config_set("appendfsync", "always")
+async def check_refused_at_local(server: Server, why: str) -> None:
+    """At the start in one line, and each write, before it is made."""
     async with at(server.url, "local") as store:
+        with pytest.raises(StoreUnfit, match=why) as unfit:
+            await check_fitness(store)
+        assert "\n" not in str(unfit.value)
+        with pytest.raises(StoreRefused, match="NOTDURABLE"):
+            await Publisher(store).send(Ping(n=1), id="one")
+        assert await store.call("EXISTS", "test/ping") == 0
+
+
+@pytest.fixture(params=["redis_server", "plain_server"])
+def emptied(request: pytest.FixtureRequest) -> Server:
+    """Redis, which does not know WAITAOF on Debian 12, and Valkey, which does."""
+    server: Server = request.getfixturevalue(request.param)
+    server.empty()
+    return server
+
+
+async def test_local_is_refused_where_the_server_does_not_sync_during_a_rewrite(emptied: Server) -> None:
+    with running_with(emptied, "no-appendfsync-on-rewrite", "yes"):
+        await check_refused_at_local(emptied, "no-appendfsync-on-rewrite is yes")
+        async with at(emptied.url, "memory") as store:
+            assert any("no-appendfsync-on-rewrite is yes" in w for w in (await check_fitness(store)).warnings)
+
+
+async def test_local_is_refused_at_the_start_where_the_server_does_not_sync_each_write(emptied: Server) -> None:
+    """Valkey too, which has WAITAOF: at everysec it answers before the sync."""
+    with running_with(emptied, "appendfsync", "everysec"):
+        await check_refused_at_local(emptied, "needs appendfsync always, and it is everysec")
+    async with at(emptied.url, "local") as store:
         assert (await check_fitness(store)).promise.sentence.endswith("disk of the server that answered.")
         assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is False
 
 
-@pytest.mark.parametrize("name", ["redis_server", "plain_server"])
 async def test_a_write_that_a_server_with_other_settings_took_is_not_acknowledged_at_local(
-    request: pytest.FixtureRequest, name: str, monkeypatch: pytest.MonkeyPatch
+    emptied: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After a failover the new primary may sync less than the one whose settings are remembered."""
-    server: Server = request.getfixturevalue(name)
-    server.empty()
     monkeypatch.setattr("joelclaw_bus.confirm.FACTS_AGE", 3_600.0)
-    with server.client() as client:
-        async with at(server.url, "local") as store:
-            await Publisher(store).send(Ping(n=0), id="zero")
-            client.config_set("appendfsync", "everysec")
-            try:
-                with pytest.raises(NotConfirmed, match="and it is everysec"):
-                    await Publisher(store).send(Ping(n=1), id="one")
-                with pytest.raises(StoreRefused, match="NOTDURABLE"):
-                    await Publisher(store).send(Ping(n=1), id="one")
-            finally:
-                client.config_set("appendfsync", "always")
-            assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
+    async with at(emptied.url, "local") as store:
+        await Publisher(store).send(Ping(n=0), id="zero")
+        with running_with(emptied, "appendfsync", "everysec"):
+            with pytest.raises(NotConfirmed, match="and it is everysec"):
+                await Publisher(store).send(Ping(n=1), id="one")
+            with pytest.raises(StoreRefused, match="NOTDURABLE"):
+                await Publisher(store).send(Ping(n=1), id="one")
+        assert (await Publisher(store).send(Ping(n=1), id="one")).duplicate is True
 
 
 async def test_replica_is_refused_at_the_start_while_there_is_none(one_server: Server) -> None:

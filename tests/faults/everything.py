@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import anyio
 
-from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, cron, event
+from joelclaw_bus import Backoff, Event, Functions, OutboxItem, Publisher, Step, Store, cron, event
 from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -90,6 +90,13 @@ class Everything:
         for _ in range(invalid):
             await publisher.send_raw(Job.event_name, b'{"no":"name"}')
             self.invalid += 1
+
+    async def leave_an_item(self, store: Store) -> None:
+        """As a worker does that dies between a step and its delivery: an item that a sweep finds."""
+        slot, n = store.keys.slot(Job.event_name), len(self.sent)
+        item = OutboxItem(id=f"left:{n}", kind="unwait", target=Answer.event_name, event_id=f"nobody's:{n}")
+        await store.call("HSET", slot.outbox_items, item.id, item.encode())
+        await store.call("ZADD", slot.outbox, 0, item.id)
 
     async def all_ended(self, seen: Seen) -> None:
         """Waits until each event that was sent has ended for each of the functions, and was told to have."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from joelclaw_bus import StoreSettings, open_store
@@ -26,10 +24,10 @@ async def test_a_stopped_group_loses_none_of_very_many_events_and_memory_follows
     assert figures.end_bytes - figures.empty_bytes < lag_bytes / 10
 
 
-@pytest.mark.skipif("FAULTS" not in os.environ, reason="not steady on a busy machine yet: make faults")
 async def test_memory_is_flat_over_very_many_runs(one_server: Server) -> None:
     async with open_batched(StoreSettings(one_server.url, deadline=30)) as store:
         growth = Growth(store, window_ms=1_000)
         await growth.go(seconds_a_tenth=1.5, page=200, pages=EVENTS // 10 // 200)
     assert growth.ended == EVENTS
-    assert growth.growth() <= 0.05, [f"{s / 2**20:.2f}" for s in growth.samples]
+    assert not growth.more, str(growth.rests[1].left)
+    assert growth.growth <= 0.05, [f"{rest.used / 2**20:.2f} MiB: {rest.left}" for rest in growth.rests]

@@ -8,7 +8,7 @@ from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, event
 from joelclaw_bus.observer import EventBuried, LeaseLost, RunEnded, WorkerFault, WriteRefused
 from tests.faults.everything import Everything, Job
 from tests.faults.test_refusals import Once, impatient
-from tests.support.resp_proxy import Delay, LoseReply, RespProxy, Verdict
+from tests.support.resp_proxy import Delay, LoseReply, Refuse, RespProxy, Verdict
 from tests.support.server import Server
 from tests.support.workers import working
 
@@ -53,5 +53,43 @@ async def test_an_answer_that_comes_after_a_renewal_costs_no_lease_and_no_eviden
         await Publisher(direct).send(Job(name="a"), id="a")
         await seen.wait(EventBuried)
         await seen.wait(RunEnded)
+    assert not seen.all(LeaseLost)
+    assert not seen.all(WriteRefused)
+
+
+@pytest.mark.parametrize("kind", ["bury", "finish"])
+async def test_a_lost_answer_that_a_renewal_overtakes_costs_no_evidence(one_server: Server, kind: str) -> None:
+    """The deed let go of the entry, so the renewal finds it gone; then the next try tells what became of it."""
+    functions = Functions()
+    lost, renewals, refusals = list[str](), 0, 0
+
+    @functions.function("test/work", on=[event(Job)], retries=1)
+    async def work(e: Event[Job], step: Step) -> None:
+        return None
+
+    def judge(asked: str, request: list[bytes]) -> Verdict:
+        nonlocal renewals, refusals
+        renewals += asked == "renew" and bool(lost)
+        if asked != kind or refusals > 3:
+            return None
+        if not lost:
+            lost.append(asked)
+            return LoseReply()
+        refusals += renewals > 0
+        return Refuse("LOADING Redis is loading the dataset in memory")
+
+    async with (
+        RespProxy(one_server.port, judge) as proxy,
+        open_store(StoreSettings(one_server.url)) as direct,
+        open_store(StoreSettings(proxy.url)) as store,
+        working(store, functions, lease_ms=3_000) as seen,
+    ):
+        await Publisher(direct).send_raw(Job.event_name, b'{"no":"name"}')
+        await Publisher(direct).send(Job(name="a"), id="a")
+        await seen.wait(RunEnded)
+        await seen.wait(EventBuried)
+    assert lost
+    assert [f.status for f in seen.all(RunEnded)] == ["completed"]
+    assert [f.first for f in seen.all(EventBuried)] == [True]
     assert not seen.all(LeaseLost)
     assert not seen.all(WriteRefused)

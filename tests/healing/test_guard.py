@@ -9,7 +9,19 @@ from typing import Any
 import anyio
 import pytest
 
-from joelclaw_healing import Answer, Guard, GuardLimits, Ledger, Outcome, Rule, Seen, Symptom, Target, Voice
+from joelclaw_healing import (
+    Answer,
+    Guard,
+    GuardLimits,
+    Ledger,
+    Outcome,
+    PauseReason,
+    Rule,
+    Seen,
+    Symptom,
+    Target,
+    Voice,
+)
 from joelclaw_healing.guard_memory import Memory
 from joelclaw_healing.guard_policy import Ruling, intended
 
@@ -137,15 +149,37 @@ async def test_the_kill_switch_stops_acts_and_those_decided_but_not_begun(ledger
     assert (await g.history(TARGET)).record.intent is None
 
 
-@pytest.mark.parametrize("what", ["switch", "hour", "group"])
+async def test_a_pause_reason_stops_new_acts_and_lets_the_running_one_finish(ledger: Ledger) -> None:
+    g = guard(ledger)
+    answer = await g.judge("r1", TARGET, FAILING)
+    assert answer.intent
+    now = await ledger.store.time_ms()
+    await ledger.pause(PauseReason("p1", "domain:inngest-runtime", "joel", "moving", now, now + 60_000))
+    assert (await g.enter("e1", TARGET, answer.intent, FAILING, found_done=False)).rule is Rule.ENTERED
+    await g.settle("s1", TARGET, answer.intent, Outcome.UNVERIFIED, "as seen")
+    paused = await g.judge("r2", TARGET, FAILING)
+    assert (paused.rule, "moving" in paused.why) == (Rule.PAUSED, True)
+    assert (await g.judge("r3", TARGET, replace(FAILING, forced_by="joel"))).rule is Rule.FORCED
+
+
+async def test_all_targets_together_have_an_hour_s_budget(ledger: Ledger) -> None:
+    g = guard(ledger, all_per_hour=2)
+    answers = [await g.judge(f"r{n}", Target("hosts", f"h{n}"), FAILING) for n in range(3)]
+    assert [a.rule for a in answers] == [Rule.PERMITTED, Rule.PERMITTED, Rule.ALL_SPENT]
+    assert (await g.judge("f", Target("hosts", "h9"), replace(FAILING, forced_by="joel"))).rule is Rule.ALL_SPENT
+
+
+@pytest.mark.parametrize("what", ["switch", "pause", "hour", "group", "all"])
 async def test_what_happens_between_look_and_move_is_seen_by_the_move_itself(ledger: Ledger, what: str) -> None:
     """Without it, a store that is quick enough would let a fourth act through, or one past the switch."""
-    limits = replace(ONE, per_hour=0 if what == "hour" else 3)
+    limits = replace(ONE, per_hour=0 if what == "hour" else 3, all_per_hour=0 if what == "all" else 9)
     memory = Memory(ledger, Voice("tests"), limits, ())
     target = Target("hosts", "h1", group="rack")
     sight = await memory.look(target, "m1")
     if what == "switch":
         await ledger.stop(actor="joel", reason="moving")
+    if what == "pause":
+        await ledger.pause(PauseReason("p1", "group:rack", "joel", "moving", sight.now, sight.now + 60_000))
     if what == "group":
         other = await guard(ledger).judge("r1", Target("hosts", "h2", group="rack"), FAILING)
         assert other.rule is Rule.PERMITTED
@@ -184,7 +218,7 @@ async def test_all_that_the_guard_keeps_expires(ledger: Ledger) -> None:
     await g.judge("r2", Target("hosts", "h1", group="rack"), FAILING)
     keys = {key.decode() for key in await ledger.store.call("KEYS", "{healing/incidents}:*")}
     kept = {key for key in keys if not key.partition("}:")[2].startswith("outbox")}
-    assert {key.partition("}:")[2].split(":")[0] for key in kept} == {"guard", "group", "done"}
+    assert {key.partition("}:")[2].split(":")[0] for key in kept} == {"guard", "group", "done", "budget"}
     assert [key for key in kept if await ledger.store.call("PTTL", key) < 0] == []
 
 

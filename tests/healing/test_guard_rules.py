@@ -27,5 +27,6 @@ def test_a_test_sees_every_rule(rule: Rule) -> None:
 def test_a_person_hears_of_what_needs_one() -> None:
     assert {str(rule) for rule in Rule if rule.alert} == {
         *("interrupted-act", "action-off", "acts-per-hour-spent", "acts-per-day-spent", "group-share-spent"),
+        "acts-of-all-spent",
         *("act-failed", "act-unverified"),
     }

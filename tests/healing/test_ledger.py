@@ -13,8 +13,9 @@ from joelclaw_bus.errors import StoreRefused
 from joelclaw_bus.keys import Slot
 from joelclaw_healing.errors import IncidentUnknown
 from joelclaw_healing.incident import Act, End, Incident, Kind, State
-from joelclaw_healing.ledger import Ledger, Look
+from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.lifecycle import Report, closed, escalated, reported, scheduled, served
+from joelclaw_healing.look import Look
 from joelclaw_healing.move import Answer, Charge, Full, Letter, Made, Move, Moved, Stopped
 from joelclaw_healing.switch import KillSwitch
 

@@ -1,4 +1,4 @@
-"""The one message a day, the page that is repeated, and the heartbeat to an address outside."""
+"""The one message a day, and the heartbeat to an address outside."""
 
 from __future__ import annotations
 
@@ -9,20 +9,16 @@ import httpx
 import pytest
 
 from joelclaw_bus import Store
-from joelclaw_contracts import Audit, HealthRound, SendMessage
+from joelclaw_contracts import HealthRound
 from joelclaw_healing import Incident, State
 from joelclaw_health.alerting.digest import LONGEST, digest
-from joelclaw_health.alerting.escalation import Chain, pages
-from joelclaw_health.alerting.letter import read_letter
 from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book
 from joelclaw_health.deadman import DeadMan
 from tests.health.conftest import clinic_of, last_round, look, settings_of
 from tests.support.receiver import Receiver, receiver
 
-MINUTE = 60_000
 INCIDENT = Incident("inc-1", "backup", "redis", State.ESCALATED, 1, 0, 0, problem="no space left", owner="ada")
-CHAIN = Chain(30 * MINUTE, ("bob", "eve"))
 
 
 @pytest.fixture
@@ -42,36 +38,6 @@ def test_the_digest_tells_who_is_waited_for_what_fails_and_what_was_kept_in_orde
         assert part in text
     assert text.index("- first") < text.index("- second line")
     assert len(digest({str(n): {"at": n, "text": "x" * 900} for n in range(99)}, [], [], None)) <= LONGEST
-
-
-@pytest.mark.parametrize(
-    ("minutes", "told"),
-    [(0, []), (29, []), (30, [(1, "bob")]), (59, [(1, "bob")]), (60, [(2, "eve")]), (300, [(10, "eve")])],
-)
-def test_a_page_is_repeated_and_climbs_the_chain(minutes: int, told: list[tuple[int, str]]) -> None:
-    found = pages([INCIDENT], {"inc-1": 0}, minutes * MINUTE, CHAIN)
-    assert [(page.id, page.owner) for page in found] == [(f"inc-1:repeated:{n}", owner) for n, owner in told]
-
-
-def test_without_a_chain_its_own_owner_hears_it_and_without_an_interval_nobody() -> None:
-    (page,) = pages([INCIDENT], {"inc-1": 0}, 31 * MINUTE, Chain(30 * MINUTE))
-    assert page.owner == "ada"
-    assert "joelclaw heal ack inc-1" in page.text
-    assert pages([INCIDENT], {"inc-1": 0}, 31 * MINUTE, Chain(0, ("bob",))) == []
-
-
-def test_a_repetition_belongs_to_its_incidents_thread() -> None:
-    (page,) = pages([INCIDENT], {"inc-1": 0}, 31 * MINUTE, CHAIN)
-    letter = read_letter(page.id, SendMessage(channel="x", text=page.text, audit=Audit(producer="t")))
-    assert (letter.thread, letter.transition) == ("inc-1", "repeated")
-
-
-async def test_since_when_an_incident_waits_is_kept_until_it_waits_no_more(one_store: Store) -> None:
-    memory = Memory(one_store)
-    first = await memory.paged(["inc-1"])
-    both = await memory.paged(["inc-1", "inc-2"])
-    assert (set(both), both["inc-1"]) == ({"inc-1", "inc-2"}, first["inc-1"])
-    assert set(await memory.paged(["inc-2"])) == {"inc-2"}
 
 
 async def test_what_is_gathered_for_the_digest_stays_until_it_was_sent(one_store: Store) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.pages import Pages
 from joelclaw_bus.audit.waits import WaitAudit
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
 from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, LimitReached, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, LimitReached, Poisoned, Refused, RunCalls
 from joelclaw_bus.run_names import run_id
 from joelclaw_bus.script import load_script
 from joelclaw_bus.slot_calls import SlotCalls

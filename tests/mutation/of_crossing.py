@@ -123,6 +123,16 @@ MUTANTS = (
     Mutant(
         "a cancel keeps the permit", "lua/cancel.lua", "if rec[6] then outbox_put", "if false then outbox_put", CANCEL
     ),
+    Mutant(
+        "a run that is over is cancelled as unread",
+        "lua/cancel_unread.lua",
+        "if was == 'running' and not pending[1] then return { 0, 'acknowledged' } end",
+        "",
+        CANCEL,
+    ),
+    Mutant(
+        "a cancel overwrites a record", "lua/cancel_unread.lua", "if state then return { 0, state } end", "", CANCEL
+    ),
     Mutant("a cancel leaves the entry", "lua/cancel.lua", "if rec[3] and rec[3] ~= '' then", "if false then", CANCEL),
     Mutant(
         "an ended run is cancelled", "lua/cancel.lua", "if rec[1] == 'ended' then return { 0, rec[4] } end", "", CANCEL

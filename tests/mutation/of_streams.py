@@ -58,9 +58,9 @@ MUTANTS = (
     Mutant(
         "a due time that was moved wakes all the same",
         "lua/promote.lua",
-        " and tonumber(rec[2]) == score then",
-        " then",
-        ("test_fencing.py", "test_permits.py"),
+        "if due and due > now then",
+        "if false then",
+        ("test_fencing.py",),
     ),
     Mutant(
         "a tick comes as often as it is asked for",

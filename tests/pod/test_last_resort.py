@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 from tests.pod.conftest import eventually
 
-from joelclaw_bus.observer import StoreBack, StoreTrouble
+from joelclaw_bus.observer import StoreBack, StoreTrouble, StreamLost
 from joelclaw_pod.last_resort import FILE, FILE_BYTES, LastResort, StoreWatch
 
 WHERE = "redis://h:1"
@@ -101,5 +101,36 @@ async def test_the_loop_tells_soon_after_the_threshold() -> None:
         group.start_soon(watcher.run)
         await anyio.sleep(0.05)
         watcher.saw(TROUBLE)
-        await eventually(said, 3)
+        await eventually(said, 20)
         group.cancel_scope.cancel()
+    assert out.getvalue().count("ALERT opened") == 1
+
+
+def test_streams_that_are_lost_together_are_told_in_one_line_and_never_resolved() -> None:
+    watcher, out, now = watch()
+    for name in ("b/two", "a/one", "b/two"):
+        watcher.saw(StreamLost("fn", name, "0-0"))
+        assert out.getvalue() == ""
+    assert watcher.step() == 1.0
+    now[0] = 101.0
+    watcher.step()
+    watcher.step()
+    watcher.saw(BACK)
+    (line,) = out.getvalue().splitlines()
+    assert line.startswith("ALERT opened store/data-lost service=router: 2 streams or groups of this service were lost")
+    assert ": a/one, b/two; what they held is gone" in line
+    watcher.saw(StreamLost("fn", "a/one", "0-0"))
+    now[0] = 103.0
+    watcher.step()
+    assert out.getvalue().count("ALERT opened store/data-lost") == 2
+
+
+def test_a_loss_that_nobody_took_is_told_again() -> None:
+    now = [0.0]
+    watcher = StoreWatch(LastResort("router", stream=Broken()), clock=lambda: now[0])
+    watcher.saw(StreamLost("fn", "a/one", "0-0"))
+    now[0] = 2.0
+    assert watcher.step() == 1.0
+    watcher.resort.stream = good = io.StringIO()
+    watcher.step()
+    assert "store/data-lost" in good.getvalue()

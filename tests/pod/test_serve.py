@@ -16,7 +16,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tests.pod.conftest import Server, free_port
+from tests.pod.conftest import Server, eventually, free_port
 
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.store import StoreSettings, open_store
@@ -237,6 +237,32 @@ def test_it_carries_the_worker_of_the_bus_through_a_loss_of_the_store(start: Sta
     service.until(lambda: ended + "2.0" in httpx.get(http + "/metrics").text)
     service.process.send_signal(signal.SIGTERM)
     assert service.ended()[0] == 0
+
+
+def test_a_store_that_is_flushed_under_it_pages_by_the_path_that_needs_no_store(
+    start: Start, server: Server, tmp_path: Path
+) -> None:
+    service = start("real", REDIS_URL=server.url, JOELCLAW_STATE_DIR=str(tmp_path), JOELCLAW_LEASE_MS="2000")
+    service.ready()
+    anyio.run(flush, server)
+    alerts = tmp_path / "alerts.log"
+    service.until(lambda: alerts.exists() and "ALERT opened store/data-lost service=fake" in alerts.read_text())
+    assert "system/health.check.requested" in alerts.read_text()
+    service.process.send_signal(signal.SIGTERM)
+    code, lines = service.ended()
+    assert code == 0
+    assert len([line for line in lines if line.startswith("ALERT opened store/data-lost")]) == 1
+
+
+async def flush(server: Server) -> None:
+    """Once its groups are there, all that the store holds goes."""
+    async with open_store(StoreSettings(server.url)) as store:
+
+        async def reads() -> bool:
+            return bool(await store.call("HLEN", store.keys.workers))
+
+        await eventually(reads)
+        await store.call("FLUSHALL")
 
 
 async def publish(server: Server) -> None:

@@ -116,7 +116,7 @@ def test_a_misspelt_variable_stops_the_start_and_suggests_the_right_one() -> Non
     ],
 )
 def test_what_kubernetes_injects_is_ignored(name: str, value: str) -> None:
-    read_settings("router", STORE | {name: value})
+    assert read_settings("router", STORE | {name: value}) == read_settings("router", STORE)
 
 
 def test_a_service_named_like_a_setting_does_not_become_that_setting() -> None:

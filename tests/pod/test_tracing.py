@@ -55,7 +55,12 @@ def test_a_run_that_parks_ends_its_span_and_goes_on_in_the_same_trace() -> None:
 
 
 def test_every_fact_can_come_at_any_time() -> None:
-    spans_of(*reversed(EVERY), *EVERY)
+    spans = spans_of(*reversed(EVERY), *EVERY)
+    assert [(s.name, (s.attributes or {}).get("joelclaw.outcome")) for s in spans] == [
+        ("run fn", "begun anew"),
+        ("step probe", None),
+        ("run fn", "parked"),
+    ]
 
 
 def test_an_event_that_a_run_sends_carries_the_runs_span() -> None:

@@ -18,12 +18,12 @@ from joelclaw_router.advice.breaker import COOL_DOWN_MS, WINDOW_MS, Breaker
 from joelclaw_router.advice.client import ModelClient
 from joelclaw_router.advice.question import Question, question_of
 from joelclaw_router.desk import Desk
-from joelclaw_router.failure import Advice, Budgets, Decision
+from joelclaw_router.failure import CALM, Advice, Budgets, Decision
 from joelclaw_router.policy import decide
 from joelclaw_router.rules import Rule, Verdict
 from joelclaw_router.whatif.replay import replay
 from tests.router.conftest import CONFIG, SLOW, MakeDesk, healing, sent
-from tests.router.test_policy import CASES, FAILURE, INCIDENT, NOW, POLICY
+from tests.router.test_policy import AROUND, CASES, FAILURE, INCIDENT, NOW, POLICY
 from tests.support.scripted_model import Reply, scripted_model
 
 QUESTION = Question(("retry", "pause", "escalate"), 1, 30, {"problem": "it answers 502"})
@@ -83,11 +83,13 @@ def test_what_is_no_answer_to_the_question_is_unusable(text: str) -> None:
 @pytest.mark.parametrize("rule", CASES, ids=str)
 def test_advice_only_ever_tightens(rule: Rule, action: str) -> None:
     failure, incident, budgets, policy = CASES[rule]
-    alone = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5)
+    around = AROUND.get(rule, CALM)
+    alone = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5, around=around)
     advice = Advice(action, 5, 0.8, "because", "o3")
-    advised = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5, advice=advice)
+    advised = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5, advice=advice, around=around)
     if alone.verdict not in (Verdict.RETRY, Verdict.PAUSE):
         past_due = {Rule.DUE_PAST_DEADLINE, Rule.DUE_PAST_WINDOW, Rule.RETRIES_SPENT, Rule.RETRIES_PER_DAY}
+        past_due |= {Rule.RETRIES_OF_ALL, Rule.APPROVAL}  # asked after the model, too
         assert advised.rule is alone.rule or (alone.rule in past_due), "what bars an act bars it with advice too"
         return
     assert TIGHTNESS.index(advised.verdict) >= TIGHTNESS.index(alone.verdict)

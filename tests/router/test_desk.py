@@ -65,7 +65,13 @@ async def test_a_failure_is_answered_scheduled_with_its_due_time_and_one_evidenc
         "samples": ["log: bridge.log", "note: seen at noon"],
         "types": {"log": 1, "note": 1},
     }
-    assert proof["metadata"]["budget"] == {"maxRetries": 5, "retriesToday": 0, "retriesPerDay": 12}
+    assert proof["metadata"]["budget"] == {
+        "maxRetries": 5,
+        "retriesToday": 0,
+        "retriesPerDay": 12,
+        "retriesOfAll": 0,
+        "allRetriesPerHour": 60,
+    }
     assert await sent(ledger, ROUTE) == []
 
 
@@ -321,7 +327,10 @@ async def test_due_work_waits_while_the_switch_is_on_and_goes_on_after(ledger: L
     assert rules == ["retry-within-budget", "kill-switch-holds-due-act"]
     assert await sent(ledger, ROUTE) == []
     await ledger.start(actor="joel", reason="done")
-    assert (await seen_to(desk, outcome))["rule"] == "handed-over"
+    afresh = await seen_to(desk, outcome)
+    assert afresh["rule"] == "retry-within-budget", "what was held is judged afresh"
+    assert await sent(ledger, ROUTE) == []
+    assert (await seen_to(desk, afresh))["rule"] == "handed-over"
     assert len(await sent(ledger, ROUTE)) == 1
 
 
@@ -344,7 +353,7 @@ async def test_a_deadline_leaves_one_timer_and_its_coming_calls_a_person_once(
     now = await ledger.store.time_ms()
     outcome = await desk.decide(healing("e1", deadlineAt=iso(now + 300)))
     await seen_to(desk, outcome)
-    (timer,) = [row for row in await outbox(ledger) if row["target"] == "healing/incident.due"]
+    (timer,) = [row for row in await outbox(ledger) if "deadlineMs" in row["data"]]
     assert timer["at_ms"] == now + 300
     for _ in range(2):
         got = await desk.deadline(timer["data"]["incidentId"], timer["data"]["deadlineMs"])

@@ -119,6 +119,27 @@ async def test_the_attempt_counts_up_to_exhausted_though_every_payload_says_zero
     assert [i.attempt for i in await Ledger(store).queue()] == [5]
 
 
+async def test_health_that_sends_attempt_zero_all_the_while_wins_no_fresh_budget(store: Store) -> None:
+    """Each time with another error; what it sends while a retry waits joins, and at the end it is absorbed."""
+    slow = {**HEALING, "retryPolicy": {"maxRetries": 3, "sleepMinMs": 400, "sleepMaxMs": 400, "sleepStepMs": 1}}
+    requests = 0
+    async with routing(store) as _:
+        for n in range(1, 5):
+            for again in range(4):
+                await xadd(store, REQUESTED, {**slow, "attempt": 0, "problemSummary": f"error {n}.{again}"})
+                requests += 1
+            if n < 4:
+                await until(store, ROUTE, n)
+        answers = await until(store, COMPLETED, requests)
+        await quiet(store)
+    assert [r["attempt"] for r in await read(store, ROUTE)] == [1, 2, 3]
+    assert [a["status"] for a in answers].count("exhausted") == 1
+    assert {a["incidentId"] for a in answers} == {answers[0]["incidentId"]}
+    assert len(await read(store, MESSAGE)) == 1
+    (waiting,) = await Ledger(store).queue()
+    assert (waiting.attempt, waiting.requests) == (3, requests)
+
+
 async def test_the_same_request_again_joins(store: Store) -> None:
     async with routing(store, SLOW) as _:
         for n in range(1, 4):

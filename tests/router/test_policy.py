@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joelclaw_healing.incident import Act, Incident, Kind, State
-from joelclaw_router.failure import Budgets, Decision, Failure, FailureClass, Policy, RouteTrouble
+from joelclaw_router.failure import (
+    CALM,
+    Budgets,
+    Decision,
+    Failure,
+    FailureClass,
+    Policy,
+    RouteTrouble,
+    Surroundings,
+)
 from joelclaw_router.policy import decide, delay, is_target_set
 from joelclaw_router.rules import Rule, Verdict
 
@@ -22,10 +31,28 @@ WAITING = replace(INCIDENT, act=Act("inc-1:1", Kind.RETRY, NOW + 500))
 ADVISED_RULES = {Rule.HOLD_ADVISED, Rule.ESCALATE_ADVISED}
 """Only a model brings them about: test_advice produces them."""
 
-DUE_RULES = {Rule.HANDED_OVER, Rule.SWITCH_HOLDS, Rule.DEADLINE_TIMER}
-"""Decided when a time has come, not on a request: tests of the desk produce them."""
+HOLDS = {Rule.SWITCH_HOLDS, Rule.PAUSE_HOLDS, Rule.BLIND_HOLDS, Rule.STORM_HOLDS}
+PERSONS = {Rule.ORDERED, Rule.SELF_APPROVAL, Rule.APPROVAL_OVER, Rule.PAGED_AGAIN}
+DUE_RULES = {Rule.HANDED_OVER, Rule.DEADLINE_TIMER, Rule.STORM_OPENED, *HOLDS, *PERSONS}
+"""Decided when a time has come or a person speaks, not on a request: tests of the desk produce them."""
+
+ASKING = replace(POLICY, approval_ms=60_000)
+AROUND: dict[Rule, Surroundings] = {
+    Rule.PAUSED: Surroundings(paused="p1 (all, joel): moving the NAS"),
+    Rule.BLIND: Surroundings(blind="every probe fails at once"),
+    Rule.STORM: Surroundings(failing=4),
+    Rule.FLAPPING: Surroundings(outages=(NOW - 1_200_000, NOW - 600_000, NOW)),
+}
+"""What is so around the case, where that decides."""
 
 CASES: dict[Rule, tuple[Failure, Incident | None, Budgets, Policy]] = {
+    Rule.PAUSED: (FAILURE, None, Budgets(), POLICY),
+    Rule.BLIND: (FAILURE, None, Budgets(), POLICY),
+    Rule.STORM: (FAILURE, None, Budgets(), POLICY),
+    Rule.FLAPPING: (FAILURE, None, Budgets(), POLICY),
+    Rule.RETRIES_OF_ALL: (FAILURE, None, Budgets(retries_of_all=60), POLICY),
+    Rule.APPROVAL: (FAILURE, None, Budgets(), ASKING),
+    Rule.APPROVED: (replace(FAILURE, approved_by="ann"), None, Budgets(), ASKING),
     Rule.TARGET_SET: (replace(FAILURE, target="*"), None, Budgets(), POLICY),
     Rule.JOINED: (FAILURE, WAITING, Budgets(), POLICY),
     Rule.ABSORBED: (FAILURE, replace(INCIDENT, state=State.ESCALATED), Budgets(), POLICY),
@@ -57,7 +84,8 @@ CASES: dict[Rule, tuple[Failure, Incident | None, Budgets, Policy]] = {
 @pytest.mark.parametrize("rule", CASES, ids=str)
 def test_the_rule_decides_the_case_made_for_it(rule: Rule) -> None:
     failure, incident, budgets, policy = CASES[rule]
-    decision = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5)
+    around = AROUND.get(rule, CALM)
+    decision = decide(failure, incident, budgets, now=NOW, policy=policy, dice=0.5, around=around)
     assert decision.rule is rule
     assert decision.model == "policy"
     assert decision.confidence == 1.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Reject, Step, Store, event
@@ -14,6 +13,7 @@ from joelclaw_runtime_remediator.investigate import Investigator
 from joelclaw_runtime_remediator.request import Request
 from joelclaw_runtime_remediator.unreachable import UNNAMED, endpoint_of, kind_of
 from tests.runtime_remediator.conftest import Remediators, Runtime_
+from tests.support.waiting import until
 from tests.support.workers import working
 
 REQUEST = {
@@ -68,9 +68,11 @@ async def failed_runs(store: Store, *errors: str) -> None:
     async with working(store, functions):
         for number, error in enumerate(errors):
             await Publisher(store).send(Call(error=error), id=f"c{number}")
-        with anyio.fail_after(20):
-            while await store.call("XLEN", store.keys.slot("test/call").dead) < len(errors):  # noqa: ASYNC110
-                await anyio.sleep(0.02)
+
+        async def failed() -> bool:
+            return bool(await store.call("XLEN", store.keys.slot("test/call").dead) >= len(errors))
+
+        await until(failed)
 
 
 async def test_a_request_is_answered_with_what_was_detected(remediators: Remediators, runtime: Runtime_) -> None:
@@ -111,9 +113,7 @@ async def test_what_names_the_runtime_wakes_its_remediator(remediators: Remediat
     async with remediators.working(runtime.config()):
         await remediators.send(request(), "e1")
         await remediators.answer("e1")
-        with anyio.fail_after(20):
-            while not await remediators.events("system/inngest.runtime.health.requested"):  # noqa: ASYNC110
-                await anyio.sleep(0.02)
+        await until(lambda: remediators.events("system/inngest.runtime.health.requested"))
     assert runtime.starts == 1
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 
-from joelclaw_runtime_remediator.process import State, read_identity, session_of, sight, stat_of
+from joelclaw_runtime_remediator.process import Stat, State, read_identity, session_of, sight, stat_of
 from joelclaw_runtime_remediator.supervise import RestartFailed, reap
 from tests.runtime_remediator.conftest import Runtime_, hoped
 
@@ -25,12 +25,18 @@ def stranger() -> Iterator[subprocess.Popen[bytes]]:
     process.wait(10)
 
 
+def living(pid: int) -> Stat:
+    stat = stat_of(pid)
+    assert stat, f"there is no process {pid}"
+    return stat
+
+
 def test_what_was_never_started_is_started(runtime: Runtime_) -> None:
     assert sight(runtime.state_file).state is State.NEVER
     done = runtime.supervisor().restart(1)
     assert (done.ended_by, done.identity.fence) == ("nothing", 1)
     assert sight(runtime.state_file).state is State.RUNNING
-    assert stat_of(done.identity.pid).session == done.identity.pid  # type: ignore[union-attr]
+    assert living(done.identity.pid).session == done.identity.pid
 
 
 def test_sigterm_ends_it_and_a_deaf_one_is_killed_in_time(runtime: Runtime_) -> None:
@@ -70,13 +76,13 @@ def test_children_that_a_dead_runtime_left_behind_are_ended_too(runtime: Runtime
     hoped(lambda: reap(leader.pid) is not None, "gone")
     assert sight(runtime.state_file).state is State.GONE
     assert runtime.supervisor().restart(2).ended_by == "SIGTERM"
-    hoped(lambda: stat_of(child) is None or stat_of(child).letter == "Z", "its child is gone")  # type: ignore[union-attr]
+    hoped(lambda: (stat := stat_of(child)) is None or stat.letter == "Z", "its child is gone")
 
 
 def test_a_recycled_pid_is_never_signalled(runtime: Runtime_, stranger: subprocess.Popen[bytes]) -> None:
     os.kill(runtime.start(), signal.SIGKILL)
     raw = json.loads(runtime.state_file.read_text())
-    ticks = stat_of(stranger.pid).ticks - 1  # type: ignore[union-attr]  # both may have been started in one tick
+    ticks = living(stranger.pid).ticks - 1  # both may have been started in one tick
     runtime.state_file.write_text(json.dumps({**raw, "pid": stranger.pid, "ticks": ticks}))
     assert sight(runtime.state_file).state is State.GONE
     assert session_of(read_identity(runtime.state_file)) == []
@@ -85,7 +91,7 @@ def test_a_recycled_pid_is_never_signalled(runtime: Runtime_, stranger: subproce
 
 
 def test_after_a_boot_nothing_of_before_is_signalled(runtime: Runtime_, stranger: subprocess.Popen[bytes]) -> None:
-    ticks = stat_of(stranger.pid).ticks  # type: ignore[union-attr]
+    ticks = living(stranger.pid).ticks
     old = {"pid": stranger.pid, "ticks": ticks, "boot": "another", "fence": 1, "startedMs": 1}
     runtime.state_file.write_text(json.dumps(old))
     assert sight(runtime.state_file).state is State.GONE

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.observer import Fact, WorkerFault
-from joelclaw_bus.run_calls import Delivery
 from tests.simulation.wire import Refusal, Word
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any, ClassVar
 
@@ -115,19 +116,19 @@ def functions_for(
         async def tick(e: Event[Tick], step: Step) -> None:
             judge.saw_value(step.key, "tick", await step.run("tick", judge.act))
 
-        always = {"retries": RETRIES, "backoff": backoff}
+        define = partial(functions.function, retries=RETRIES, backoff=backoff)
         lane = Limit(few, key=lambda e: str(e.data.lane))
         alone = Limit(1, key=lambda e: str(e.data.lane))
         if FREE in kinds:
-            functions.function(FREE, on=[event(Job)], awaits=[Answer], **always)(follow)  # type: ignore[arg-type]  # as above
+            define(FREE, on=[event(Job)], awaits=[Answer])(follow)
         if FEW in kinds:
-            functions.function(FEW, on=[event(Job)], concurrency=lane, awaits=[Answer], **always)(follow)  # type: ignore[arg-type]
+            define(FEW, on=[event(Job)], concurrency=lane, awaits=[Answer])(follow)
         if ALONE in kinds:
-            functions.function(ALONE, on=[event(Lone)], exclusive=alone, awaits=[Answer], **always)(follow)  # type: ignore[arg-type]
-        functions.function(ECHO, on=[event(Echo)], **always)(echo)  # type: ignore[arg-type]
+            define(ALONE, on=[event(Lone)], exclusive=alone, awaits=[Answer])(follow)
+        define(ECHO, on=[event(Echo)])(echo)
         for number, (expression, misfire, overlap) in enumerate(crons if ticks else []):
             on = [cron(expression, misfire=misfire, overlap=overlap)]  # type: ignore[arg-type]  # drawn from the literals
-            functions.function(f"{TICK}{number}", on=on, **always)(tick)  # type: ignore[arg-type]
+            define(f"{TICK}{number}", on=on)(tick)
         return functions
 
     return make

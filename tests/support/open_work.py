@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, Step, Store, event
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import release_item
-from joelclaw_bus.run_calls import Begun, Delivery, RunCalls
+from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_bus.run_names import run_id
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_contracts import EventModel

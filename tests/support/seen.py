@@ -25,6 +25,10 @@ class Seen:
     def all(self, kind: type[F]) -> list[F]:
         return [f for f in self.facts if isinstance(f, kind)]
 
+    async def more(self) -> None:
+        """Waits for the next fact."""
+        await self._more.wait()
+
     async def wait(self, kind: type[F], count: int = 1, where: Callable[[F], bool] = lambda _: True) -> list[F]:
         """Waits until `count` facts of a kind were seen. The deadline only bounds a broken test."""
         with anyio.fail_after(60):

@@ -23,7 +23,7 @@ from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
 from tests.sweep.outlook import keys_of
 from tests.sweep.scenario import Scenario
 
-RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4, "cancel": 0}
+RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4, "cancel": 0, "cancel_unread": 0}
 """Where a script's arguments name the run."""
 
 
@@ -39,7 +39,7 @@ def _ends(book: Ledger) -> dict[str, set[tuple[object, object]]]:
     ends: dict[str, set[tuple[object, object]]] = {}
     for call in book.accepted("finish"):
         ends.setdefault(str(call.args[4]), set()).add((call.args[3], call.args[6]))
-    for call in book.accepted("cancel"):
+    for call in (*book.accepted("cancel"), *book.accepted("cancel_unread")):
         ends.setdefault(str(call.args[0]), set()).add(("", "cancelled"))
     return ends
 
@@ -77,7 +77,7 @@ def _repeats(book: Ledger) -> list[str]:
                     done.add((run, str(args[6])))
                 elif kind == "finish":
                     done.add((run, ""))
-                elif kind == "cancel":
+                elif kind in ("cancel", "cancel_unread"):
                     cancelled.add((run, ""))  # a handler at work may end its act: only its write is refused
                 elif kind == "park":
                     excused[(run, "")] += 1
@@ -107,7 +107,7 @@ def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
         wrong += [f"needed mending: {f}" for f in seen.all(AuditFound)]
     told = Counter(f.run for f in seen.all(RunEnded))
     wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > 1]
-    cancelled = {str(call.args[0]) for call in book.accepted("cancel")}
+    cancelled = {str(call.args[0]) for kind in ("cancel", "cancel_unread") for call in book.accepted(kind)}
     if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
         refused = [f for f in seen.all(WriteRefused) if f.run not in cancelled]
         wrong += [f"refused to a worker that lives: {f}" for f in refused]

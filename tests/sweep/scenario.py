@@ -54,8 +54,10 @@ class Scenario:
         """Put there what the drive finds."""
 
     async def drive(self, w: Crank) -> None:
-        """Turn the worker under test."""
-        raise NotImplementedError
+        """Turn the worker under test. Unless a scenario says otherwise, its events are sent, and read."""
+        for id in self.sends:
+            await self.play.send(w, id)
+        await w.read()
 
     async def resume(self, w: Crank) -> None:
         """After a fault: what people and producers do again, because they had no answer."""

@@ -90,6 +90,16 @@ def read_address(url: str) -> Address:
     return Address(kind, places, shown, service, user, password, plain, secret + at, left, url)
 
 
+def without_secret(url: str) -> str:
+    """The address as it may lie on a disk: the same where it holds no password, else one that can't log in."""
+    scheme, _, rest = url.partition("://")
+    base, mark, query = rest.partition("?")
+    login, at, hosts = base.rpartition("@")
+    base = hosts if ":" in login else login + at + hosts
+    options = [part for part in query.split("&") if "password" not in part.partition("=")[0].lower()]
+    return f"{scheme}://{base}" + (mark + "&".join(options) if any(options) else "")
+
+
 def _place(text: str, kind: Kind) -> Place:
     try:
         parts = urlsplit(f"//{text}")

@@ -16,7 +16,7 @@ answer is here. The deed would be done and never told.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ import anyio
 
 from joelclaw_bus import intake
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.event import Event, Tick
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import Slot
@@ -32,10 +33,12 @@ from joelclaw_bus.observer import DuplicateDropped, EventBuried, Observer, Unkno
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Begun, Delivery, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
 from joelclaw_bus.run_names import parts_of_run, run_id
 from joelclaw_bus.wording import line_of
 from joelclaw_contracts import PayloadInvalid
+
+Insist = Callable[[Callable[[], Awaitable[bool | Refused]]], Awaitable[bool | Refused]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,15 @@ class Door:
     observer: Observer
     limits: Limits
 
-    async def admit(self, fn: Function, incoming: Incoming, d: Delivery) -> Admitted | None:
-        """The run to perform; None when this delivery is dealt with. Names the delivery's run."""
+    async def admit(self, fn: Function, incoming: Incoming, d: Delivery, insist: Insist) -> Admitted | None:
+        """The run to perform; None when this delivery is dealt with. Names the delivery's run. `insist`: repeats a
+        burial until the store answers."""
         if incoming.ready:
             begun = await self._fence(fn, d, explicit_id="", record_wanted=True)
             return self._resumed(fn, incoming, d, *begun) if begun else None
         reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
         if isinstance(reading, intake.Unreadable):
-            await self._bury(fn, d, reading)
+            await self._bury(fn, d, reading, insist)
             return None
         event, explicit_id = reading
         d.run = run_id(fn.id, event.id, given=bool(explicit_id))
@@ -143,15 +147,23 @@ class Door:
         stand_in = Event(incoming.slot.name, parts_of_run(d.run)[1], entry, 0, "", "", Tick(schedule="", nominal_ms=0))
         return Admitted(stand_in, begun, fault or reading.error)
 
-    async def _bury(self, fn: Function, d: Delivery, reading: intake.Unreadable) -> None:
+    async def _bury(self, fn: Function, d: Delivery, reading: intake.Unreadable, insist: Insist) -> None:
         letter = [*reading.letter, "function", fn.id]
         try:
             items = self._answers(d, reading)
         except Exception as error:  # the service's code again: the letter is buried all the same
             items = []
             letter += ["answer", line_of(error)]
-        with anyio.CancelScope(shield=True):
-            first = await self.calls.bury(d, letter, items)
+        asked = False
+
+        async def bury() -> bool | Refused:
+            nonlocal asked
+            again, asked = asked, True
+            answer = await self.calls.bury(d, letter, items)
+            # We asked before and had no answer: the entry is gone, so it may have been buried then.
+            return await self.calls.was_buried(d) if again and answer == Refused("gone") else answer
+
+        first = await insist(bury)
         if isinstance(first, Refused):
             self.observer.saw(WriteRefused(fn.id, d.entry, "bury", first.why))
             return

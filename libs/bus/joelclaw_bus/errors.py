@@ -6,6 +6,7 @@ BusError                    a fault; the message says what, where and what to do
 ├── EventInvalid            an event that is refused before it is stored
 ├── AddressInvalid          a REDIS_URL that names no store
 ├── StoreUnavailable        no answer: unreachable, timed out, connection lost
+│   ├── NoFreeConnection    not asked: all of this process's connections were in use for too long
 │   └── NotConfirmed        written, but not confirmed at the durability level: to be sent again by its id
 ├── StoreRefused            an answer that is a refusal: READONLY, LOADING, OOM, MISCONF …
 │   └── GroupMissing        NOGROUP: the stream or its group was lost
@@ -49,6 +50,17 @@ class AddressInvalid(BusError):
 class StoreUnavailable(BusError):
     def __init__(self, where: str, problem: str, remedy: str = "is it running, and does REDIS_URL name it?") -> None:
         super().__init__(f"store {where} does not answer ({problem}); {remedy}")
+
+
+class NoFreeConnection(StoreUnavailable):
+    """The store was not asked, so this says nothing of it: one caller's trouble, not an outage."""
+
+    def __init__(self, where: str) -> None:
+        BusError.__init__(
+            self,
+            f"store {where} was not asked: all connections of this process were in use for as long as a call may take; "
+            "give it more (StoreSettings.connections), or less to do at once",
+        )
 
 
 class NotConfirmed(StoreUnavailable):

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
@@ -17,7 +18,7 @@ from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
-from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
 from joelclaw_bus.step import Step
 from joelclaw_bus.waiting import Waiting
@@ -60,7 +61,7 @@ class Executor:
         """Bring one held delivery to its outcome, and let go of it."""
         try:
             with held.scope:
-                admitted = await self.door.admit(fn, incoming, held.delivery)
+                admitted = await self.door.admit(fn, incoming, held.delivery, partial(self.settler.insist, held))
                 if admitted:
                     await self._run(fn, held, admitted)
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from anyio.abc import TaskGroup
 
 from joelclaw_bus.door import Incoming
-from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
@@ -48,8 +48,8 @@ class Handlers:
         try:
             async with room.turn:
                 await self._serve(fn, incoming, held, room.leave)
-        except BaseException:
-            self.executor.leases.drop(held)  # stopped before its turn: a takeover gets it
+        except BaseException:  # a cancellation above all: stopped before its turn, so that a takeover gets it
+            self.executor.leases.drop(held)
             raise
 
     async def _serve(self, fn: Function, incoming: Incoming, held: Held, ended: Callable[[], None]) -> None:
@@ -69,6 +69,6 @@ class Handlers:
     def _met(self, fn: Function, error: BusError) -> None:
         if is_away(error) or is_full(error):
             self.spells.begin(f"serve {fn.id}", error)
-        elif fn.id not in self._stuck:
+        elif fn.id not in self._stuck and not (isinstance(error, NoFreeConnection) and self.spells.in_trouble):
             self._stuck.add(fn.id)
             self.spells.observer.saw(Stuck("", f"serve {fn.id}", str(error)))

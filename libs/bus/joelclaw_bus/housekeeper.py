@@ -14,7 +14,7 @@ from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.observer import Observer, Stuck, Trimmed
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import GroupCalls
 from joelclaw_bus.trouble import Trouble
 
 SILENT_LEASES = 20
@@ -31,7 +31,7 @@ class Housekeeper:
     functions: Functions
     groups: list[tuple[Function, Slot]]
     slots: list[Slot]
-    calls: SlotCalls
+    calls: GroupCalls
     clock: ServerClock
     observer: Observer
     trouble: Trouble

@@ -15,8 +15,8 @@ from functools import partial
 
 import anyio
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import BusError, StoreRefused
-from joelclaw_bus.run_calls import Delivery
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import BlockingStore
 from joelclaw_bus.trouble import is_away
@@ -39,12 +39,15 @@ class HeldPermit:
 
 @dataclass(eq=False)
 class Held:
-    """One delivery in our hands. `scope` is the handler's; it is cancelled when the lease is lost."""
+    """One delivery in our hands. `scope` is the handler's; it is cancelled when the lease is lost, but not while the
+    outcome is being written (`settling`): an entry that is gone then may have been let go of by our own write, whose
+    answer was lost. The next try tells."""
 
     delivery: Delivery
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     permit: HeldPermit | None = None
     lost: bool = False
+    settling: bool = False
 
     @property
     def name(self) -> tuple[str, str, str]:
@@ -164,4 +167,5 @@ class Leases:
         # It may have been settled while the renewal was on its way: then nothing is lost.
         if self._held.get(held.name) is held:
             held.lost = True
-            held.scope.cancel()
+            if not held.settling:
+                held.scope.cancel()

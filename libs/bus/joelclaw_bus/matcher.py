@@ -5,25 +5,28 @@ An entry stays pending until every run that it ends was told, so a matcher that 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import anyio
 
 from joelclaw_bus.awaited import Wait, is_before
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
-from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck
-from joelclaw_bus.run_calls import Delivery, Refused, RunCalls
+from joelclaw_bus.observer import EventBuried, Observer, StreamLost, Stuck, Unstuck
+from joelclaw_bus.run_calls import Refused, RunCalls
 from joelclaw_bus.slot_calls import Page
 from joelclaw_bus.store import Reader
-from joelclaw_bus.trouble import Trouble, is_away
+from joelclaw_bus.trouble import Trouble, is_away, is_full
 from joelclaw_bus.wait_calls import Found
 from joelclaw_bus.waits import Waits
 
 MOST_PER_READ = 100
 MOST_TOLD = 1_000
+MATCHING = "matching "
 
 
 @dataclass
@@ -42,7 +45,7 @@ class Matcher:
     recovering: Trouble
     last_cycle: float = field(default=float("-inf"))
     _known: bool = False
-    _stuck: set[str] = field(default_factory=set)
+    _stuck: dict[str, None] = field(default_factory=dict)
 
     async def run(self) -> None:
         """Read for ever; on trouble wait, and come back with a new client."""
@@ -69,24 +72,41 @@ class Matcher:
         )
         self.last_cycle = anyio.current_time()
         entries = answer[0][1] if answer else []
-        for entry, flat in entries:
-            await self._try(Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}))
+        await self._each(
+            Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {})
+            for entry, flat in entries
+        )
         return len(entries)
 
-    async def _try(self, found: Found) -> None:
-        """Match one entry. What is refused there stays pending, is tried again, and stops nobody behind it."""
-        try:
-            await self.match(found)
-        except StoreRefused as error:
-            if is_away(error) or isinstance(error, GroupMissing):
-                raise
-            self._tell_stuck(f"matching {found.entry}", str(error))
+    async def _each(self, entries: Iterable[Found]) -> None:
+        """Match them. What is refused of one stays pending, is tried again, and stops nobody behind it; that the store
+        is full is raised when all had their turn."""
+        full: StoreRefused | None = None
+        for found in entries:
+            try:
+                await self.match(found)
+            except StoreRefused as error:
+                if is_away(error) or isinstance(error, GroupMissing):
+                    raise
+                if is_full(error):
+                    full = full or error
+                else:
+                    self._tell_stuck(MATCHING + found.entry, str(error))
+            else:
+                self._tell_over(MATCHING + found.entry)
+        if full:
+            raise full
+
+    def _tell_over(self, what: str) -> None:
+        if what in self._stuck:
+            del self._stuck[what]
+            self.observer.saw(Unstuck(self.slot.name, what))
 
     def _tell_stuck(self, what: str, why: str) -> None:
         if what not in self._stuck:
             if len(self._stuck) >= MOST_TOLD:
                 self._stuck.clear()
-            self._stuck.add(what)
+            self._stuck[what] = None
             self.observer.saw(Stuck(self.slot.name, what, why))
 
     async def recover(self) -> None:
@@ -95,6 +115,7 @@ class Matcher:
             try:
                 if self.clock.steady_for_ms() > self.lease_ms:
                     await self._take_over()
+                    await self._look_over()
                 self.recovering.over()
             except GroupMissing:
                 self.recovering.answered()  # its reader makes it anew
@@ -114,11 +135,22 @@ class Matcher:
             )
             if not isinstance(page, Page):  # another one's turn, or a call that came late
                 return
-            for entry, fields in page.entries:
-                await self._try(Found(entry, fields))
+            await self._each(Found(entry, fields) for entry, fields in page.entries)
             cursor = page.cursor
             if cursor == "0-0":
                 return
+
+    async def _look_over(self) -> None:
+        """Another worker may have matched what was refused here: what is not pending any more is told as over."""
+        told = [what for what in self._stuck if what.startswith(MATCHING)][:MOST_PER_READ]
+        entries = [what.removeprefix(MATCHING) for what in told]
+        store, stream = self.waits.calls.store, self.slot.stream
+        pending = await store.calls([("XPENDING", stream, WAITS_GROUP, e, e, 1) for e in entries]) if told else []
+        for what, rows in zip(told, pending, strict=True):
+            if rows == []:
+                self._tell_over(what)
+            elif what in self._stuck:
+                self._stuck[what] = self._stuck.pop(what)  # the others have their turn
 
     async def match(self, found: Found) -> int:
         """Tell every run that this entry ends a wait of; how many went on or noted it."""
@@ -170,7 +202,13 @@ class Matcher:
         if not isinstance(reading, Unreadable):
             return False
         d = Delivery(self.slot, WAITS_GROUP, self.consumer, found.entry, "", "", ready=False)
-        first = await self.runs.bury(d, [*reading.letter, "function", WAITS_GROUP], [])
+        letter = [*reading.letter, "function", WAITS_GROUP]
+        try:
+            first = await self.runs.bury(d, letter, [])
+        except StoreUnavailable:  # the answer alone may be lost, and the entry then never comes again: ask at once
+            first = await self.runs.bury(d, letter, [])
+            if first == Refused("gone"):
+                first = await self.runs.was_buried(d)
         if not isinstance(first, Refused):
             self.observer.saw(EventBuried(WAITS_GROUP, self.slot.name, found.entry, reading.error, first))
         return True

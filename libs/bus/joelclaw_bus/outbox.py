@@ -26,6 +26,7 @@ from joelclaw_contracts import ContractError, EventModel, NameInvalid
 
 HOLD_MS = 5_000
 MOST_TOLD = 10_000
+LOOKED_OVER = 100
 SIDE_BY_SIDE = 8
 Post = tuple[Slot, OutboxItem]
 
@@ -50,7 +51,7 @@ class Outbox:
         self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited, self.observer)
         self._events = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
         self._others = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
-        self._stuck: set[tuple[str, str]] = set()
+        self._stuck: dict[tuple[str, bytes], None] = {}
 
     def post(self, slot: Slot, item: OutboxItem) -> None:
         """Deliver this soon; losing it is harmless, since it is stored."""
@@ -89,14 +90,16 @@ class Outbox:
         """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms.
 
         A node that doesn't answer keeps only what goes there; the first such error is raised when all had their turn.
+        What met it comes again after one hold: it was not refused for itself, and the store may be back by then.
         """
         taken = await self.calls.outbox_take(slot, HOLD_MS)
         for name in taken.lost:
             self.observer.saw(OutboxUndeliverable(slot.name, name, "its body is gone from the store"))
         for raw, why in taken.unreadable:
             await self.calls.outbox_try(slot, raw)
-            self._tell_stuck(slot, raw.decode("utf-8", "replace"), why)
+            self._tell_stuck(slot, raw, why)
         first: StoreUnavailable | StoreRefused | None = None
+        unsent, others = list[str](), list[str]()
         silent = set[str]()
         for item, tries in taken.items:
             age = taken.now_ms - item.created_ms
@@ -106,18 +109,24 @@ class Outbox:
                 continue
             node = self._node_of(item)
             if node in silent:
+                others.append(item.id)
                 continue
             if not await self.calls.outbox_try(slot, item.id):
-                self._tell_over(slot, item.id)  # somebody else delivered it
-                continue
+                continue  # somebody else delivered it
             try:
                 await self._try(slot, item)
             except (StoreUnavailable, StoreRefused) as error:
                 first = first or error
-                if not is_full(error):  # what wakes and releases may pass where a new event may not
+                if is_full(error):  # what wakes and releases may pass where a new event may not
+                    unsent.append(item.id)
+                else:
+                    others.append(item.id)
                     silent.add(node)
         if first:
+            with suppress(StoreUnavailable, StoreRefused):  # told by the first
+                await self.calls.outbox_again(slot, HOLD_MS, unsent, others)
             raise first
+        await self._look_over(slot)
         return taken.head_ms
 
     def _node_of(self, item: OutboxItem) -> str:
@@ -137,19 +146,29 @@ class Outbox:
         except StoreRefused as error:
             if is_away(error) or is_full(error):
                 raise
-            self._tell_stuck(slot, item.id, str(error))
+            self._tell_stuck(slot, item.id.encode(), str(error))
 
-    def _tell_stuck(self, slot: Slot, item: str, reason: str) -> None:
+    def _tell_stuck(self, slot: Slot, item: bytes, reason: str) -> None:
         if (slot.name, item) not in self._stuck:
             if len(self._stuck) >= MOST_TOLD:
                 self._stuck.clear()
-            self._stuck.add((slot.name, item))
-            self.observer.saw(Stuck(slot.name, f"outbox item {item}", reason))
+            self._stuck[slot.name, item] = None
+            self.observer.saw(Stuck(slot.name, _named(item), reason))
 
-    def _tell_over(self, slot: Slot, item: str) -> None:
+    def _tell_over(self, slot: Slot, item: bytes) -> None:
         if (slot.name, item) in self._stuck:
-            self._stuck.discard((slot.name, item))
-            self.observer.saw(Unstuck(slot.name, f"outbox item {item}"))
+            del self._stuck[slot.name, item]
+            self.observer.saw(Unstuck(slot.name, _named(item)))
+
+    async def _look_over(self, slot: Slot) -> None:
+        """Another worker may have delivered what was refused here, or a person taken it away: that is told as over."""
+        told = [item for name, item in self._stuck if name == slot.name][:LOOKED_OVER]
+        there = await self.calls.store.calls([("HEXISTS", slot.outbox_items, item) for item in told]) if told else []
+        for item, answer in zip(told, there, strict=True):
+            if answer == 0:
+                self._tell_over(slot, item)
+            elif (slot.name, item) in self._stuck:
+                self._stuck[slot.name, item] = self._stuck.pop((slot.name, item))  # the others have their turn
 
     async def flush(self, slot: Slot, items: list[OutboxItem]) -> None:
         """Deliver these now, for a writer outside a run."""
@@ -177,10 +196,10 @@ class Outbox:
             await self._give_up(slot, item, str(error))
             return
         except ValueError as error:  # a wait that can't be read: anyone may have written it, or a newer worker
-            self._tell_stuck(slot, item.id, str(error))
+            self._tell_stuck(slot, item.id.encode(), str(error))
             return
         await self.calls.outbox_done(slot, [item.id])
-        self._tell_over(slot, item.id)
+        self._tell_over(slot, item.id.encode())
         self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:
@@ -202,4 +221,9 @@ class Outbox:
 
     async def _give_up(self, slot: Slot, item: OutboxItem, reason: str) -> None:
         await self.calls.outbox_done(slot, [item.id])
+        self._tell_over(slot, item.id.encode())
         self.observer.saw(OutboxUndeliverable(slot.name, item.id, reason))
+
+
+def _named(item: bytes) -> str:
+    return f"outbox item {item.decode('utf-8', 'replace')}"

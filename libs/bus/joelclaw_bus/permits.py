@@ -15,7 +15,7 @@ from joelclaw_bus.leases import PERMIT_LEASES, HeldPermit
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import RunCalls
-from joelclaw_bus.slot_calls import Permit, SlotCalls
+from joelclaw_bus.slot_calls import Permit, PermitCalls
 
 LONGEST_FALLBACK_MS = 300_000
 RANKS_PER_FALLBACK = 4
@@ -64,7 +64,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Permits:
-    calls: SlotCalls
+    calls: PermitCalls
     runs: RunCalls
     lease_ms: int
     clock: ServerClock

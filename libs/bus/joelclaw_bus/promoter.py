@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from joelclaw_bus.clock import ServerClock
-from joelclaw_bus.errors import StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.nodes import ALONE
 from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
@@ -120,7 +120,7 @@ class Promoter:
         try:
             await do(slot)
         except (StoreUnavailable, StoreRefused) as error:
-            if is_away(error):
+            if is_away(error) or isinstance(error, NoFreeConnection):
                 # An item's target may lie on another node than its slot: which of them is silent is not known.
                 self._met(error, "" if do == self.outbox.sweep else slot.stream)
                 return

@@ -11,7 +11,7 @@ from joelclaw_bus.errors import EventInvalid
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.slot_calls import Published, SlotCalls
+from joelclaw_bus.slot_calls import EventCalls, Published
 from joelclaw_bus.store import Store
 from joelclaw_contracts import ContractError, Envelope, EventModel
 
@@ -31,8 +31,8 @@ class Publisher:
     _known: dict[str, float] = field(default_factory=dict)
 
     @property
-    def _calls(self) -> SlotCalls:
-        return SlotCalls(self.store, self.limits)
+    def _calls(self) -> EventCalls:
+        return EventCalls(self.store, self.limits)
 
     async def send(
         self, event: EventModel, *, id: str | None = None, at_ms: int = 0, traceparent: str | None = None

@@ -14,7 +14,7 @@ from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, StreamLost
 from joelclaw_bus.pauses import Pauses
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import GroupCalls
 from joelclaw_bus.store import Reader
 from joelclaw_bus.trouble import Trouble
 
@@ -30,7 +30,7 @@ class GroupReader:
     consumer: str
     block: float
     room: Room
-    calls: SlotCalls
+    calls: GroupCalls
     observer: Observer
     trouble: Trouble
     start: Callable[[Function, Incoming], None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 
-from joelclaw_bus.errors import BusError, GroupMissing, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, GroupMissing, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.tls import advice
 
 NO_ANSWER = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError, TimeoutError)
@@ -50,6 +50,8 @@ def _code(error: Exception) -> str:
 def translate(error: Exception, where: str) -> BusError:
     """redis-py's error as one of ours: its refusals are subclasses of its connection errors too."""
     text, code = str(error) or type(error).__name__, _code(error)
+    if text == "No connection available.":  # redis-py's pool: it has no class of its own for it
+        return NoFreeConnection(where)
     if not code:
         return StoreUnavailable(where, text, *advice(error, where))
     return GroupMissing(where, code, text) if code == "NOGROUP" else StoreRefused(where, code, text)

@@ -44,9 +44,19 @@ def slot_of(key: str | bytes) -> int:
     return int(key_slot(raw))
 
 
+def tag_of(key: str) -> str:
+    """What a key's slot is reckoned from: the text in its first braces, else (none, never closed, empty) all of it."""
+    inside, closed, _ = key.partition("{")[2].partition("}")
+    return inside if inside and closed else key
+
+
 def check_one_slot(keys: Sequence[str]) -> None:
-    """Every script's keys share a tag, on any server: a plain one would hide it until the first cluster."""
-    if len({slot_of(key) for key in keys}) > 1:
+    """Every script's keys share a slot, on any server: a plain one would hide it until the first cluster.
+
+    Every call asks this, so slots are reckoned only where the tags differ, which no script's keys do.
+    """
+    tags = {tag_of(key) for key in keys}
+    if len(tags) > 1 and len({slot_of(tag) for tag in tags}) > 1:
         raise ValueError(f"the keys of one script lie in different slots: {', '.join(keys)}")
 
 

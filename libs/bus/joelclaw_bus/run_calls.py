@@ -11,46 +11,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.limits import Limits
+from joelclaw_bus.limits import DAY_MS, Limits
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Arg, Store
 
 _script = partial(load_script, "joelclaw_bus")
+LETTER_MS = 1_000
+"""How far the id of a dead letter may be from the time at which its script began."""
+LETTERS = 1_000
 
-
-@dataclass(eq=False, slots=True)
-class Delivery:
-    """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream.
-
-    `run` is known once the entry was read.
-    """
-
-    slot: Slot
-    function: str
-    consumer: str
-    entry: str
-    run: str
-    claim: str
-    ready: bool
-
-    @property
-    def source(self) -> str:
-        return self.slot.ready(self.function) if self.ready else self.slot.stream
-
-    @property
-    def key(self) -> str:
-        """The run's name among all slots: two streams may bring the same event id, even by chance."""
-        return f"{self.slot.name}|{self.run}"
-
-    @property
-    def mark(self) -> str:
-        return "r" if self.ready else "s"
-
-    @property
-    def head(self) -> tuple[str, str, str, str, str]:
-        return self.function, self.consumer, self.entry, self.claim, self.run
+UNREAD_MS = 30 * DAY_MS
+"""How long it is remembered that a run was cancelled before anybody read its event: longer than most pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +175,32 @@ class RunCalls:
         )
         return bool(answer[0] == 1) if answer[0] else Refused(answer[1].decode())
 
+    async def was_buried(self, d: Delivery) -> bool | Refused:
+        """What an earlier `bury` of this delivery would have answered, had its answer arrived. By the letter: it names
+        the function that buried the entry first."""
+        at = await self.store.call("GET", d.slot.buried(d.entry))
+        if at is None:
+            return Refused("gone")
+        near = (max(int(at) - LETTER_MS, 0), int(at) + LETTER_MS)
+        ours = {(b"e:entry", d.entry.encode()), (b"function", d.function.encode())}
+        letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
+        return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
+
     async def cancel(self, slot: Slot, run: str, reason: str) -> Cancelled:
         """End an open run from outside: its writes are refused from now on, and its handler stops at the next one."""
         done, word = await self.store.run(
             _script("cancel"),
             [slot.stream, slot.run(run), slot.open, slot.ended, slot.due, slot.outbox, slot.outbox_items],
             [run, f"{slot.name}|{run}", reason, self.limits.ended_ms],
+        )
+        return Cancelled(bool(done), word.decode())
+
+    async def cancel_unread(self, slot: Slot, run: str, entry: str, reason: str) -> Cancelled:
+        """End a run before it has a record: whoever comes to its entry drops it, for at least `UNREAD_MS`."""
+        done, word = await self.store.run(
+            _script("cancel_unread"),
+            [slot.stream, slot.run(run), slot.ended],
+            [run, run.partition(":")[0], entry, reason, max(self.limits.ended_ms, UNREAD_MS)],
         )
         return Cancelled(bool(done), word.decode())
 

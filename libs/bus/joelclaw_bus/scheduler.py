@@ -19,7 +19,7 @@ from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import CronTrigger, Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import AuditFound, Observer, TickEnqueued
-from joelclaw_bus.slot_calls import Early, SlotCalls, Superseded
+from joelclaw_bus.slot_calls import Early, ScheduleCalls, Superseded
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import Envelope
 
@@ -40,7 +40,7 @@ class Scheduler:
     number: int
     trigger: CronTrigger
     slot: Slot
-    calls: SlotCalls
+    calls: ScheduleCalls
     clock: ServerClock
     observer: Observer
     trouble: Trouble

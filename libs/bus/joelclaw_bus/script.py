@@ -3,7 +3,8 @@
 A file `NAME.lua` starts with `#!lua` (and `flags=allow-oom` where it must run in a full store), then a comment header
 that has the lines `KEYS`, `ARGV` and `Answers`. A line `-- unconfirmed: WHY` says that nobody relies on what it wrote
 when it answers, so that it need not wait for the durability level. A line `-- uses: clock, outbox` puts
-`lib/clock.lua` and `lib/outbox.lua` of the bus in front of it, so that what two scripts do alike is written once.
+`lib/clock.lua` and `lib/outbox.lua` in front of it (the package's own piece, else the bus's), so that what two scripts
+do alike is written once.
 """
 
 from __future__ import annotations
@@ -37,15 +38,16 @@ def load_script(package: str, name: str) -> Script:
     first, _, body = source.partition("\n")
     if not first.startswith("#!lua"):
         raise ValueError(f"{package}/lua/{name}.lua must start with #!lua")
-    shared = "".join(_piece(piece.strip()) for m in _USES.finditer(body) for piece in m[1].split(","))
+    shared = "".join(_piece(package, piece.strip()) for m in _USES.finditer(body) for piece in m[1].split(","))
     text = f"{first}\n{shared}{body}"
     return Script(
         name, text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest(), not _UNCONFIRMED.search(body)
     )
 
 
-def _piece(name: str) -> str:
-    return (files("joelclaw_bus") / "lua" / "lib" / f"{name}.lua").read_text("utf-8")
+def _piece(package: str, name: str) -> str:
+    own = files(package) / "lua" / "lib" / f"{name}.lua"
+    return (own if own.is_file() else files("joelclaw_bus") / "lua" / "lib" / f"{name}.lua").read_text("utf-8")
 
 
 def scripts_of(package: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event, Failure
 from joelclaw_bus.functions import Function
@@ -22,7 +23,7 @@ from joelclaw_bus.observer import Observer, RunEnded, RunParked, RunRetried, Wri
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Claimed
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
 
 T = TypeVar("T")
 GIVE_UP_LEASES = 4
@@ -184,7 +185,17 @@ class Settler:
         return await self.insist(held, finish)
 
     async def insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
-        """Repeat until the store answers, or the lease is surely another's. `write` must be idempotent by its claim."""
+        """Repeat until the store answers, or for some leases. `write` must be idempotent by its claim. A lease that is
+        lost meanwhile ends nothing here: our own try may have let go of the entry, and the next one tells."""
+        held.settling = True
+        try:
+            return await self._insist(held, write)
+        finally:
+            held.settling = False
+            if held.lost:
+                held.scope.cancel()  # a handler that goes on after a step stops at its next wait
+
+    async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
         deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
         wait = 0.05
         while True:
@@ -192,7 +203,7 @@ class Settler:
                 try:
                     return await write()
                 except (StoreUnavailable, StoreRefused) as error:
-                    if held.lost or anyio.current_time() > deadline:
+                    if anyio.current_time() > deadline:
                         return Refused(f"store: {error}")
             # Outside the shield: a stop need not wait for a store that is away; the entry comes again.
             await anyio.sleep(wait)

@@ -30,7 +30,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(fd)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException:  # whatever ended it, a cancellation too: no half-written file stays behind
         Path(temporary).unlink(missing_ok=True)
         raise
     directory = os.open(path.parent, os.O_RDONLY)
@@ -38,6 +38,11 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+MARKS = ("suite.lock", "alerts.log", "backup-checks", "backup-staging")
+"""Any of these makes a directory a state directory: suites (the first) and services alone write them. `store` and
+`services` are names that a stranger's directory may have as well: this project's own has one."""
 
 
 class StateDirectory:
@@ -55,9 +60,19 @@ class StateDirectory:
     def services(self) -> Path:
         return self.path / "services"
 
+    @property
+    def is_one(self) -> bool:
+        """Whether a suite or a service ever kept something here."""
+        return any((self.path / name).exists() for name in MARKS)
+
     def open(self) -> None:
-        """Make it, prove that it can be written, lock it. StateDirectoryBusy, StateDirectoryUnusable."""
+        """Make it, prove that it can be written, lock it. StateDirectoryBusy, StateDirectoryUnusable; the latter also
+        for a directory of something else: a slip of the hand must not fill it with a store."""
         try:
+            others = sorted(entry.name for entry in self.path.iterdir()) if self.path.is_dir() else []
+            if others and not self.is_one:
+                problem = f"it is no state directory: it holds other things ({', '.join(others[:3])})"
+                raise StateDirectoryUnusable(str(self.path), problem)
             for folder in (self.path, self.store, self.services):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             mine = self._lock.take()
@@ -89,7 +104,8 @@ class StateDirectory:
         return suite if isinstance(suite, dict) else None
 
     def holder(self) -> int | None:
-        """The process number of the suite that holds this directory now, None when none does."""
+        """The process number of the suite that holds this directory now, None when none does; 0 while its holder does
+        not say who it is: it has just taken it, or is about to leave it."""
         probe = FileLock(self._lock.path)
         try:
             if probe.take():
@@ -98,4 +114,4 @@ class StateDirectory:
         except OSError:
             return None
         digits = probe.holder().removeprefix("process ")
-        return int(digits) if digits.isdigit() else None
+        return int(digits) if digits.isdigit() else 0

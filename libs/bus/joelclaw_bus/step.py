@@ -17,12 +17,13 @@ import anyio.to_process
 from pydantic import BaseModel
 
 from joelclaw_bus.awaited import Arrived, Awaited, Plain
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import BusError, Reject
 from joelclaw_bus.event import Event
 from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import Delivery, LimitReached, Refused, RunCalls
+from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
 from joelclaw_bus.waiting import Park, Waiting
 from joelclaw_contracts import ContractError, EventModel, normal_id
 

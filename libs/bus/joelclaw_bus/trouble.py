@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import anyio
 
-from joelclaw_bus.errors import BusError, StoreRefused, StoreUnavailable
+from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.observer import Observer, StoreBack, StoreTrouble, Stuck, Unstuck
 from joelclaw_bus.refusals import concerns
 
@@ -21,9 +21,9 @@ LONGEST_WAIT = 1.0
 
 def is_away(error: BusError) -> bool:
     """Whether the whole store is out of reach, rather than one key, command or channel refused."""
-    return isinstance(error, StoreUnavailable) or (
-        isinstance(error, StoreRefused) and concerns(error.kind) == "everybody"
-    )
+    if isinstance(error, StoreUnavailable):
+        return not isinstance(error, NoFreeConnection)
+    return isinstance(error, StoreRefused) and concerns(error.kind) == "everybody"
 
 
 def is_full(error: BusError) -> bool:
@@ -96,7 +96,10 @@ class Trouble:
             if not self.aside:
                 self.spells.begin(self._doing, error, id(self))
             return
-        self.answered()
+        if isinstance(error, NoFreeConnection):
+            quietly = quietly or self.spells.in_trouble  # those that hold the connections tell what it is
+        else:
+            self.answered()
         if not quietly and not self.stuck_on:
             self.stuck_on = str(error)
             self.spells.observer.saw(Stuck("", self._doing, str(error)))

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.awaited import Awaited, Spec, Wait, decode_arrival, encode_arrival, entry_after, first_entry_of
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import Reject
 from joelclaw_bus.event import Event
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.run_calls import Delivery
 from joelclaw_bus.wait_calls import Found
 from joelclaw_bus.waits import Waits
 

@@ -17,7 +17,7 @@ from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.observer import Observer, WaitEnded
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import GroupCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
 
@@ -29,7 +29,7 @@ JUST_NOW_MS = 1
 class Waits:
     """`models`: the events that functions of this worker wait for."""
 
-    calls: SlotCalls
+    calls: GroupCalls
     wait_calls: WaitCalls
     models: Mapping[str, type[EventModel]]
     observer: Observer

@@ -20,6 +20,7 @@ import anyio
 
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.crew import Crew
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Door
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
@@ -33,7 +34,7 @@ from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
 from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.run_calls import Delivery, RunCalls
+from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.run_names import consumer_name
 from joelclaw_bus.settle import Settler
 from joelclaw_bus.slot_calls import SlotCalls

@@ -13,6 +13,7 @@ Pure: pydantic and the standard library, no clock, no network; one file is read,
 from .catalogue import CATALOGUE, KNOWN_ROUTES, answer_invalid, model_for, nearest_event
 from .config import (
     Alerts,
+    Approval,
     BackupDestination,
     Budgets,
     Config,
@@ -68,6 +69,7 @@ __all__ = [
     "KNOWN_ROUTES",
     "Action",
     "Alerts",
+    "Approval",
     "Audit",
     "BackupDestination",
     "BackupFailureDetected",

@@ -16,8 +16,9 @@ from joelclaw_healing.alerts import AlertText, alert
 from joelclaw_healing.errors import IncidentContested, IncidentOver, IncidentUnknown
 from joelclaw_healing.evidence import Voice
 from joelclaw_healing.incident import End, Incident
-from joelclaw_healing.ledger import Ledger, Look
+from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.lifecycle import closed
+from joelclaw_healing.look import Look
 from joelclaw_healing.move import Letter, Made, Move
 
 LOOKS = 10

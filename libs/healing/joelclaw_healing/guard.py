@@ -111,7 +111,8 @@ class Guard:
 
     async def _move(self, id: str, target: Target, judge: Judgement, asked: Mapping[str, Any]) -> Answer:
         for look in range(LOOKS):
-            await anyio.sleep(random.random() * 0.005 * look)  # losers that step in time with each other keep losing
+            if look:  # losers that step in time with each other keep losing
+                await anyio.sleep(random.random() * 0.005 * look)
             sight = await self._memory.look(target, id)
             if sight.earlier is not None:
                 return sight.earlier

@@ -41,6 +41,7 @@ class GuardLimits:
     confirmations: int = 3
     per_hour: int = 3
     per_day: int = 7
+    all_per_hour: int = 10
     group_share: float = 0.3
     start_grace_ms: int = 120_000
     cool_down_ms: int = 900_000
@@ -145,7 +146,8 @@ def intent_of(raw: Mapping[str, Any] | None) -> Intent | None:
 class History:
     """All that judgement needs: the record, when it was acted on within a day, its group now, the kill switch.
 
-    group_size: targets of the group, this one included; group_acting: others of it that are acted on now.
+    group_size: targets of the group, this one included; group_acting: others of it that are acted on now;
+    paused: the reason that covers it; all_acts: acts on all targets within the rolling hour.
     """
 
     record: Record = Record()
@@ -153,3 +155,5 @@ class History:
     group_size: int = 1
     group_acting: int = 0
     stopped: str = ""
+    paused: str = ""
+    all_acts: int = 0

@@ -29,7 +29,9 @@ from joelclaw_healing.guard_rules import Rule, rule_named
 from joelclaw_healing.guard_telling import letters_of
 from joelclaw_healing.incident import target_key
 from joelclaw_healing.ledger import KEEP_AUDIT, KEEP_DONE_MS, KEEP_INCIDENT_MS, Ledger
+from joelclaw_healing.look import hash_of
 from joelclaw_healing.move import dumps
+from joelclaw_healing.pause_reasons import covering, reasons_of, scopes_of
 from joelclaw_healing.switch import KillSwitch
 
 
@@ -100,6 +102,7 @@ class Memory:
             "target": target.text,
             "body": after.to_json(),
             "acts": rule.acts or rule in (Rule.ENTERED, Rule.RESUMED),
+            "scopes": [] if rule is Rule.FORCED else list(_scopes(target)),
             "charge": self._charge(after) if rule.acts else False,
             "release": after.intent is None,
             "letters": [{"id": item.id, "item": item.encode().decode()} for item in items],
@@ -111,9 +114,10 @@ class Memory:
         keys = [
             *(self.ledger.done_key(id), self._key(target), self._key(target, "audit"), self._key(target, "acts")),
             *(self._group(target), self._group(target, "acting"), slot.key("switch"), slot.outbox, slot.outbox_items),
+            *(slot.key("pauses"), self._all_acts),
         ]
         reply = await self.ledger.store.run(load_script("joelclaw_healing", "guard"), keys, [dumps(body)])
-        if reply == 0 or reply[0] in (b"stopped", b"full"):
+        if reply == 0 or reply[0] in (b"stopped", b"paused", b"full"):
             return None
         if reply[0] == b"made":
             for item in items:
@@ -124,6 +128,7 @@ class Memory:
         windows = ((self.limits.per_hour, HOUR_MS), (self.limits.per_day, DAY_MS))
         return {
             "limits": [{"limit": limit, "window": window} for limit, window in windows],
+            "all": {"limit": self.limits.all_per_hour, "window": HOUR_MS},
             "share": self.limits.group_share,
             "until_ms": after.intent.until_ms if after.intent else 0,
         }
@@ -139,12 +144,15 @@ class Memory:
                 ("ZRANGE", self._group(target), now - DAY_MS, "+inf", "BYSCORE"),
                 ("ZRANGE", self._group(target, "acting"), now + 1, "+inf", "BYSCORE"),
                 ("HGETALL", self.ledger.slot.key("switch")),
+                ("HGETALL", self.ledger.slot.key("pauses")),
+                ("ZCOUNT", self._all_acts, now - HOUR_MS + 1, "+inf"),
             ]
         )
         for reply in replies:
             if isinstance(reply, Exception):
                 raise reply  # what can't be read must not look empty
-        done, body, acts, members, acting, switch = replies
+        done, body, acts, members, acting, switch, pauses, all_acts = replies
+        pause = covering(reasons_of(hash_of(pauses), now), _scopes(target))
         mine = target.text.encode()
         history = History(
             record=Record.from_json(body.decode()) if body else Record(),
@@ -152,11 +160,17 @@ class Memory:
             group_size=len({*members, mine}),
             group_acting=len({*acting} - {mine}),
             stopped=_stopped(switch),
+            paused=pause.text if pause else "",
+            all_acts=int(all_acts),
         )
         return Sight(now, history, Answer.from_json(json.loads(done)) if done else None)
 
     def _key(self, target: Target, *parts: str) -> str:
         return self.ledger.slot.key("guard", target_key(target.domain, f"{target.name}\0{target.action}"), *parts)
+
+    @property
+    def _all_acts(self) -> str:
+        return self.ledger.slot.key("budget", "acts-of-all", "all")
 
     def _group(self, target: Target, *parts: str) -> str:
         return self.ledger.slot.key("group", target_key("group", target.group or target.text), *parts)
@@ -166,8 +180,11 @@ class Memory:
         return [json.loads(line) for line in await self.ledger.store.call("LRANGE", self._key(target, "audit"), 0, -1)]
 
 
+def _scopes(target: Target) -> tuple[str, ...]:
+    return scopes_of(target.domain, target.name, target.group or target.domain)
+
+
 def _stopped(row: Sequence[bytes]) -> str:
     """Who stopped all acting, and why; '' if nobody did."""
-    fields = {row[i].decode("utf-8", "replace"): row[i + 1].decode("utf-8", "replace") for i in range(0, len(row), 2)}
-    switch = KillSwitch.from_fields(fields)
+    switch = KillSwitch.from_fields(hash_of(row))
     return f"{switch.owner}: {switch.reason}" if switch else ""

@@ -9,12 +9,14 @@
 | failing, alive, younger than the start grace                         | start-grace          | –         |
 | failing, less often in a row than must be                            | not-confirmed        | –         |
 | the kill switch is on                                                | kill-switch          | the same  |
+| a pause reason covers it                                             | pause-reason         | –         |
 | runs that the act would kill (never the caller's, never expired ones)| runs-active          | the same  |
 | its last outcomes are mostly bad                                     | action-off           | –         |
 | an act failed, and its hold lasts                                    | hold-after-failed-act| –         |
 | it was acted on, and neither the time nor a recovery ended that      | cool-down            | –         |
 | 3 acts within an hour, 7 within a day                                | acts-per-…-spent     | the same  |
 | 30 % of its group (one at least) is acted on now                     | group-share-spent    | the same  |
+| 10 acts within an hour on all targets together                       | acts-of-all-spent    | the same  |
 | else                                                                 | act-permitted        | act-forced|
 
 A person's order skips what restrains an automaton (–), and nothing that protects from persons too.
@@ -65,6 +67,8 @@ def next_step(symptom: Symptom, history: History, now: int, limits: GuardLimits)
         return Ruling(Rule.UNCONFIRMED, f"{symptom.detail}; seen {record.failing} of {limits.confirmations} times")
     if history.stopped:
         return Ruling(Rule.KILL_SWITCH, f"all acting is stopped by {history.stopped}")
+    if history.paused and not forced:
+        return Ruling(Rule.PAUSED, f"acting on it is paused: {history.paused}")
     if symptom.active_runs:
         return Ruling(Rule.RUNS_ACTIVE, f"{symptom.active_runs} runs would be killed")
     if not forced and (ruling := _restrained(record, now)):
@@ -94,6 +98,10 @@ def _budgets(history: History, now: int, limits: GuardLimits) -> Ruling | None:
     share = allowed_at_once(history.group_size, limits)
     if history.group_acting >= share:
         return Ruling(Rule.GROUP_SPENT, f"{history.group_acting} of {history.group_size} are acted on; {share} may be")
+    if history.all_acts >= limits.all_per_hour:
+        return Ruling(
+            Rule.ALL_SPENT, f"{history.all_acts} acts on all targets; {limits.all_per_hour} an hour are allowed"
+        )
     return None
 
 
@@ -103,8 +111,9 @@ def spent(acts: tuple[int, ...], now: int) -> tuple[int, int]:
 
 
 def allowed_at_once(size: int, limits: GuardLimits) -> int:
-    """How many of a group may be acted on at once. A group of one may act on its one: the explicit rule."""
-    return max(1, math.floor(size * limits.group_share))
+    """How many of a group may be acted on at once: its share, and one at least. The explicit rule for a group of one:
+    its one may be acted on, since else it never could be, and no other is left to fail with it."""
+    return 1 if size <= 1 else max(1, math.floor(size * limits.group_share))
 
 
 def entry(intent: Intent, me: str, symptom: Symptom, found_done: bool) -> Ruling:

@@ -27,6 +27,7 @@ class Rule(Enum):
     STARTING = Meaning("start-grace", "blocked")
     UNCONFIRMED = Meaning("not-confirmed", "blocked")
     KILL_SWITCH = Meaning("kill-switch", "blocked", "warn")
+    PAUSED = Meaning("pause-reason", "blocked", "warn")
     RUNS_ACTIVE = Meaning("runs-active", "blocked", "warn")
     ACTION_OFF = Meaning("action-off", "escalated", "warn", alert=True)
     HOLD = Meaning("hold-after-failed-act", "blocked", "warn")
@@ -34,6 +35,7 @@ class Rule(Enum):
     HOUR_SPENT = Meaning("acts-per-hour-spent", "exhausted", "warn", alert=True)
     DAY_SPENT = Meaning("acts-per-day-spent", "exhausted", "warn", alert=True)
     GROUP_SPENT = Meaning("group-share-spent", "exhausted", "warn", alert=True)
+    ALL_SPENT = Meaning("acts-of-all-spent", "exhausted", "warn", alert=True)
     PERMITTED = Meaning("act-permitted", "scheduled", "warn")
     FORCED = Meaning("act-forced", "scheduled", "warn")
 

@@ -42,13 +42,16 @@ class End(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Act:
     """What waits for its time. `decision` is the id of the decision that wants it and of the route event;
-    `payload` is the route event's data as JSON text, validated before it was scheduled."""
+    `payload` is the route event's data as JSON text, validated before it was scheduled; `held`: it came due while
+    acting was stopped or paused, so that it is judged afresh; `ordered_by`: the person who wants it."""
 
     decision: str
     kind: Kind
     due_ms: int
     route: str = ""
     payload: str = ""
+    held: bool = False
+    ordered_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,9 @@ class Incident:
     attempt: acts handed over and holds served; holds: those among them that were holds; decisions, requests, reopened,
     alerts: how many of each so far; act: what waits now; last_act: `retry`, `pause` or empty; barred: the rule that
     refused the last request; request: the request that the present decision answers, JSON text (kept to judge again
-    when a hold ends).
+    when a hold ends). group: what it fails together with; watch, watch_ms: an open one without an act is looked at
+    again then, under this id; approval, approval_ms: what a person is asked to allow, and until when; acked_by,
+    acked_ms: the person who has seen the page; repeats: how often it was sent again.
     """
 
     id: str
@@ -89,6 +94,14 @@ class Incident:
     closed_ms: int = 0
     end: str = ""
     closed_by: str = ""
+    group: str = ""
+    watch: str = ""
+    watch_ms: int = 0
+    approval: str = ""
+    approval_ms: int = 0
+    acked_by: str = ""
+    acked_ms: int = 0
+    repeats: int = 0
 
     @property
     def is_over(self) -> bool:
@@ -131,7 +144,8 @@ def _act(text: str) -> Act | None:
     if not text:
         return None
     raw = json.loads(text)
-    return Act(raw["decision"], Kind(raw["kind"]), raw["due_ms"], raw["route"], raw["payload"])
+    raw["kind"] = Kind(raw["kind"])
+    return Act(**{name: raw[name] for name in Act.__slots__ if name in raw})
 
 
 def target_key(domain: str, target: str) -> str:

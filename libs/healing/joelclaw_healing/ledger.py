@@ -12,6 +12,11 @@ Keys, all under `{healing/incidents}:` (a deployment prefix inside the braces):
 | `moves:queue`       | zset   | the manual queue: escalated ones, by escalation  | the move that closes or reopens |
 | `done:MOVE`         | string | a move that was made, and its outcome            | expires after 48 h              |
 | `budget:NAME:OF`    | zset   | what was spent in a rolling window               | expires with its window         |
+| `pauses`            | hash   | pause reasons, JSON by id                        | their end, and the next one     |
+| `pauses:log`        | list   | who paused and resumed, JSON, the last 200       | a length limit                  |
+| `storms`            | zset   | groups in a storm, by its end                    | expires with the last           |
+| `failing:GROUP`     | zset   | its targets by their last failure                | expires with the window         |
+| `outages:TARGET`    | zset   | when it failed after it had been well            | expires after 30 days           |
 | `guard:TARGET` …    |        | what the guard remembers (`guard.py`)            | expires, see there              |
 | `switch`            | hash   | the kill switch; its being there is its being on | `start`                         |
 | `switch:log`        | list   | who turned it, JSON, the last 200                | a length limit                  |
@@ -20,26 +25,41 @@ Keys, all under `{healing/incidents}:` (a deployment prefix inside the braces):
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_bus.errors import BusError
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Store
 from joelclaw_healing.errors import IncidentUnknown
-from joelclaw_healing.incident import Incident, target_key
+from joelclaw_healing.incident import Incident
+from joelclaw_healing.ledger_keys import LedgerKeys, group_of
 from joelclaw_healing.lifecycle import REOPEN_WITHIN_MS, moved
-from joelclaw_healing.move import DAY_MS, Answer, Charge, Full, Made, Move, Moved, Stopped, dumps
+from joelclaw_healing.look import Look, Place, hash_of, incident_of, look, sound, text_of
+from joelclaw_healing.move import (
+    DAY_MS,
+    Answer,
+    Charge,
+    Full,
+    Made,
+    Move,
+    Moved,
+    Paused,
+    Stopped,
+    Storm,
+    Stormy,
+    dumps,
+)
+from joelclaw_healing.pause_reasons import PauseReason, add_pause, end_pause, reasons_of
 from joelclaw_healing.switch import KillSwitch, read_switch, switch_log, turn_switch
 
 SLOT_NAME = "healing/incidents"
 KEEP_DONE_MS = 2 * DAY_MS  # twice the bus's dedupe window: a redelivery that the bus lets through finds its outcome
 KEEP_INCIDENT_MS = 30 * DAY_MS
+KEEP_OUTAGES_MS = 30 * DAY_MS
 KEEP_AUDIT = 500
 
 Post = Callable[[Slot, OutboxItem], None]
@@ -49,22 +69,6 @@ Post = Callable[[Slot, OutboxItem], None]
 def no_post(slot: Slot, item: OutboxItem) -> None:
     """For those that run no worker (the CLI): the next sweep of somebody's worker delivers."""
     del slot, item
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What judgement needs to see, read in one round trip. A move made on it holds only if it is still so.
-
-    now: the store's clock, ms. earlier: the outcome if the move was made before. current: the id that the target's
-    `current` names (its incident can be gone). spent: units used per charge asked for, in that order.
-    """
-
-    now: int
-    incident: Incident | None = None
-    current: str = ""
-    earlier: dict[str, Any] | None = None
-    switch: KillSwitch | None = None
-    spent: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +82,24 @@ class Ledger:
     def slot(self) -> Slot:
         return self.store.keys.slot(SLOT_NAME)
 
-    async def look(self, domain: str, target: str, *, move: str = "", charges: Sequence[Charge] = ()) -> Look:
+    async def look(
+        self,
+        domain: str,
+        target: str,
+        *,
+        move: str = "",
+        charges: Sequence[Charge] = (),
+        place: Place | None = None,
+    ) -> Look:
         """The present incident of a target. StoreUnavailable, StoreRefused: then nobody may act."""
-        current = _text(await self.store.call("GET", self._current(domain, target)))
-        return await self._look(current, move, charges)
+        current = text_of(await self.store.call("GET", self._keys.current(domain, target)))
+        return await look(self.store, self._keys, current, move, charges, place)
 
-    async def look_at(self, incident: str, *, move: str = "", charges: Sequence[Charge] = ()) -> Look:
+    async def look_at(
+        self, incident: str, *, move: str = "", charges: Sequence[Charge] = (), place: Place | None = None
+    ) -> Look:
         """The same, by incident id. A move is made on it only while it is its target's present incident."""
-        return await self._look(incident, move, charges)
+        return await look(self.store, self._keys, incident, move, charges, place)
 
     async def make(self, look: Look, move: Move) -> Answer:
         """Makes the move if all is still as `look` saw it. Idempotent by the move's id."""
@@ -100,6 +114,9 @@ class Ledger:
             "state": after.state.value if after else "",
             "fields": after.to_fields() if after else {},
             "acts": move.acts,
+            "scopes": list(move.scopes),
+            "storm": _storm(move.storm, after),
+            "outage": move.outage,
             "charges": [{"limit": c.limit, "window": c.window_ms} for c in move.charges],
             "letters": [{"id": item.id, "item": item.encode().decode()} for item in items],
             "audit": dumps({"at": look.now, "move": move.id, "seq": after.seq if after else 0, **move.audit}),
@@ -109,9 +126,10 @@ class Ledger:
                 "incident": KEEP_INCIDENT_MS,
                 "current": REOPEN_WITHIN_MS,
                 "audit": KEEP_AUDIT,
+                "outages": KEEP_OUTAGES_MS,
             },
         }
-        keys = [self.done_key(move.id), *self._keys_of(after), *(self._budget(c) for c in move.charges)]
+        keys = self._keys.of_move(after, move.id, move.charges)
         reply = await self.store.run(load_script("joelclaw_healing", "move"), keys, [dumps(body)])
         answer = _answer(reply, move.charges)
         if isinstance(answer, Made) and not answer.earlier:
@@ -121,12 +139,12 @@ class Ledger:
 
     async def list_incidents(self, *, closed: bool = False, limit: int = 200) -> list[Incident]:
         """Those that are not closed, oldest first; with `closed` the closed ones too, newest last."""
-        ids = [_text(i) for i in await self.store.call("ZRANGE", self.slot.key("moves", "open"), 0, limit - 1)]
+        ids = [text_of(i) for i in await self.store.call("ZRANGE", self.slot.key("moves", "open"), 0, limit - 1)]
         if closed:
             gone = await self.store.call("ZRANGE", self.slot.key("moves", "closed"), -limit, -1)
-            ids = [*(_text(i) for i in gone), *ids]
-        rows = await self.store.calls([("HGETALL", self._incident(i)) for i in ids])
-        return [i for row in rows if (i := _incident(row)) is not None]
+            ids = [*(text_of(i) for i in gone), *ids]
+        rows = await self.store.calls([("HGETALL", self._keys.incident(i)) for i in ids])
+        return [i for row in rows if (i := incident_of(row)) is not None]
 
     async def overview(self, *, closed: bool = False, limit: int = 200) -> tuple[list[Incident], int]:
         """(what waits for a person, then the other open ones, then with `closed` the closed ones; how many there are).
@@ -136,100 +154,88 @@ class Ledger:
         states = ["queue", "open", *(["closed"] if closed else [])]
         commands = [("ZREVRANGE", self.slot.key("moves", state), 0, limit - 1) for state in states]
         counts = [("ZCARD", self.slot.key("moves", state)) for state in states if state != "queue"]  # it is open too
-        replies = [_sound(reply) for reply in await self.store.calls([*commands, *counts])]
-        ids = list(dict.fromkeys(_text(i) for reply in replies[: len(states)] for i in reply))[:limit]
-        rows = await self.store.calls([("HGETALL", self._incident(i)) for i in ids])
-        found = [i for row in rows if (i := _incident(row)) is not None]
+        replies = [sound(reply) for reply in await self.store.calls([*commands, *counts])]
+        ids = list(dict.fromkeys(text_of(i) for reply in replies[: len(states)] for i in reply))[:limit]
+        rows = await self.store.calls([("HGETALL", self._keys.incident(i)) for i in ids])
+        found = [i for row in rows if (i := incident_of(row)) is not None]
         return found, sum(replies[len(states) :])
 
     async def queue(self) -> list[Incident]:
         """The manual queue: what waits for a person, longest waiting first."""
         ids = await self.store.call("ZRANGE", self.slot.key("moves", "queue"), 0, -1)
-        rows = await self.store.calls([("HGETALL", self._incident(_text(i))) for i in ids])
-        return [i for row in rows if (i := _incident(row)) is not None]
+        rows = await self.store.calls([("HGETALL", self._keys.incident(text_of(i))) for i in ids])
+        return [i for row in rows if (i := incident_of(row)) is not None]
 
     async def show(self, incident: str) -> tuple[Incident, list[dict[str, Any]]]:
         """An incident and its timeline, oldest first. IncidentUnknown."""
         row, lines = await self.store.calls(
-            [("HGETALL", self._incident(incident)), ("LRANGE", self._audit(incident), 0, -1)]
+            [("HGETALL", self._keys.incident(incident)), ("LRANGE", self._keys.audit(incident), 0, -1)]
         )
-        found = _incident(row)
+        found = incident_of(row)
         if found is None:
             raise IncidentUnknown(incident)
-        return found, [_line(line) for line in _sound(lines)]
+        return found, [_line(line) for line in sound(lines)]
 
     async def switch(self) -> KillSwitch | None:
         """The kill switch, None if it is off."""
-        return await read_switch(self.store, self.slot.key("switch"))
+        return await read_switch(self.store, self._keys.switch)
 
     async def stop(self, *, actor: str, reason: str) -> bool:
         """Stops all acting. False if it was stopped already: the first owner and reason stay."""
-        return await turn_switch(self.store, self.slot.key("switch"), "stop", actor=actor, reason=reason)
+        return await turn_switch(self.store, self._keys.switch, "stop", actor=actor, reason=reason)
 
     async def start(self, *, actor: str, reason: str) -> bool:
         """Lets it act again; what came due meanwhile is judged afresh. False if nothing was stopped."""
-        return await turn_switch(self.store, self.slot.key("switch"), "start", actor=actor, reason=reason)
+        return await turn_switch(self.store, self._keys.switch, "start", actor=actor, reason=reason)
 
     async def switch_log(self) -> list[dict[str, Any]]:
         """Who turned the switch, oldest first: {at, verb, actor, reason}."""
-        return await switch_log(self.store, self.slot.key("switch"))
+        return await switch_log(self.store, self._keys.switch)
 
-    async def _look(self, incident: str, move: str, charges: Sequence[Charge]) -> Look:
-        now = await self.store.time_ms()
-        commands: list[tuple[str | int, ...]] = [
-            ("HGETALL", self._incident(incident or "none")),
-            ("GET", self.done_key(move or "none")),
-            ("HGETALL", self.slot.key("switch")),
-            *(("ZCOUNT", self._budget(c), now - c.window_ms + 1, "+inf") for c in charges),
-        ]
-        row, earlier, switch, *spent = [_sound(reply) for reply in await self.store.calls(commands)]
-        return Look(
-            now=now,
-            incident=_incident(row),
-            current=incident,
-            earlier=json.loads(earlier) if earlier else None,
-            switch=KillSwitch.from_fields(_hash(switch)),
-            spent=tuple(int(n) for n in spent),
-        )
+    async def pauses(self) -> tuple[PauseReason, ...]:
+        """The pause reasons that last, oldest first."""
+        row = await self.store.call("HGETALL", self._keys.pauses)
+        return reasons_of(hash_of(row), await self.store.time_ms())
 
-    def _keys_of(self, incident: Incident | None) -> list[str]:
-        """KEYS 2 … 10 of the move script. A move without incident names the same kinds of keys and touches none."""
-        name = incident.id if incident else "none"
-        return [
-            self._incident(name),
-            self._audit(name),
-            self._current(incident.domain, incident.target) if incident else self.slot.key("current", "none"),
-            self.slot.key("moves", "open"),
-            self.slot.key("moves", "closed"),
-            self.slot.key("moves", "queue"),
-            self.slot.key("switch"),
-            self.slot.outbox,
-            self.slot.outbox_items,
-        ]
+    async def pause(self, reason: PauseReason) -> bool:
+        """Adds one to the list. False if the list is full."""
+        return await add_pause(self.store, self._keys.pauses, reason)
 
-    def _incident(self, incident: str) -> str:
-        return self.slot.key("incident", incident)
-
-    def _audit(self, incident: str) -> str:
-        return self.slot.key("audit", incident)
-
-    def _current(self, domain: str, target: str) -> str:
-        return self.slot.key("current", target_key(domain, target))
+    async def resume(self, id: str, *, actor: str) -> bool:
+        """Ends one; what it held is judged afresh. False if there is none of this id."""
+        return await end_pause(self.store, self._keys.pauses, id, actor=actor)
 
     def done_key(self, move: str) -> str:
         """Where a move's outcome is kept; the guard's moves lie among the incidents'."""
-        return self.slot.key("done", hashlib.sha256(move.encode("utf-8", "surrogateescape")).hexdigest()[:32])
+        return self._keys.done(move)
 
-    def _budget(self, charge: Charge) -> str:
-        return self.slot.key("budget", charge.name, target_key("budget", charge.of))
+    @property
+    def _keys(self) -> LedgerKeys:
+        return LedgerKeys(self.slot)
+
+
+def _storm(storm: Storm | None, incident: Incident | None) -> dict[str, Any]:
+    told = storm or Storm()
+    return {
+        "group": group_of(incident) if storm and incident else "",
+        "target": f"{incident.domain}/{incident.target}" if incident else "",
+        "limit": told.limit,
+        "window": told.window_ms,
+        "failed": told.failed,
+        "rages_ms": told.rages_ms,
+    }
 
 
 def _answer(reply: Any, charges: Sequence[Charge]) -> Answer:
     if reply == 0:
         return Moved()
-    word = _text(reply[0])
+    word = text_of(reply[0])
     if word == "stopped":
         return Stopped()
+    if word == "paused":
+        return Paused()
+    if word == "storm":
+        return Stormy()
     if word == "full":
         return Full(charges[int(reply[1])].name)
     return Made(json.loads(reply[1]), earlier=word == "earlier")
@@ -241,24 +247,4 @@ def _line(raw: Any) -> dict[str, Any]:
         line = json.loads(raw)
     except (ValueError, RecursionError):
         line = None
-    return line if isinstance(line, dict) else {"what": _text(raw)[:2000]}
-
-
-def _text(raw: Any) -> str:
-    return raw.decode("utf-8", "surrogateescape") if raw else ""
-
-
-def _sound(reply: Any) -> Any:
-    """A pipeline's reply, or its refusal raised: an unreadable store must not look like an empty one."""
-    if isinstance(reply, BusError):
-        raise reply
-    return reply
-
-
-def _hash(row: Sequence[bytes]) -> dict[str, str]:
-    return {_text(row[i]): _text(row[i + 1]) for i in range(0, len(row), 2)}
-
-
-def _incident(row: Any) -> Incident | None:
-    fields = _hash(_sound(row))
-    return Incident.from_fields(fields) if fields.get("id") else None
+    return line if isinstance(line, dict) else {"what": text_of(raw)[:2000]}

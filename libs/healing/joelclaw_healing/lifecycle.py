@@ -8,6 +8,12 @@
 | scheduled | open               | open      | decisions + 1; an act waits                                         |
 | barred    | open               | open      | decisions + 1; no act; the rule that refuses                        |
 | served    | open, act due      | open      | attempt + 1; no act waits                                           |
+| watched   | open               | open      | without an act: when it is looked at again if nothing is heard      |
+| held      | open, act due      | open      | acting is stopped: the act will be judged afresh                    |
+| asked     | open               | escalated | a person is asked to allow the retry, until then                    |
+| ordered   | open, escalated    | open      | a person wants the retry now: it waits                              |
+| paged_again | escalated        | escalated | repeats + 1                                                         |
+| acked     | escalated          | escalated | a person has seen it: no more repeats                               |
 | escalated | open               | escalated | no act waits; a person has it                                       |
 | closed    | open, escalated    | closed    | no act waits; how it ended, and by whom                             |
 
@@ -38,6 +44,9 @@ class Report:
     failure_class: str = ""
     problem: str = ""
     source_function: str = ""
+    group: str = ""
+    appointed: str = ""
+    """The owner that configuration names for the target; whoever a request names watches then."""
 
 
 def reported(incident: Incident | None, report: Report, now: int) -> Incident:
@@ -46,7 +55,7 @@ def reported(incident: Incident | None, report: Report, now: int) -> Incident:
         return _opened(report, now)
     if incident.is_over:
         incident = replace(
-            incident,
+            _unwatched(incident),
             state=State.OPEN,
             reopened=incident.reopened + 1,
             closed_ms=0,
@@ -60,7 +69,8 @@ def reported(incident: Incident | None, report: Report, now: int) -> Incident:
         incident,
         requests=incident.requests + 1,
         watchers=_watchers(incident, report.owner),
-        owner=incident.owner or report.owner,
+        owner=incident.owner or report.appointed or report.owner,
+        group=report.group or incident.group,
         deadline_ms=_earliest(incident.deadline_ms, report.deadline_ms),
         failure_class=report.failure_class or incident.failure_class,
         problem=report.problem or incident.problem,
@@ -70,11 +80,39 @@ def reported(incident: Incident | None, report: Report, now: int) -> Incident:
 
 
 def scheduled(incident: Incident, act: Act) -> Incident:
-    return replace(incident, decisions=incident.decisions + 1, act=act, barred="")
+    return replace(_unwatched(incident), decisions=incident.decisions + 1, act=act, barred="")
 
 
 def barred(incident: Incident, rule: str, *, alerts: int = 0) -> Incident:
-    return replace(incident, decisions=incident.decisions + 1, alerts=incident.alerts + alerts, act=None, barred=rule)
+    before = _unwatched(incident)
+    return replace(before, decisions=before.decisions + 1, alerts=before.alerts + alerts, act=None, barred=rule)
+
+
+def watched(incident: Incident, until_ms: int) -> Incident:
+    """Its id changes with whatever is decided or handed over, so that an old watch finds itself outdated."""
+    name = f"{incident.id}:{incident.decisions}.{incident.attempt}.{incident.repeats}:watch"
+    return replace(incident, watch=name, watch_ms=until_ms)
+
+
+def held(incident: Incident) -> Incident:
+    assert incident.act is not None
+    return replace(incident, act=replace(incident.act, held=True))
+
+
+def asked(incident: Incident, *, until_ms: int, alerts: int) -> Incident:
+    return replace(escalated(incident, alerts=alerts), approval=next_decision_id(incident), approval_ms=until_ms)
+
+
+def ordered(incident: Incident, act: Act) -> Incident:
+    return scheduled(replace(incident, state=State.OPEN, acked_by="", acked_ms=0), act)
+
+
+def paged_again(incident: Incident) -> Incident:
+    return replace(incident, alerts=incident.alerts + 1, repeats=incident.repeats + 1, watch="", watch_ms=0)
+
+
+def acked(incident: Incident, actor: str, now: int) -> Incident:
+    return replace(incident, acked_by=actor, acked_ms=now)
 
 
 def served(incident: Incident) -> Incident:
@@ -92,8 +130,11 @@ def served(incident: Incident) -> Incident:
 
 def escalated(incident: Incident, *, alerts: int) -> Incident:
     return replace(
-        incident,
+        _unwatched(incident),
         state=State.ESCALATED,
+        acked_by="",
+        acked_ms=0,
+        repeats=0,
         decisions=incident.decisions + 1,
         alerts=incident.alerts + alerts,
         act=None,
@@ -102,7 +143,8 @@ def escalated(incident: Incident, *, alerts: int) -> Incident:
 
 
 def closed(incident: Incident, *, end: End, by: str, now: int) -> Incident:
-    return replace(incident, state=State.CLOSED, act=None, barred="", closed_ms=now, end=end.value, closed_by=by)
+    after = replace(_unwatched(incident), acked_by="", acked_ms=0)
+    return replace(after, state=State.CLOSED, act=None, barred="", closed_ms=now, end=end.value, closed_by=by)
 
 
 def moved(before: Incident | None, after: Incident, now: int) -> Incident:
@@ -126,7 +168,9 @@ def _opened(report: Report, now: int) -> Incident:
         opened_ms=now,
         moved_ms=now,
         requests=1,
-        owner=report.owner,
+        owner=report.appointed or report.owner,
+        watchers=(report.owner,) if report.appointed and report.owner not in ("", report.appointed) else (),
+        group=report.group,
         first_failure_ms=report.failed_ms,
         deadline_ms=report.deadline_ms,
         fallback=report.fallback,
@@ -134,6 +178,11 @@ def _opened(report: Report, now: int) -> Incident:
         problem=report.problem,
         source_function=report.source_function,
     )
+
+
+def _unwatched(incident: Incident) -> Incident:
+    """Whatever it waited for, it waits for something else now."""
+    return replace(incident, watch="", watch_ms=0, approval="", approval_ms=0)
 
 
 def _watchers(incident: Incident, owner: str) -> tuple[str, ...]:

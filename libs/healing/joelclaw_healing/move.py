@@ -14,7 +14,8 @@ from typing import Any
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_healing.incident import Incident
 
-DAY_MS = 86_400_000
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,25 @@ class Charge:
 def retries_per_day(target: str, limit: int = 12) -> Charge:
     """CONTRACT 4: retries have `maxRetries` and 12 a day per target, rolling."""
     return Charge("retries", target, limit, DAY_MS)
+
+
+def retries_of_all(limit: int = 60) -> Charge:
+    """All targets together, rolling: what no number of targets may exceed."""
+    return Charge("retries-of-all", "all", limit, HOUR_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """How failures that come together bear on a move (of an incident, in its group).
+
+    limit, window_ms: so many targets of the group that fail so close together bar every act (0: no such limit);
+    failed: this move is about a failure of its target; rages_ms: a storm from now on, for so long (0: none).
+    """
+
+    limit: int = 0
+    window_ms: int = 0
+    failed: bool = False
+    rages_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +81,9 @@ class Move:
 
     id: of this move; made once, and whoever asks again gets the first outcome. before, after: the incident as it was
     judged and as it becomes; both None for a move that touches no incident (a dry run, a refused target set).
-    acts: refused while the kill switch is on. outcome: JSON-able, what the maker wants to know again after a crash.
-    audit: what a person and a replay need. charges: budgets of which one unit each is spent.
+    acts: refused while the kill switch is on, while a pause covers one of `scopes`, or in a storm (`storm` None: a
+    storm bars it not). outcome: JSON-able, what the maker wants to know again after a crash. audit: what a person and a
+    replay need. charges: budgets of which one unit each is spent. outage: the target fails again after it was well.
     """
 
     id: str
@@ -74,6 +95,9 @@ class Move:
     charges: tuple[Charge, ...] = ()
     letters: tuple[Letter, ...] = ()
     traceparent: str = ""
+    scopes: tuple[str, ...] = ()
+    storm: Storm | None = None
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +119,23 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """A pause reason covers the target, and this move acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stormy:
+    """Too many targets of its group fail together, and this move acts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Full:
     """A budget has no unit left: which one."""
 
     budget: str
 
 
-Answer = Made | Moved | Stopped | Full
+Answer = Made | Moved | Stopped | Paused | Stormy | Full
 
 
 def dumps(value: Any) -> str:

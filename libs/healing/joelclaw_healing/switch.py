@@ -37,7 +37,11 @@ class KillSwitch:
 async def read_switch(store: Store, slot_key: str) -> KillSwitch | None:
     """The switch at this key, None if it is off. StoreUnavailable, StoreRefused: then treat it as on."""
     row = await store.call("HGETALL", slot_key)
-    return KillSwitch.from_fields({row[i].decode(): row[i + 1].decode() for i in range(0, len(row), 2)})
+    return KillSwitch.from_fields({_text(row[i]): _text(row[i + 1]) for i in range(0, len(row), 2)})
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "backslashreplace")
 
 
 async def turn_switch(store: Store, slot_key: str, verb: str, *, actor: str, reason: str) -> bool:

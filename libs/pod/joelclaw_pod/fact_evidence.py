@@ -21,7 +21,7 @@
 
 A failed run doesn't page by itself: its failure event goes to the router, who retries, pauses or calls a person.
 A fault of the worker doesn't: the entry comes again, and if it never ends it is buried, which does.
-StoreTrouble doesn't either: its page goes by a path without the store (`last_resort.py`).
+StoreTrouble doesn't either: its page goes by a path without the store (`last_resort.py`), as StreamLost's does too.
 """
 
 from __future__ import annotations

@@ -25,9 +25,9 @@ from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.inspection import Finding
 from joelclaw_backup.looking import Shelved, check_of, fetching_set
-from joelclaw_backup.manifest import Held, Manifest, iso
+from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest, iso
 from joelclaw_backup.policy import class_of, compare
-from joelclaw_backup.redis_backup import restored_from
+from joelclaw_backup.reviving import require_server, restored_from
 from joelclaw_backup.source import identify, located
 
 
@@ -38,22 +38,27 @@ class Drilled:
     check: Check
     findings: tuple[Finding, ...] = ()
     manifest: Manifest | None = None
-    held: Held | None = None
+    held: Held | Collected | None = None
 
 
-async def drill(at: Shelved, artefact: str, staging: Destination, told: killable.Told | None = None) -> Drilled:
-    """Fetch, restore, compare; nothing is left behind. `check` is what has to be remembered, by the caller.
+async def drill(
+    at: Shelved, artefact: str, staging: Destination, told: killable.Told | None = None, *, typesense: str = ""
+) -> Drilled:
+    """Fetch, restore, compare; nothing is left behind. `check` is what has to be remembered, by the caller. typesense:
+    the server to start for a set of it.
 
-    BackupFailed only when the destination is not there or this disk has no room: then nothing is said of the set.
+    BackupFailed only when the destination is not there, this disk has no room, or nothing here could start from such a
+    set: then nothing is said of it.
     """
     with scratch_in(staging, artefact) as scratch:
-        inspected = await killable.run(at.destination.root, fetching_set, told, at, artefact, scratch)
+        inspected = await killable.run(at.destination.path, fetching_set, told, at, artefact, scratch)
         check = check_of(inspected, "drill")
         if inspected.findings or inspected.manifest is None:
             return Drilled(check, inspected.findings, inspected.manifest)
         manifest = inspected.manifest
+        require_server(manifest, typesense)
         try:
-            held, ms = await restored_from(scratch.path, manifest)
+            held, ms = await restored_from(scratch.path, manifest, typesense)
         except (BackupFailed, OSError, TimeoutError) as error:
             return Drilled(_judged(check, class_of(error), str(error)), (), manifest)
     compared = compare(manifest, held)
@@ -68,7 +73,7 @@ def _judged(check: Check, verdict: str, detail: str) -> Check:
 
 async def since(manifest: Manifest, address: Address | None) -> str:
     """What became of the source since the dump, by its own replication offset."""
-    if address is None:
+    if address is None or not isinstance(manifest, RedisManifest):
         return "unknown"
     try:
         now = await identify(await located(address))

@@ -4,6 +4,8 @@
 |----------------|------------------------------------------------------------------------------|
 | file-missing   | the manifest lists it, or it is the manifest                                 |
 | extra-file     | nobody listed it                                                             |
+| other-version  | its records are of another version of this program                           |
+| rdb-invalid    | the bytes are those of the manifest, and they are no sound dump               |
 | hash-differs   | another size, other bytes, or a manifest that isn't spelt as it was written   |
 | io-error …     | it can't be read                                                             |
 """
@@ -11,16 +13,16 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from collections.abc import Generator
 from dataclasses import dataclass
 
-from joelclaw_backup.failure import FailureClass
+from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, read_small
-from joelclaw_backup.layout import MANIFEST, RECORDS, VERIFIED, is_file_name
-from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, Verified, sha256
+from joelclaw_backup.folder import Folder
+from joelclaw_backup.layout import DUMP, MANIFEST, RECORDS, VERIFIED, is_file_name
+from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, OtherVersion, Verified, sha256
 from joelclaw_backup.policy import class_of
+from joelclaw_backup.rdb import RdbReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,9 @@ class Inspected:
     bytes: int = 0
 
 
-def inspecting(at: int, *, artefact: str, finished: bool, into: int | None = None) -> Generator[int, None, Inspected]:
+def inspecting(
+    at: Folder, *, artefact: str, finished: bool, into: Folder | None = None
+) -> Generator[int, None, Inspected]:
     """Inspects the set in an open directory; yields how many bytes were read since the last time.
 
     finished: it must have been verified before. into: a directory that gets a copy of every file, of the very bytes
@@ -69,7 +73,7 @@ def inspecting(at: int, *, artefact: str, finished: bool, into: int | None = Non
     return Inspected(manifest, verified, tuple(findings), total)
 
 
-def read_set(at: int, artefact: str) -> Inspected:
+def read_set(at: Folder, artefact: str) -> Inspected:
     """The same without reading data: the records agree, every file is there in its size, and no other."""
     manifest, raw, wrong = _manifest(at, artefact)
     verified, problem = _verified(at, artefact, raw)
@@ -85,35 +89,35 @@ def read_set(at: int, artefact: str) -> Inspected:
     return Inspected(manifest, verified, tuple(findings))
 
 
-def _extra(at: int, manifest: Manifest) -> list[Finding]:
+def _extra(at: Folder, manifest: Manifest) -> list[Finding]:
     known = {*RECORDS, *(file.name for file in manifest.files)}
     try:
-        there = os.listdir(at)
+        there = at.names()
     except OSError as error:
         return [_unreadable("the directory", error)]
     return [Finding(name, FailureClass.EXTRA_FILE, "no manifest lists it") for name in sorted(set(there) - known)]
 
 
-def _manifest(at: int, artefact: str) -> tuple[Manifest | None, bytes, Finding | None]:
+def _manifest(at: Folder, artefact: str) -> tuple[Manifest | None, bytes, Finding | None]:
     try:
         raw = read_small(MANIFEST, at)
         manifest = Manifest.read(raw)
     except OSError as error:
         return None, b"", _unreadable(MANIFEST, error)
     except ManifestInvalid as error:
-        return None, raw, Finding(MANIFEST, FailureClass.HASH_DIFFERS, str(error))
+        return None, raw, Finding(MANIFEST, _spoilt(error), str(error))
     if manifest.id != artefact or not manifest.files or not all(is_file_name(file.name) for file in manifest.files):
         return None, raw, Finding(MANIFEST, FailureClass.HASH_DIFFERS, f"it is the manifest of {manifest.id[:60]}")
     return manifest, raw, None
 
 
-def _verified(at: int, artefact: str, manifest: bytes) -> tuple[Verified | None, Finding | None]:
+def _verified(at: Folder, artefact: str, manifest: bytes) -> tuple[Verified | None, Finding | None]:
     try:
         verified = Verified.read(read_small(VERIFIED, at))
     except OSError as error:
         return None, _unreadable(VERIFIED, error)
     except ManifestInvalid as error:
-        return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, str(error))
+        return None, Finding(VERIFIED, _spoilt(error), str(error))
     if verified.id != artefact:
         return None, Finding(VERIFIED, FailureClass.HASH_DIFFERS, f"it is about {verified.id[:60]}")
     if manifest and verified.manifest_sha256 != sha256(manifest):  # one that can't be read is told already
@@ -121,26 +125,39 @@ def _verified(at: int, artefact: str, manifest: bytes) -> tuple[Verified | None,
     return verified, None
 
 
-def _file(at: int, file: FileRecord, into: int | None) -> Generator[int, None, Finding | None]:
+def _spoilt(error: ManifestInvalid) -> FailureClass:
+    return FailureClass.OTHER_VERSION if isinstance(error, OtherVersion) else FailureClass.HASH_DIFFERS
+
+
+def _file(at: Folder, file: FileRecord, into: Folder | None) -> Generator[int, None, Finding | None]:
+    reader = RdbReader() if file.name == DUMP else None
+    also = reader.feed if reader else None
     try:
         if wrong := _looked_at(at, file):
             return wrong
-        found = yield from hashing(file.name, at) if into is None else copying(file.name, at, into)
+        found = yield from (
+            hashing(file.name, at, also=also) if into is None else copying(file.name, at, into, also=also)
+        )
     except OSError as error:
         if into is not None and error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise  # no reading says this: it is our own disk, and nothing about the set
         return _unreadable(file.name, error)
-    if found == file:
-        return None
-    return Finding(file.name, FailureClass.HASH_DIFFERS, f"sha256 is {found.sha256}, {file.sha256} left the source")
+    if found != file:
+        return Finding(file.name, FailureClass.HASH_DIFFERS, f"sha256 is {found.sha256}, {file.sha256} left the source")
+    try:
+        if reader:
+            reader.frame()
+    except BackupFailed as error:  # a hash proves that it is what the manifest says, not that this is a dump
+        return Finding(file.name, error.failure_class, str(error))
+    return None
 
 
-def _looked_at(at: int, file: FileRecord) -> Finding | None:
-    told = os.stat(file.name, dir_fd=at, follow_symlinks=False)
-    if not stat.S_ISREG(told.st_mode):
+def _looked_at(at: Folder, file: FileRecord) -> Finding | None:
+    seen = at.see(file.name)
+    if not seen.is_file:
         return Finding(file.name, FailureClass.HASH_DIFFERS, "is no plain file")
-    if told.st_size != file.size:
-        why = f"has {told.st_size} bytes, {file.size} left the source"
+    if seen.size != file.size:
+        why = f"has {seen.size} bytes, {file.size} left the source"
         return Finding(file.name, FailureClass.HASH_DIFFERS, why)
     return None
 

@@ -6,17 +6,24 @@ Times are ISO 8601 in UTC; sizes are bytes; hashes are SHA-256 in hex.
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 
 class ManifestInvalid(ValueError):
     """A manifest or verification that can't be read, or is not spelt as it was written."""
+
+
+class OtherVersion(ManifestInvalid):
+    """It was written by another version of this program, whose records this one can't read."""
 
 
 class Record(BaseModel):
@@ -32,11 +39,26 @@ class Record(BaseModel):
         try:
             record = cls.model_validate_json(raw)
         except ValidationError as error:
+            _require_this_version(raw, cls.model_fields.get("schema_version"))
             first = error.errors(include_url=False)[0]
             raise ManifestInvalid(f"{'.'.join(map(str, first['loc'])) or 'it'}: {first['msg']}") from None
         if record.render() != raw:
             raise ManifestInvalid("it is not spelt as it was written")
         return record
+
+
+def _require_this_version(raw: bytes, known: FieldInfo | None) -> None:
+    """OtherVersion, where the record says so itself and is no rubbish."""
+    try:
+        told = json.loads(raw)
+    except ValueError:
+        return
+    version = told.get("schemaVersion") if isinstance(told, dict) else None
+    if known is None or type(version) is not int or version == known.default:
+        return
+    age = "an older" if version < known.default else "a newer"
+    what = "take a new one" if version < known.default else "read it with that version"
+    raise OtherVersion(f"made by {age} version (records of form {version}), cannot be verified by this one: {what}")
 
 
 class FileRecord(Record):
@@ -98,10 +120,63 @@ class Held(Record):
     def keys(self) -> int:
         return sum(self.databases.values())
 
+    @property
+    def count(self) -> int:
+        return self.keys
+
+
+class Collection(Record):
+    """One collection of a Typesense: its documents, and a digest of them, its schema, synonyms and overrides."""
+
+    documents: int
+    digest: str
+
+
+class Collected(Record):
+    """What a Typesense holds. settings: a digest of what belongs to no collection (aliases, keys, presets); index: the
+    raft index that it was read at; by: the server that was read."""
+
+    collections: dict[str, Collection]
+    settings: str
+    index: int
+    by: str
+
+    @property
+    def digest(self) -> str:
+        """Of all that it holds."""
+        return sha256(json.dumps(self.model_dump(include={"collections", "settings"}), sort_keys=True).encode())
+
+    @property
+    def count(self) -> int:
+        """All documents."""
+        return sum(collection.documents for collection in self.collections.values())
+
+
+class Engine(Record):
+    """The Typesense that was backed up, as it said itself: its address, version, and part in its cluster."""
+
+    address: str
+    version: str
+    role: str
+
+
+class Snapped(Record):
+    """How a snapshot was made and left its server. root: the one that took it; term, index: of its raft; calls: how
+    many were made until one gave what the server held at one moment."""
+
+    mode: Literal["local", "k8s"]
+    root: str
+    snapshot: str
+    term: int
+    index: int
+    calls: int
+    started_at: str
+    ended_at: str
+
 
 class Manifest(Record):
-    """witness: what a replica of the source held at `taken.offset`, obtained without the dump (docs/decisions/0042);
-    None where none was wanted. parent: the newest verified set at that time."""
+    """What every target's manifest says. parent: the newest verified set at that time. `read` and `of` give the one of
+    its target."""
 
     schema_version: Literal[2] = 2
     id: str
@@ -110,16 +185,88 @@ class Manifest(Record):
     round: int
     requested_by: str = ""
     parent: str = ""
-    source: Source
-    taken: Taken
-    dump: Dump
-    witness: Held | None
     tools: dict[str, str]
     files: tuple[FileRecord, ...]
 
     @property
     def bytes(self) -> int:
         return sum(file.size for file in self.files)
+
+    @property
+    def told(self) -> Told:
+        """What lists and results say of it, whatever the target."""
+        raise NotImplementedError
+
+    @classmethod
+    def of(cls, value: dict[str, Any]) -> Manifest:
+        """From a step's record. ValidationError."""
+        return _kind(value).model_validate(value)
+
+    @classmethod
+    def read(cls, raw: builtins.bytes) -> Self:
+        if cls is not Manifest:
+            return super().read(raw)
+        try:
+            value = json.loads(raw)
+        except ValueError:
+            value = {}
+        return cast(Self, _kind(value).read(raw))  # only the text says of which target it is
+
+
+class RedisManifest(Manifest):
+    """witness: what a replica of the source held at `taken.offset`, obtained without the dump (docs/decisions/0042);
+    None where none was wanted."""
+
+    source: Source
+    taken: Taken
+    dump: Dump
+    witness: Held | None
+
+    @property
+    def told(self) -> Told:
+        digest = self.witness.digest if self.witness else None
+        return Told(self.source.address, self.taken.started_at, self.taken.ended_at, self.dump.keys, "keys", digest)
+
+
+class TypesenseManifest(Manifest):
+    """witness: what the server held when the snapshot was made, read through its API (docs/decisions/0091); `moving`:
+    the collections that changed while that was read, so that only their presence can be compared. members: the files
+    inside the archive, as they left the server."""
+
+    source: Engine
+    taken: Snapped
+    witness: Collected
+    moving: tuple[str, ...]
+    members: tuple[FileRecord, ...]
+
+    @property
+    def told(self) -> Told:
+        taken, held = self.taken, self.witness
+        digest = held.digest if not self.moving else None
+        notes = [f"taken from a {self.source.role}: the leader may hold more"] if self.source.role != "leader" else []
+        if self.moving:
+            notes.append(f"written to meanwhile, so not compared exactly: {', '.join(self.moving)}")
+        source, told = self.source.address, "; ".join(notes)
+        return Told(source, taken.started_at, taken.ended_at, held.count, "documents", digest, told)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A manifest in brief. count, of: how many of what it holds; digest: None where nothing exact was taken; note: what
+    people should know of it."""
+
+    source: str
+    started_at: str
+    ended_at: str
+    count: int
+    of: str
+    digest: str | None
+    note: str = ""
+
+
+def _kind(value: Any) -> type[Manifest]:
+    target = value.get("target") if isinstance(value, dict) else None
+    return TypesenseManifest if target == "typesense" else RedisManifest
 
 
 class Sealed(Record):
@@ -139,15 +286,16 @@ class Sealed(Record):
 
 
 class Verified(Sealed):
-    """Written last. restored: what a throwaway server held that was started from the copy."""
+    """Written last. restored: what a throwaway server held that was started from the copy; None where none of that kind
+    is here to be started: then the bytes alone are proven."""
 
     schema_version: Literal[2] = 2
     id: str
     manifest_sha256: str
     verified_at: str
     reread_bytes: int
-    restored: Held
-    restore_ms: int
+    restored: Held | Collected | None
+    restore_ms: int | None
 
     @classmethod
     def read(cls, raw: bytes) -> Self:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 from joelclaw_backup.artefacts import Artefact
 from joelclaw_backup.drill import Drilled
 from joelclaw_backup.inspection import Finding, Inspected
 from joelclaw_backup.looking import verdict_of
-from joelclaw_backup.manifest import Held
+from joelclaw_backup.manifest import Collected, Held, RedisManifest, TypesenseManifest
 
 Model = dict[str, Any]
 
@@ -23,6 +24,7 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
         "verified": bool(artefact.verified_ms),
         "standing": artefact.standing,
         "newest": newest,
+        "target": PurePath(artefact.path).parent.name,
         "problem": artefact.problem,
         "verifiedAt": verified.verified_at if verified else None,
         "verifiedMs": artefact.verified_ms or None,
@@ -31,13 +33,13 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
     }
     if manifest:
         model |= {
-            "target": manifest.target,
             "bytes": manifest.bytes,
             "sha256": manifest.files[0].sha256,
-            "keys": manifest.dump.keys,
-            "digest": manifest.witness.digest if manifest.witness else None,
-            "source": manifest.source.address,
-            "takenAt": manifest.taken.ended_at,
+            "keys": manifest.told.count,
+            "of": manifest.told.of,
+            "digest": manifest.told.digest,
+            "source": manifest.told.source,
+            "takenAt": manifest.told.ended_at,
             "requestedBy": manifest.requested_by,
             "parent": manifest.parent or None,
         }
@@ -54,44 +56,61 @@ def _drill(artefact: Artefact) -> Model | None:
     return None
 
 
-def verdict_model(id: str, path: str, inspected: Inspected) -> Model:
-    """What reading a set again found."""
+def verdict_model(artefact: Artefact, inspected: Inspected) -> Model:
+    """What reading a set again found, and how it stands now: `problem` is empty only where it is `ok`."""
     manifest, verified = inspected.manifest, inspected.verified
     first = verdict_of(inspected.findings)
     return {
-        "id": id,
-        "path": path,
-        "ok": not inspected.findings,
-        "verdict": first.verdict.value if first else "verified",
+        "id": artefact.id,
+        "path": artefact.path,
+        "ok": artefact.standing == "verified" and not inspected.findings,
+        "verdict": first.verdict.value if first else artefact.standing,
+        "standing": artefact.standing,
+        "problem": artefact.problem,
         "findings": findings_model(inspected.findings),
         "rereadBytes": inspected.bytes,
         "files": [f.model_dump() for f in manifest.files] if manifest else [],
-        "keys": manifest.dump.keys if manifest else None,
+        "keys": manifest.told.count if manifest else None,
+        "of": manifest.told.of if manifest else "keys",
         "verifiedAt": verified.verified_at if verified else None,
     }
 
 
-def drill_model(id: str, path: str, drilled: Drilled, source: str) -> Model:
-    """What a drill found."""
+def drill_model(artefact: Artefact, drilled: Drilled, source: str, after: Artefact | None) -> Model:
+    """What a drill found. after: the set as it stands now; None where that is not known. A passing drill is `ok` only
+    where the set stands as verified then: it lifts a drill that failed, and no damage."""
     check, manifest = drilled.check, drilled.manifest
+    witness = manifest.witness if isinstance(manifest, RedisManifest | TypesenseManifest) else None
     return {
-        "id": id,
-        "path": path,
-        "ok": check.verdict == "verified",
+        "id": artefact.id,
+        "path": artefact.path,
+        "ok": check.verdict == "verified" and (after is None or after.standing == "verified"),
+        "standing": after.standing if after else "unknown",
+        "problem": after.problem if after else "",
         "verdict": check.verdict,
         "detail": check.detail,
         "findings": findings_model(drilled.findings),
         "rereadBytes": check.reread_bytes,
         "restoreMs": check.restore_ms,
-        "expected": held_model(manifest.witness) if manifest and manifest.witness else None,
+        "expected": held_model(witness) if witness else None,
         "restored": held_model(drilled.held) if drilled.held else None,
         "source": source,
         "at": check.at,
     }
 
 
-def held_model(held: Held) -> Model:
+def held_model(held: Held | Collected) -> Model:
+    if isinstance(held, Collected):
+        counts = {name: collection.documents for name, collection in held.collections.items()}
+        return {
+            "keys": held.count,
+            "of": "documents",
+            "collections": counts,
+            "digest": held.digest,
+            "by": held.by,
+        }
     return {
+        "of": "keys",
         "keys": held.keys,
         "databases": held.databases,
         "libraries": held.libraries,

@@ -3,9 +3,8 @@
 | outcome  | means                                                                            |
 |----------|----------------------------------------------------------------------------------|
 | stored   | verified at the destination: read back with equal hashes, restored, compared     |
+| deferred | queued on the local disk, since no way to the NAS was open; nothing is proven     |
 | failed   | everything else; its class says why, and its router what happens next            |
-
-(`deferred`, a queue on the local disk, is to come.)
 
 | cause                                                       | class                                       |
 |-------------------------------------------------------------|---------------------------------------------|
@@ -17,6 +16,9 @@
 | stale handle / would block / other I/O error                | stale-file-handle / resource-unavailable / io-error |
 | server loading, busy, without its master                    | server-unavailable                          |
 | server refuses to be replicated                             | snapshot-refused                            |
+| another host key than the known one / none is known         | host-key-mismatch / host-key-unknown        |
+| an SSH connection that broke, or can't be agreed on         | ssh-transport                               |
+| the queue has no room left                                  | byte-cap-reached                            |
 
 Pure: no clock, no file, no network.
 """
@@ -30,7 +32,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Held, Manifest
+from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest, TypesenseManifest
 
 _BY_ERRNO = {
     errno.ETIMEDOUT: FailureClass.TIMEOUT,
@@ -66,12 +68,21 @@ _BY_REPLY = {
     "NOMASTERLINK": FailureClass.SERVER_UNAVAILABLE,
 }
 _NEED_A_PERSON = frozenset(
-    {FailureClass.PERMISSION_DENIED, FailureClass.NO_SPACE_LEFT, FailureClass.SNAPSHOT_REFUSED}
+    {
+        FailureClass.PERMISSION_DENIED,
+        FailureClass.NO_SPACE_LEFT,
+        FailureClass.SNAPSHOT_REFUSED,
+        FailureClass.NO_SNAPSHOT_FILES,
+        FailureClass.HOST_KEY_MISMATCH,
+        FailureClass.HOST_KEY_UNKNOWN,
+        FailureClass.BYTE_CAP_REACHED,
+    }
 )  # what the router's policy calls permanent
 
 
 class Outcome(StrEnum):
     STORED = "stored"
+    DEFERRED = "deferred"
     FAILED = "failed"
 
 
@@ -125,8 +136,21 @@ class Compared:
 SAME = Compared(None, "")
 
 
-def compare(manifest: Manifest, restored: Held) -> Compared:
-    """What a throwaway server holds against what its source did: exactly, by the witness; else by the dump's counts.
+def compare(manifest: Manifest, restored: Held | Collected) -> Compared:
+    """What a throwaway server holds against what its source did."""
+    match manifest, restored:
+        case RedisManifest(), Held():
+            return _compare_redis(manifest, restored)
+        case TypesenseManifest(), Collected():
+            return _compare_typesense(manifest, restored)
+        case _:
+            return Compared(
+                FailureClass.UNKNOWN, f"a {type(restored).__name__} can't be held against {manifest.target}"
+            )
+
+
+def _compare_redis(manifest: RedisManifest, restored: Held) -> Compared:
+    """Exactly, by the witness; else by the dump's counts.
 
     Both are loaded as a replica loads, which drops no expired key: so there is no difference that time explains.
     """
@@ -152,6 +176,28 @@ def compare(manifest: Manifest, restored: Held) -> Compared:
         why = f"the counts are the same, but a digest by {restored.by} can't be held against one by {witness.by}"
         return Compared(FailureClass.UNKNOWN, why)
     return _differs(f"its content digest is {restored.digest}; the source's was {witness.digest}")
+
+
+def _compare_typesense(manifest: TypesenseManifest, restored: Collected) -> Compared:
+    """Every collection that stood still while it was taken: exactly. One that moved: it is there, and answers."""
+    wanted, moving = manifest.witness.collections, set(manifest.moving)
+    for name in sorted({*wanted, *restored.collections} - moving):
+        there, here = wanted.get(name), restored.collections.get(name)
+        if there is None or here is None:
+            return _differs(f"collection {name} {'is missing' if here is None else 'was not there at the source'}")
+        if here.documents != there.documents:
+            return _differs(f"collection {name} holds {here.documents} documents; the source held {there.documents}")
+        if here.digest != there.digest:
+            return _differs(f"collection {name} has the content digest {here.digest}; the source's was {there.digest}")
+    if gone := sorted(name for name in moving & set(wanted) if name not in restored.collections):
+        return _differs(f"collection {gone[0]} is missing")
+    if SETTINGS not in moving and restored.settings != manifest.witness.settings:
+        return _differs("its aliases, keys or presets are not the source's")
+    return SAME
+
+
+SETTINGS = "*"
+"""What `moving` calls that which belongs to no collection."""
 
 
 def _differs(how: str) -> Compared:

@@ -1,40 +1,28 @@
-"""The five steps of a Redis backup. Each can be done again from its beginning: a half-done directory is never used.
-
-| step    | leaves                                                     | records                               |
-|---------|------------------------------------------------------------|---------------------------------------|
-| take    | the dump in the staging directory, checked and counted     | who the source is, size, hash, counts |
-| copy    | `<id>.<token>.partial` at the destination, with a manifest  | its name                              |
-| verify  | nothing                                                    | what was read back and restored       |
-| publish | the set under its name, `latest`, fewer old sets            | where it is, what was pruned          |
-| recheck | what an older set's bytes are found to be, beside it       | the same                              |
-"""
+"""A Redis backup's `take`: over the network, as a replica; and how its copy is restored. The rest is in `steps.py`."""
 
 from __future__ import annotations
 
 import platform
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
-from joelclaw_backup import killable
 from joelclaw_backup.address import Address
 from joelclaw_backup.clock import now_ms
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.layout import artefact_id
-from joelclaw_backup.looking import Shelved, rechecking
-from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, Taken, Verified, iso, plain, sha256
-from joelclaw_backup.policy import class_of, compare
-from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
+from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, RedisManifest, Taken, iso, plain
 from joelclaw_backup.rdb import RdbFrame, RdbReader
 from joelclaw_backup.replication import Snapshot, snapshot_of
 from joelclaw_backup.restore import count, restore
 from joelclaw_backup.settings import BackupSettings
 from joelclaw_backup.source import identify, located
-from joelclaw_backup.staging import StagedDump, discard
+from joelclaw_backup.staging import StagedDump
+from joelclaw_backup.steps import Facts, Steps, classified
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.throwaway import tools_for
 from joelclaw_backup.witness import witness_of
@@ -46,23 +34,24 @@ STREAM_SECONDS = 60.0
 CHECK_SECONDS = 3600.0
 """The longest a checker or a throwaway server may take; a child of its own ends it."""
 
-Facts = dict[str, Any]
-"""What a step records: JSON-able."""
 
-
-@dataclass(frozen=True, slots=True)
-class RedisBackup:
+@dataclass(frozen=True)
+class RedisBackup(Steps):
     """The steps over one source and one destination."""
 
     settings: BackupSettings
+    target: ClassVar[str] = TARGET
+
+    @property
+    def keeping(self) -> BackupSettings:
+        return self.settings
+
+    def going_to(self, place: Destination) -> RedisBackup:
+        return replace(self, settings=replace(self.settings, destination=place))
 
     async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
-        """The destination is looked at first: what can't be kept need not be taken."""
         artefact, settings = artefact_id(run, round, at_ms), self.settings
-        async with classified("the destination can't be looked at"):
-            there = await killable.run(
-                settings.destination.root, newest_set, None, settings.destination, TARGET, settings.aside
-            )
+        there = await self.newest()
         address = await located(settings.source)
         source = await identify(address)
         if settings.source.sentinels and source.role != "master":
@@ -75,7 +64,7 @@ class RedisBackup:
                 counts = await count(staged.path, tools_for(frame.magic, frame.version), CHECK_SECONDS)
             finally:
                 staged.close()
-        manifest = Manifest(
+        manifest = RedisManifest(
             id=artefact,
             target=TARGET,
             run=run,
@@ -117,90 +106,22 @@ class RedisBackup:
         )
         return taken, file, frame, held
 
-    async def copy(self, taken: Facts) -> Facts:
-        """From the staging directory to the destination, hashed as it goes."""
-        settings, manifest = self.settings, Manifest.model_validate(taken["manifest"])
-        async with classified(f"the copy to {settings.destination.root} failed"):
-            copied = await killable.run(
-                settings.destination.root,
-                copying_set,
-                None,
-                settings.staging,
-                taken["staged"],
-                settings.destination,
-                manifest,
-            )
-        return {"partial": copied}
-
-    async def verify(self, taken: Facts, copied: Facts) -> Facts:
-        """Read all of it back, and restore the very bytes that were read. BackupFailed names the file that differs."""
-        manifest, destination = Manifest.model_validate(taken["manifest"]), self.settings.destination
-        async with classified("the copy can't be read back and restored"):
-            with scratch_in(self.settings.staging, manifest.id) as scratch:
-                inspected = await killable.run(
-                    destination.root, fetching_copy, None, destination, manifest, copied["partial"], scratch
-                )
-                if inspected.findings:
-                    first = inspected.findings[0]
-                    raise BackupFailed(first.verdict, f"the copy is not what left the source: {first}")
-                if inspected.manifest != manifest:
-                    why = "the copy is not what left the source: manifest.json differs"
-                    raise BackupFailed(FailureClass.HASH_DIFFERS, why)
-                restored, restore_ms = await restored_from(scratch.path, manifest)
-        compared = compare(manifest, restored)
-        if compared.verdict:
-            raise BackupFailed(compared.verdict, f"a throwaway server started and differs: {compared.detail}")
-        verified = Verified(
-            id=manifest.id,
-            manifest_sha256=sha256(manifest.render()),
-            verified_at=iso(now_ms()),
-            reread_bytes=inspected.bytes,
-            restored=restored,
-            restore_ms=restore_ms,
-        )
-        return {"verified": plain(verified.sealed())}
-
-    async def publish(self, taken: Facts, copied: Facts, proven: Facts) -> Facts:
-        """The set gets its name; then `latest`, then retention, then the staging directory is emptied."""
-        settings, manifest = self.settings, Manifest.model_validate(taken["manifest"])
-        verified = Verified.model_validate(proven["verified"])
-        async with classified("the verified copy can't be published"):
-            published = await killable.run(
-                settings.destination.root,
-                publishing_set,
-                None,
-                settings.destination,
-                manifest,
-                verified,
-                copied["partial"],
-                settings.rule,
-                settings.aside,
-            )
-        await self.discard(taken)
-        return published
-
-    async def recheck(self, published: Facts) -> Facts:
-        """Reads one older set again, the one that waited longest: {"id", "verdict", "detail", "bytes"}. Never a failure
-        of this backup, which is safe by now; what is found is remembered and told."""
-        settings = self.settings
-        at = Shelved(settings.destination, TARGET, settings.aside)
-        try:
-            return await killable.run(settings.destination.root, rechecking, None, at, published["id"])
-        except (BackupFailed, OSError) as error:
-            return {"id": "", "verdict": str(class_of(error)), "detail": str(error), "bytes": 0}
-
-    async def discard(self, taken: Facts) -> None:
-        """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""
-        if taken:
-            with suppress(OSError, RuntimeError, BackupFailed):
-                await in_thread(discard, self.settings.staging, TARGET, taken["staged"])
+    async def restored(self, folder: Path, manifest: Manifest) -> tuple[Held, int]:
+        return await restored_from(folder, as_redis(manifest))
 
 
-async def restored_from(folder: Path, manifest: Manifest) -> tuple[Held, int]:
+async def restored_from(folder: Path, manifest: RedisManifest) -> tuple[Held, int]:
     """Start a throwaway server from a fetched dump: (what it holds, milliseconds until it had loaded)."""
     tools = tools_for(manifest.dump.magic, manifest.dump.version)
     databases = manifest.witness.databases if manifest.witness else manifest.source.databases
     return await restore(folder / manifest.files[0].name, tools, CHECK_SECONDS, highest_of(databases))
+
+
+def as_redis(manifest: Manifest) -> RedisManifest:
+    """BackupFailed where it is another target's."""
+    if isinstance(manifest, RedisManifest):
+        return manifest
+    raise BackupFailed(FailureClass.UNKNOWN, f"{manifest.id} is of {manifest.target}, not of Redis")
 
 
 def highest_of(databases: dict[str, int]) -> int:
@@ -218,16 +139,6 @@ async def _receive(staged: StagedDump, snapshot: Snapshot) -> tuple[FileRecord, 
     async for block in _in_blocks(snapshot.chunks):
         await in_thread(write, block)
     return await in_thread(staged.finish), reader.frame()
-
-
-@asynccontextmanager
-async def classified(what: str) -> AsyncIterator[None]:
-    """Trouble with files and sockets becomes a classified failure; anything else is left to the engine's retries."""
-    try:
-        yield
-    except (OSError, TimeoutError) as error:
-        text = error.strerror or type(error).__name__ if isinstance(error, OSError) else "timed out"
-        raise BackupFailed(class_of(error), f"{what}: {text}") from error
 
 
 async def _in_blocks(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ from joelclaw_bus.embedded import server_binary
 _FOREIGN = range(12, 80)  # versions that Redis uses and Valkey does not read
 _DATABASES = 1024
 _POLL = 0.02
+NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +166,11 @@ async def scratch_directory(dump: Path | None = None) -> AsyncIterator[Path]:
 
 
 @asynccontextmanager
-async def leashed(argv: list[str], scratch: Path, seconds: float) -> AsyncIterator[Process]:
-    """The program on its leash; ended with the block, whatever ends the block."""
+async def leashed(
+    argv: list[str], scratch: Path, seconds: float, more: Mapping[str, str] = NOTHING
+) -> AsyncIterator[Process]:
+    """The program on its leash; ended with the block, whatever ends the block. more: variables, for what arguments
+    must not show."""
     command = [sys.executable, "-I", "-S", str(Path(leash.__file__)), str(seconds), str(scratch), *argv]
     process = await anyio.open_process(
         command,
@@ -174,7 +178,7 @@ async def leashed(argv: list[str], scratch: Path, seconds: float) -> AsyncIterat
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=scratch,
-        env={"PATH": os.defpath, "LC_ALL": "C"},
+        env={"PATH": os.defpath, "LC_ALL": "C", **more},
     )
     try:
         yield process

@@ -15,7 +15,7 @@ not probed, and can't be red.
 | registry, probes/        | understanding; one file a probe, one a foreign library                       |
 | clinic                   | a round: probe, judge, write down, close                                     |
 | functions                | what runs when                                                               |
-| alerting/                | alerts on their way to people, the digest, repeated pages                    |
+| alerting/                | alerts on their way to people, the digest                    |
 | deadman                  | the heartbeat to an address outside                                          |
 | opening                  | the first round after a start                                                |
 | settings, service        | configuration to values; the worker put together                             |

@@ -8,7 +8,7 @@ Keys, all under `{healing/health}:` (a deployment prefix inside the braces):
 | `round`             | string | the last round, HealthRound, JSON                 | never (one)          |
 | `seq`               | string | how many rounds were written                      | never (one)          |
 | `done:ROUND`        | string | a round that was written, and its outcome         | expires after 48 h   |
-| `alert:…`, `sending:…`, `digest`, `paged` |  | alerts (see `alerting/memory`)         |                      |
+| `alert:…`, `sending:…`, `digest` |  | alerts (see `alerting/memory`)         |                      |
 | `outbox`, `…:items` |        | letters on their way (the bus delivers them)      | delivery             |
 """
 

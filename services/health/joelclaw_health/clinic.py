@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
@@ -12,7 +12,6 @@ from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthCheck, HealthMode, HealthRound
 from joelclaw_healing import Ledger, Letter, Voice, close_target
 from joelclaw_health.alerting.digest import digest
-from joelclaw_health.alerting.escalation import pages
 from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book, Page
 from joelclaw_health.inventory import coverage, jobs
@@ -88,12 +87,6 @@ class Clinic:
         failing = [key for key, check in page.checks.items() if check.state == "failing"]
         text = digest(kept, await self.ledger.queue(), failing, await self.book.last_round())
         return {"text": text, "ids": list(kept)}
-
-    async def pages(self, memory: Memory) -> list[Json]:
-        """The repetitions that are due: {id, owner, text}."""
-        waiting = await self.ledger.queue()
-        since, now = await memory.paged([incident.id for incident in waiting]), await self.store.time_ms()
-        return [asdict(page) for page in pages(waiting, since, now, self.settings.chain)]
 
     async def _write(
         self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry

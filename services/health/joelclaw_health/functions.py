@@ -5,7 +5,6 @@
 | system/check-system-health   | its schedule, `system/health.check.requested`, start | executing     |
 | gateway/deliver.terminal     | `gateway/send.message` (older than its targets' name) |              |
 | system/health.digest         | its schedule, daily                                  | executing     |
-| gateway/page.again           | every minute, where pages are repeated               | executing     |
 
 A round that leaves doubt (a sample that contradicts the verdict) looks again after a rest, so that a failure is
 confirmed in a minute and not in three quarters of an hour. It rests parked, and holds no permit meanwhile.
@@ -34,7 +33,6 @@ PATIENCE = Backoff(base_ms=2_000, cap_ms=60_000)
 DELIVER_FUNCTION = "gateway/deliver.terminal"
 
 
-AGAIN_FUNCTION = "gateway/page.again"
 TRIES = 5
 
 
@@ -83,20 +81,6 @@ def functions_of(clinic: Clinic, delivery: Delivery) -> Functions:
                 await step.send_event(f"send-{number}", message, id=f"digest:{e.data.nominal_ms}:{channel}")
             await step.run("forget", delivery.memory.forget, found["ids"])
             return len(found["ids"])
-
-    if settings.chain.repeat_ms:
-
-        @functions.function(AGAIN_FUNCTION, on=[cron("* * * * *")], concurrency=1, retries=1)
-        async def again(e: Event[Tick], step: Step) -> int:
-            del e
-            due: list[Json] = await step.run("pages", clinic.pages, delivery.memory)
-            for number, page in enumerate(due):
-                audit = Audit(producer=AGAIN_FUNCTION)
-                channels = settings.owners.get(page["owner"], settings.who.channels) or (DEFAULT_CHANNEL,)
-                for channel in channels:
-                    message = SendMessage(channel=channel, text=page["text"], audit=audit)
-                    await step.send_event(f"page-{number}-{channel}", message, id=f"{page['id']}:{channel}")
-            return len(due)
 
     return functions
 

@@ -92,7 +92,7 @@ def jobs(
     async def missed() -> Sequence[Sample]:
         return outside(now) if outside else []
 
-    shelves = s.shelves if artefact.SINCE in registry.slots else ()
+    shelves = [b for b in s.shelves if artefact.SINCE in registry.slots and _is_made(b, registry)]
     url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
     return [
@@ -125,6 +125,8 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
     for shelf in s.shelves:
         there = key_of(shelf.component, artefact.CONDITION) in known
         note = "" if there else NONE_YET if artefact.SINCE in registry.slots else NO_BACKUPS
+        if not _is_made(shelf, registry):
+            there, note = False, f"not configured: no backup service here has {shelf.function}"
         rows.append(line(shelf.component, artefact.CONDITION, configured=there, note=note))
     if not s.shelves:
         rows.append(line("backup", artefact.CONDITION, configured=False, note=NO_PROVIDER))
@@ -137,6 +139,11 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]
+
+
+def _is_made(shelf: artefact.Shelf, registry: Registry) -> bool:
+    """Whether somebody makes these backups. The bus's own data are backed up wherever the service ran at all."""
+    return shelf.target == "redis" or shelf.function in registry.functions
 
 
 def has_http(e: Expected) -> bool:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from joelclaw_contracts import Config
 from joelclaw_contracts.config import PlaceMissing, Runtime, backup_place
-from joelclaw_health.alerting.escalation import Chain
 from joelclaw_health.cadence import longest_ms
 from joelclaw_health.judge import Thresholds
 from joelclaw_health.plan import CHECK_FUNCTION, Voices
 from joelclaw_health.probes.artefact import Shelf, is_installed
 from joelclaw_health.probes.destination import Destination
 
-BACKED_UP = {"redis": "system/backup.redis"}
+BACKED_UP = {"redis": "system/backup.redis", "typesense": "system/backup.typesense"}
 DIGEST_FUNCTION = "system/health.digest"
 NOBODY = "alerts go to the terminal of joelclaw up only: alerts.owners names nobody who could hear them elsewhere"
 
@@ -37,9 +36,6 @@ class Settings:
     runtime: Runtime = field(default_factory=Runtime)
     retired: frozenset[str] = frozenset()
     who: Voices = field(default_factory=Voices)
-    owners: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Channels by owner, for the repetitions of a page."""
-    chain: Chain = field(default_factory=Chain)
     digest: str = ""
     """When the daily digest goes out; '' never (tests)."""
     heartbeat_url: str | None = field(default=None, repr=False)
@@ -81,8 +77,6 @@ def read_settings(config: Config, state_dir: Path) -> Settings:
         runtime=config.runtime,
         retired=frozenset(health.retired),
         who=Voices(config.alerts.default_owner or "", config.alerts.channels(None)),
-        owners={owner: config.alerts.channels(owner) for owner in config.alerts.owners},
-        chain=Chain(config.alerts.repeat_ms, config.alerts.chain),
         digest=config.schedules[DIGEST_FUNCTION],
         heartbeat_url=health.heartbeat_url,
         heartbeat_every=health.heartbeat_every_ms / 1000,

@@ -1,4 +1,11 @@
-"""The router's own event: a moment of an incident has come. Nobody else reads it; it is no part of the contract."""
+"""The router's own events. Nobody else reads or sends them; they are no part of the contract.
+
+| event                     | says                                                        |
+|---------------------------|-------------------------------------------------------------|
+| `healing/incident.due`    | a moment of an incident has come                            |
+| `healing/storm.seen`      | too many targets of a group fail together                   |
+| `healing/storm.due`       | look whether a storm is over                                |
+"""
 
 from __future__ import annotations
 
@@ -18,3 +25,25 @@ class IncidentDue(EventModel):
     """The deadline that is reached, ms since the epoch; absent if it is about an act."""
     decision: str | None = None
     """The decision whose act is due; absent if it is about a deadline."""
+
+
+class StormSeen(EventModel):
+    """Many targets of one group fail together."""
+
+    event_name: ClassVar[str] = "healing/storm.seen"
+
+    group: str
+    """Which group."""
+
+
+class StormDue(EventModel):
+    """Look whether a storm is over."""
+
+    event_name: ClassVar[str] = "healing/storm.due"
+
+    incident_id: str
+    """The storm's incident."""
+    group: str
+    """Its group."""
+    watch: str
+    """Under which watch; an older one is nobody's."""

@@ -30,7 +30,7 @@ class Failure:
     """One request, as its domain's adapter reads it.
 
     deadline_ms and window_end_ms: 0 is none. defer: the playbook asks to wait first. route_detail says what is wrong
-    with the route, for people.
+    with the route, for people. group: what it fails together with. approved_by: the person who allowed a retry.
     """
 
     domain: str
@@ -42,6 +42,8 @@ class Failure:
     route: str = ""
     route_trouble: RouteTrouble | None = None
     route_detail: str = ""
+    group: str = ""
+    approved_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,7 +51,7 @@ class Failure:
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Failure:
         """Back from an audit line, for a replay."""
-        trouble = raw["route_trouble"]
+        trouble = raw["route_trouble"]  # fields that an older version didn't record have their defaults
         return cls(
             **{
                 **raw,
@@ -61,7 +63,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """The numbers in force for one request (clamped already), and whether all acting is stopped, and why."""
+    """The numbers in force for one request (clamped already), and whether all acting is stopped, and why.
+
+    approval_ms: how long a person has to allow a retry; 0: none is asked. The rest as configuration has it.
+    """
 
     max_retries: int = 5
     sleep_min_ms: int = 300_000
@@ -70,13 +75,51 @@ class Policy:
     retries_per_day: int = 12
     stopped: str = ""
     config_hash: str = ""
+    all_retries_per_hour: int = 60
+    storm_targets: int = 5
+    storm_window_ms: int = 900_000
+    storm_cool_down_ms: int = 600_000
+    flap_outages: int = 3
+    flap_half_life_ms: int = 3_600_000
+    flap_long_outages: int = 7
+    flap_long_window_ms: int = 604_800_000
+    approval_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """What is used up already: retries of this target in the last day."""
+    """What is used up already: retries of this target in the last day, of all targets in the last hour."""
 
     retries_today: int = 0
+    retries_of_all: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What is so around an incident, and bears on it.
+
+    paused: the reason that covers it, for people. blind: why our eyes are not trusted. failing: how many other targets
+    of its group failed within the storm's window (0 where nothing new failed). storm_until_ms: its group is in a storm
+    until then. storms: how many groups are in one. outages: when the target failed after it had been well, this time
+    included.
+    """
+
+    paused: str = ""
+    blind: str = ""
+    failing: int = 0
+    storm_until_ms: int = 0
+    storms: int = 0
+    outages: tuple[int, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Surroundings:
+        return cls(**{**raw, "outages": tuple(raw.get("outages", ()))})
+
+
+CALM = Surroundings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@
 | system/backup.failure.router | `system/backup.failure.detected`                         | target                   |
 | system/self-healing.timer    | `healing/incident.due` (our own)                         | incident                 |
 | system/self-healing.closer   | `system/self.healing.completed` that says `remediated`   | incident                 |
+| system/self-healing.storms   | `healing/storm.seen` (our own)                           | group                    |
+| system/self-healing.orders   | `healing/incident.ordered` (a person's, by the command)  | incident                 |
 """
 
 from __future__ import annotations
@@ -23,13 +25,19 @@ from joelclaw_contracts import (
     answer_invalid,
 )
 from joelclaw_healing.alerts import DEFAULT_CHANNEL
+from joelclaw_healing.orders import IncidentApproved, IncidentOrdered
+from joelclaw_router import persons, storms
 from joelclaw_router.adapters import adapter_of, is_ours
 from joelclaw_router.desk import Desk, Outcome, Said
-from joelclaw_router.events import IncidentDue
+from joelclaw_router.events import IncidentDue, StormDue, StormSeen
 from joelclaw_router.request import BACKUP_ROUTER, HEALING_ROUTER, Request
 
 TIMER = "system/self-healing.timer"
 CLOSER = "system/self-healing.closer"
+STORMS = "system/self-healing.storms"
+ORDERS = "system/self-healing.orders"
+ASKED = 5
+"""So often one run asks a person; then what it is about stays in the manual queue."""
 CHECKS = 300
 """So many looks in one run; then a fresh run goes on, so that a long stop fills no journal (two steps a look)."""
 
@@ -46,6 +54,7 @@ def functions_of(desk: Desk) -> Functions:
         retries=2,
         concurrency=Limit(1, key=_identity),
         on_failure=_page,
+        awaits=[IncidentApproved],
     )
     async def route_healing(e: Event[HealingRequested], step: Step) -> Outcome:
         return await _follow(desk, step, await _decided(desk, step, Request.of(e)))
@@ -56,6 +65,7 @@ def functions_of(desk: Desk) -> Functions:
         retries=2,
         concurrency=Limit(1, key=lambda e: e.data.target),
         on_failure=_page,
+        awaits=[IncidentApproved],
     )
     async def route_backup(e: Event[BackupFailureDetected], step: Step) -> Outcome:
         return await _follow(desk, step, await _decided(desk, step, Request.of(e)))
@@ -66,12 +76,46 @@ def functions_of(desk: Desk) -> Functions:
         retries=2,
         concurrency=Limit(1, key=lambda e: e.data.incident_id),
         on_failure=_page,
+        awaits=[IncidentApproved],
     )
     async def look_again(e: Event[IncidentDue], step: Step) -> Outcome:
         if e.data.deadline_ms is not None:
             await step.sleep_until("until-deadline", e.data.deadline_ms)  # whoever sent it early
             return await step.run("deadline", desk.deadline, e.data.incident_id, e.data.deadline_ms)
         outcome: Outcome = await step.run("look", desk.due, e.data.incident_id, e.data.decision or "")
+        return await _follow(desk, step, outcome)
+
+    @functions.function(
+        STORMS,
+        on=[event(StormSeen), event(StormDue)],
+        retries=2,
+        concurrency=Limit(1, key=_group),
+        on_failure=_page,
+    )
+    async def storm(e: Event[StormSeen] | Event[StormDue], step: Step) -> Outcome:
+        if isinstance(e.data, StormSeen):
+            return await step.run("open", storms.open_storm, desk, e.data.group, e.id)
+        outcome: Outcome = await step.run("look", storms.look_at_storm, desk, e.data.incident_id, e.data.watch)
+        for check in range(CHECKS):
+            if outcome["act"] is None:
+                return outcome
+            await step.sleep_until(f"wait-{check}", outcome["act"]["due_ms"])
+            outcome = await step.run(f"look-{check}", storms.look_at_storm, desk, e.data.incident_id, e.data.watch)
+        again = StormDue(incident_id=e.data.incident_id, group=e.data.group, watch=e.data.watch)
+        await step.send_event("go-on", again, at_ms=outcome["act"]["due_ms"])
+        return outcome
+
+    @functions.function(
+        ORDERS,
+        on=[event(IncidentOrdered)],
+        retries=2,
+        concurrency=Limit(1, key=lambda e: e.data.incident_id),
+        on_failure=_page,
+        awaits=[IncidentApproved],
+    )
+    async def order(e: Event[IncidentOrdered], step: Step) -> Outcome:
+        incident, who, why = e.data.incident_id, e.data.actor, e.data.reason
+        outcome: Outcome = await step.run("order", persons.order, desk, incident, who, why, e.id)
         return await _follow(desk, step, outcome)
 
     @functions.function(
@@ -100,8 +144,14 @@ async def _decided(desk: Desk, step: Step, request: Request) -> Outcome:
 
 async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
     """Waits for what the outcome waits for, sees to it, and again; parked meanwhile, through any restart."""
-    check = 0
-    while (act := outcome["act"]) is not None:
+    check = asked = 0
+    while (act := outcome["act"]) is not None or outcome.get("approval"):
+        if act is None:
+            if asked >= ASKED:
+                return outcome
+            outcome = await _asked(desk, step, outcome, asked)
+            asked += 1
+            continue
         if check >= CHECKS:
             again = IncidentDue(incident_id=outcome["incident"], decision=act["decision"])
             await step.send_event("go-on", again, at_ms=act["due_ms"])
@@ -110,6 +160,25 @@ async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
         outcome = await step.run(f"look-{check}", desk.due, outcome["incident"], act["decision"], check)
         check += 1
     return outcome
+
+
+async def _asked(desk: Desk, step: Step, outcome: Outcome, number: int) -> Outcome:
+    """Waits for the person who is asked; what becomes of it then."""
+    incident, approval = outcome["incident"], outcome["approval"]
+    said = await step.wait_for_event(
+        f"approval-{number}",
+        IncidentApproved,
+        match={"incidentId": incident, "approval": approval["id"]},
+        timeout=approval["wait_ms"] / 1000,
+    )
+    if said is None:
+        return await step.run(f"denied-{number}", persons.deny, desk, incident, approval["id"])
+    who = said.data.actor
+    return await step.run(f"approved-{number}", persons.approve, desk, incident, approval["id"], who, said.id)
+
+
+def _group(e: Event[StormSeen] | Event[StormDue]) -> str:
+    return e.data.group
 
 
 def _is_closing(completed: HealingCompleted) -> bool:

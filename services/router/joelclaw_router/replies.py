@@ -12,7 +12,7 @@ from joelclaw_healing.evidence import Voice, evidence_summary
 from joelclaw_healing.incident import Incident
 from joelclaw_healing.move import Letter
 from joelclaw_router.advice.adviser import MODEL_ADVISED, Consulted
-from joelclaw_router.events import IncidentDue
+from joelclaw_router.events import IncidentDue, StormDue, StormSeen
 from joelclaw_router.failure import Budgets, Decision, Failure, Policy
 from joelclaw_router.request import HEALING_ROUTER, Request
 from joelclaw_router.rules import Verdict
@@ -24,7 +24,7 @@ CARRIED_BYTES = 128 * 1024
 
 def answer(request: Request, decision: Decision, incident: Incident | None) -> Letter:
     """The one answer to a request, keyed by its id."""
-    waits = decision.due_ms > 0
+    waits = decision.due_ms > 0  # an approval that is asked for has no next attempt yet, but an end
     action = ACTIONS.get(decision.verdict)
     fields: dict[str, Any] = {
         "domain": request.domain,
@@ -116,6 +116,8 @@ def evidence(
             "maxRetries": policy.max_retries,
             "retriesToday": budgets.retries_today,
             "retriesPerDay": policy.retries_per_day,
+            "retriesOfAll": budgets.retries_of_all,
+            "allRetriesPerHour": policy.all_retries_per_hour,
         }
         metadata["configHash"] = policy.config_hash
     pages = decision.rule.alert and not (request is not None and request.dry_run)
@@ -161,10 +163,13 @@ def consultation(
     )
 
 
-def page(request: Request, incident: Incident, decision: Decision, channels: Sequence[str]) -> tuple[Letter, ...]:
-    """The one alert of a transition. `incident`: with its counts as they were before this move."""
+def page(
+    request: Request, incident: Incident, decision: Decision, channels: Sequence[str], *, quiet: bool = False
+) -> tuple[Letter, ...]:
+    """The one alert of a transition. `incident`: with its counts as they were before this move. quiet: a person has its
+    cause already."""
     escalates = decision.verdict is Verdict.ESCALATE
-    digest = escalates and incident.fallback == "manual"
+    digest = (quiet or (escalates and incident.fallback == "manual")) and not request.is_critical
     book = request.playbook
     text = AlertText(
         "A person is needed" if escalates else "Blocked",
@@ -190,6 +195,23 @@ def timer(incident: Incident) -> Letter:
     event = IncidentDue(incident_id=incident.id, deadline_ms=incident.deadline_ms)
     id = f"deadline:{incident.id}:{incident.deadline_ms}"
     return Letter(IncidentDue.event_name, id, event.to_json().decode(), at_ms=incident.deadline_ms)
+
+
+def look_again(incident: Incident) -> Letter:
+    """The durable timer of a watch."""
+    event = IncidentDue(incident_id=incident.id, decision=incident.watch)
+    return Letter(IncidentDue.event_name, incident.watch, event.to_json().decode(), at_ms=incident.watch_ms)
+
+
+def storm_due(storm: Incident) -> Letter:
+    """The durable timer of a storm's watch."""
+    event = StormDue(incident_id=storm.id, group=storm.target, watch=storm.watch)
+    return Letter(StormDue.event_name, storm.watch, event.to_json().decode(), at_ms=storm.watch_ms)
+
+
+def storm_seen(id: str, group: str) -> Letter:
+    """Word of a storm, for whoever opens its incident."""
+    return Letter(StormSeen.event_name, f"storm:{id}", StormSeen(group=group).to_json().decode())
 
 
 def iso(ms: int) -> str:

@@ -144,7 +144,12 @@ class Request:
     def evidence(self) -> tuple[Evidence, ...]:
         return self.data.evidence if isinstance(self.data, HealingRequested) else ()
 
-    def report(self, now: int, failure_class: str) -> Report:
+    @property
+    def is_critical(self) -> bool:
+        """Whether its sender says so (`context.severity`): then it pages whatever else was asked."""
+        return (self.data.context or {}).get("severity") == "critical"
+
+    def report(self, now: int, failure_class: str, *, group: str = "", appointed: str = "") -> Report:
         """What the incident learns from it."""
         failed, deadline, fallback = now, 0, "escalate"
         if isinstance(self.data, BackupFailureDetected):
@@ -164,6 +169,8 @@ class Request:
             failure_class=failure_class,
             problem=self.problem,
             source_function=self.source_function,
+            group=group,
+            appointed=appointed,
         )
 
     def run_context(self, incident: str, attempt: int) -> RunContext:

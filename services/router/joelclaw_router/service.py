@@ -13,6 +13,7 @@ from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.postman import Postman
 from joelclaw_router.advice.adviser import Adviser
 from joelclaw_router.desk import Desk
+from joelclaw_router.eyes import Eyes
 from joelclaw_router.functions import functions_of
 from joelclaw_router.judgement import Bench
 from joelclaw_router.rulebook import Rulebook
@@ -31,7 +32,7 @@ def worker_of(
     """A worker that is the router. Calls no store: whatever is wrong with the rules shows before anything connects."""
     postman = Postman()
     ledger = Ledger(store, postman.post)
-    functions = functions_of(Desk(ledger, Bench(rules, voice), dice, advisers or {}))
+    functions = functions_of(Desk(ledger, Bench(rules, voice), dice, advisers or {}, Eyes(store)))
     worker = Worker(
         store,
         functions,

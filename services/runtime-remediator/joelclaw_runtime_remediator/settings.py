@@ -31,6 +31,7 @@ def limits_of(config: Config) -> GuardLimits:
         confirmations=config.health.confirmations,
         per_hour=budgets.acts_per_hour,
         per_day=budgets.acts_per_day,
+        all_per_hour=budgets.all_acts_per_hour,
         group_share=budgets.group_share,
         start_grace_ms=runtime.start_grace_ms,
         cool_down_ms=budgets.cool_down_ms,

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from joelclaw_bus import Event, Functions, Limits, OutboxItem, Step, event
+from joelclaw_bus import Event, Limits, OutboxItem, Published, Publisher, Step, StoreRefused
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
 from tests.sweep.faults import Fault, How, Point
-from tests.sweep.scenario import SETTINGS, Scenario
+from tests.sweep.scenario import SETTINGS
 from tests.sweep.scenarios.events import Done, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 
-class HouseKept(Scenario):
+class HouseKept(OneJob):
     """Acknowledged events are trimmed, ended runs forgotten, silent consumers retired, dead heartbeats struck."""
 
     sends = {"one": Job(name="rests"), "two": Job()}
@@ -22,21 +23,16 @@ class HouseKept(Scenario):
     settings = replace(SETTINGS, lease_ms=1)  # who is silent for 20 ms has gone
     limits = Limits(events_ms=0, ended_ms=1)
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            if e.data.name == "rests":
-                await step.sleep("nap", 0.01)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        if e.data.name == "rests":
+            await step.sleep("nap", 0.01)
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
             await self.play.send(w, "one")
             await self.play.send(w, "two")
             await w.read()
-            await self.play.until_due()
-            await w.promote("test/job")
-            await w.read()
+            await self.wake(w)
         raw = self.play.raw
         await raw.call("HSET", raw.keys.workers, "long-gone", json.dumps({"at": 1}))
         await later(raw, 30)
@@ -58,7 +54,7 @@ class HouseKept(Scenario):
         return wrong
 
 
-class PutBack(Scenario):
+class PutBack(OneJob):
     """Runs that lost what would wake them: one its due member, one its entry on the ready stream."""
 
     sends = {"one": Job(), "two": Job()}
@@ -66,12 +62,9 @@ class PutBack(Scenario):
     events = {"test/job": 2}
     spoilt = True
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.sleep("nap", 0.005)
-            await step.run("one", self.play.act, step.run_id, "one")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.sleep("nap", 0.005)
+        await self.act(step, "one")
 
     async def prepare(self) -> None:
         raw, slot = self.play.raw, self.play.raw.keys.slot("test/job")
@@ -90,17 +83,13 @@ class PutBack(Scenario):
         await w.read()
 
 
-class FreedByTheAuditor(Scenario):
+class FreedByTheAuditor(OneJob):
     """A permit that nobody gave back, an outbox item and a due event that lost their times: found by the auditor."""
 
     events = {"test/job": 1, "test/done": 1}
-    ends = {("test/work", "completed"): 1}
     spoilt = True
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
+    sends = {}
+    options = {"exclusive": 1}
 
     async def prepare(self) -> None:
         raw, slot = self.play.raw, self.play.raw.keys.function_slot("test/work")
@@ -117,35 +106,48 @@ class FreedByTheAuditor(Scenario):
         await w.sweep()  # which elects it
         await w.audit()
         await w.audit()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.wake(w)
         await w.deliver()
         await self.play.time_passes()
         await w.sweep()
 
 
-class LeftInTheOutbox(Scenario):
+class LeftInTheOutbox(OneJob):
     """A worker died before it delivered what its run sends: whoever sweeps delivers it."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 2}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.send_event("tell", Done())
-            await step.send_event("again", Done(name="b"))
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.send_event("tell", Done())
+        await step.send_event("again", Done(name="b"))
 
     async def prepare(self) -> None:
         await self.play.dying(self.first, Fault(Point("publish", 2), How.AFTER))
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
 
     async def drive(self, w: Crank) -> None:
         await w.sweep()
+
+
+class LeftByAFullStore(LeftInTheOutbox):
+    """The store takes no new events when a worker sweeps: what it could not send comes again after one hold."""
+
+    async def drive(self, w: Crank) -> None:
+        outbox = w.worker.outbox
+        healthy, outbox.publisher = outbox.publisher, FullStore(w.store)
+        try:
+            await w.sweep()
+        finally:
+            outbox.publisher = healthy
+        await self.play.time_passes()
+        await w.sweep()
+
+
+class FullStore(Publisher):
+    """Publishes as a full store lets it: not at all."""
+
+    async def send_item(self, item: OutboxItem) -> Published:
+        raise StoreRefused(self.store.where, "OOM", "command not allowed when used memory > 'maxmemory'.")

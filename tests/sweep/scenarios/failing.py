@@ -7,89 +7,61 @@ from joelclaw_bus.inspect.dead import list_dead
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import AT_ONCE, Done, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 
-class Retried(Scenario):
+class Retried(OneJob):
     """A run that fails once and succeeds then; what it had journaled stays done."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
+    options = {"backoff": AT_ONCE}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, backoff=AT_ONCE)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
-            if step.attempt == 0:
-                raise OSError("not yet")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        if step.attempt == 0:
+            raise OSError("not yet")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.start(w)
+        await self.wake(w)
 
 
-class FailedForGood(Scenario):
+class FailedForGood(OneJob):
     """A final failure: its end, its dead letter and the two events that tell of it are one step."""
 
-    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
     events = {"test/job": 1, "test/done": 2}
     letters = {"test/job": 1}
+    options = {"backoff": AT_ONCE, "on_failure": lambda f: [Done(), Done(name="b")]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function(
-            "test/work", on=[event(Job)], retries=1, backoff=AT_ONCE, on_failure=lambda f: [Done(), Done(name="b")]
-        )
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            raise OSError("never")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        raise OSError("never")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.start(w)
+        await self.wake(w)
         await w.deliver()
 
 
-class OutOfSteps(Scenario):
+class OutOfSteps(OneJob):
     """A run that has reached its limit of steps when it wants to sleep: the park is refused, and it ends as failed."""
 
-    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
-    events = {"test/job": 1}
     letters = {"test/job": 1}
     limits = Limits(steps=1)
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
-            await step.sleep("nap", 1)
-
-    async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        await step.sleep("nap", 1)
 
 
-class Waiting(Scenario):
+class Waiting(OneJob):
     """A handler that met a store that is away: its run waits, and that is no attempt."""
-
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
 
     def declare(self, functions: Functions) -> None:
         @functions.function("test/work", on=[event(Job)], retries=1)
         async def work(e: Event[Job], step: Step) -> None:
             began = self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
+            await self.act(step, "one")
             if self.first in (0, began):
                 self.first = began
                 raise StoreUnavailable("elsewhere", "it is away")
@@ -97,11 +69,8 @@ class Waiting(Scenario):
     first = 0
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.start(w)
+        await self.wake(w)
 
 
 class Unreadable(Scenario):
@@ -129,26 +98,21 @@ class Unreadable(Scenario):
         await w.deliver()
 
 
-class Replayed(Scenario):
+class Replayed(OneJob):
     """A dead letter that an operator puts back on its stream."""
 
-    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1, ("test/work", "completed"): 1}
     events = {"test/job": 2}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            if self.broken:
-                raise Reject("broken")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        if self.broken:
+            raise Reject("broken")
 
     broken = True
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, "one")
-            await w.read()
+            await self.start(w)
         self.broken = False
 
     async def drive(self, w: Crank) -> None:
@@ -165,28 +129,21 @@ class Replayed(Scenario):
         await self._replay(w)
 
 
-class Poison(Scenario):
+class Poison(OneJob):
     """An entry whose handler ended its worker too often: buried by whoever takes it over, without a handler."""
 
-    sends = {"one": Job()}
     ends = {("test/work", "failed"): 1}
     events = {"test/job": 1, "test/done": 1}
     letters = {"test/job": 1}
     limits = Limits(begins=1)
+    options = {"on_failure": lambda f: [Done()]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, on_failure=lambda f: [Done()])
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            self.play.die()
+    async def work(self, e: Event[Job], step: Step) -> None:
+        self.play.die()
 
     async def prepare(self) -> None:
-        await self.play.dying(self._meet)
+        await self.play.dying(self.start)
         await self.play.dying(Crank.take_over)
-
-    async def _meet(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
 
     async def drive(self, w: Crank) -> None:
         await w.take_over()

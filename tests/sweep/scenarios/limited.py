@@ -4,36 +4,34 @@ from __future__ import annotations
 
 import anyio
 
-from joelclaw_bus import Event, Functions, Reject, Step, event
+from joelclaw_bus import Event, Reject, Step
 from joelclaw_bus.observer import RunParked
 from tests.sweep.crank import Crank
-from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Job
+from tests.sweep.scenarios.one_job import OneJob
 
 A_MOMENT = 0.2
 """So long at most the first run waits for the second to be refused: a fault may keep that one from ever asking."""
 
 
-class Concurrency(Scenario):
+class Concurrency(OneJob):
     """Two runs want the one permit to execute: the second is held, and woken when the first gives it back."""
 
     sends = {"one": Job(), "two": Job()}
     ends = {("test/work", "completed"): 2}
     events = {"test/job": 2}
+    options = {"concurrency": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, concurrency=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            self.at_work += 1
-            self.most_at_work = max(self.most_at_work, self.at_work)
-            try:
-                if not self.refused:
-                    with anyio.move_on_after(A_MOMENT):
-                        await self.play.seen.wait(RunParked, where=lambda f: f.state == "held")
-                    self.refused = True
-            finally:
-                self.at_work -= 1
+    async def work(self, e: Event[Job], step: Step) -> None:
+        self.at_work += 1
+        self.most_at_work = max(self.most_at_work, self.at_work)
+        try:
+            if not self.refused:
+                with anyio.move_on_after(A_MOMENT):
+                    await self.play.seen.wait(RunParked, where=lambda f: f.state == "held")
+                self.refused = True
+        finally:
+            self.at_work -= 1
 
     at_work = most_at_work = 0
     refused = False
@@ -50,35 +48,30 @@ class Concurrency(Scenario):
         return [f"{self.most_at_work} were at work at once"] if self.most_at_work != 1 else []
 
 
-class Exclusive(Scenario):
+class Exclusive(OneJob):
     """A run keeps its permit while it rests; the next one is held until it ends."""
 
     sends = {"one": Job(name="rests"), "two": Job()}
     ends = {("test/work", "completed"): 2}
     events = {"test/job": 2}
+    options = {"exclusive": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            if step.run_id not in self.order:
-                self.order.append(step.run_id)
-            elif self.order[-1] != step.run_id:
-                self.mixed.append(f"{step.run_id} went on after {self.order[-1]} had begun")
-            if e.data.name == "rests":
-                await step.sleep("nap", 0.01)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        if step.run_id not in self.order:
+            self.order.append(step.run_id)
+        elif self.order[-1] != step.run_id:
+            self.mixed.append(f"{step.run_id} went on after {self.order[-1]} had begun")
+        if e.data.name == "rests":
+            await step.sleep("nap", 0.01)
 
     async def prepare(self) -> None:
         self.order, self.mixed = list[str](), list[str]()
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await self.play.send(w, "two")
         await w.read()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.wake(w)
         await w.deliver()
         await w.read()
         await w.deliver()
@@ -87,47 +80,35 @@ class Exclusive(Scenario):
         return self.mixed
 
 
-class FailingHolder(Scenario):
+class FailingHolder(OneJob):
     """A run fails for good and gives its permit to the next in the same step."""
 
     sends = {"one": Job(name="fails"), "two": Job()}
     ends = {("test/work", "failed"): 1, ("test/work", "completed"): 1}
     events = {"test/job": 2}
     letters = {"test/job": 1}
+    options = {"exclusive": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.sleep("nap", 0.01)
-            if e.data.name == "fails":
-                raise Reject("it has to")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.sleep("nap", 0.01)
+        if e.data.name == "fails":
+            raise Reject("it has to")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await self.play.send(w, "two")
         await w.read()
         for _ in range(2):
-            await self.play.until_due()
-            await w.promote("test/job")
-            await w.read()
+            await self.wake(w)
             await w.deliver()
             await w.read()
 
 
-class LeakedPermit(Scenario):
+class LeakedPermit(OneJob):
     """A permit whose run has ended was never given back: the next one that is refused finds out, and frees it."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
     spoilt = True
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
+    options = {"exclusive": 1}
 
     async def prepare(self) -> None:
         slot = self.play.raw.keys.function_slot("test/work")
@@ -136,8 +117,7 @@ class LeakedPermit(Scenario):
         # Its run is over, and its record has expired: as after a hand-over that an older build lost.
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         await self.play.time_passes()  # freeing the permit handed it on: to this very run, which has ended meanwhile
         await w.sweep()

@@ -2,63 +2,44 @@
 
 from __future__ import annotations
 
-from joelclaw_bus import Event, Functions, Step, event
+from joelclaw_bus import Event, Step
 from tests.sweep.crank import Crank
 from tests.sweep.faults import Fault, How, Point
-from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Done, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 
-class TakenOver(Scenario):
+class TakenOver(OneJob):
     """A worker died after two steps; another takes its run over. A crash here is one during the takeover."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
-            await step.send_event("tell", Done())
-            await step.run("two", self.play.act, step.run_id, "two")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        await step.send_event("tell", Done())
+        await self.act(step, "two")
 
     async def prepare(self) -> None:
-        await self.play.dying(self.first, Fault(Point("step", 3), How.BEFORE))
-
-    async def first(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.play.dying(self.start, Fault(Point("step", 3), How.BEFORE))
 
     async def drive(self, w: Crank) -> None:
         await w.take_over()
         await w.sweep()  # the item that the dead one had not delivered
 
 
-class TakenOverFromReady(Scenario):
+class TakenOverFromReady(OneJob):
     """A worker died when its run went on after a rest: its entry is on the ready stream."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.sleep("nap", 0.005)
-            await step.run("one", self.play.act, step.run_id, "one")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.sleep("nap", 0.005)
+        await self.act(step, "one")
 
     async def prepare(self) -> None:
         await self.play.dying(self.first, Fault(Point("step", 1), How.BEFORE))
 
     async def first(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.start(w)
+        await self.wake(w)
 
     async def drive(self, w: Crank) -> None:
         await w.take_over()
@@ -68,20 +49,16 @@ class TakenOverAtTheEnd(TakenOver):
     """A worker died before its finish, when all steps were journaled: only the end is left to write."""
 
     async def prepare(self) -> None:
-        await self.play.dying(self.first, Fault(Point("finish", 1), How.BEFORE))
+        await self.play.dying(self.start, Fault(Point("finish", 1), How.BEFORE))
 
 
-class Duplicates(Scenario):
+class Duplicates(OneJob):
     """One id, sent twice, and appended twice more by a bare client: one run."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
+    events = {}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
 
     async def prepare(self) -> None:
         stream = self.play.raw.keys.slot("test/job").stream
@@ -99,18 +76,15 @@ class Duplicates(Scenario):
         return [] if length == 3 else [f"{length} entries instead of 3"]
 
 
-class GroupLost(Scenario):
+class GroupLost(OneJob):
     """A group is destroyed under its readers: it is made again at its mark, and what it had done is not done again."""
 
     sends = {"marked": Job(), "unmarked": Job(), "new": Job()}
     ends = {("test/work", "completed"): 3}
     events = {"test/job": 3}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
@@ -129,27 +103,21 @@ class GroupLost(Scenario):
         await w.read()
 
 
-class StreamLost(Scenario):
+class StreamLost(OneJob):
     """A stream is lost while a run of it is open that has not rested: the run ends as lost, with a letter."""
 
-    sends = {"one": Job()}
     letters = {"test/job": 1}
     spoilt = True
+    events = {}
+    ends = {}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
-            await step.run("two", self.play.act, step.run_id, "two")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        await self.act(step, "two")
 
     async def prepare(self) -> None:
-        await self.play.dying(self.first, Fault(Point("step", 2), How.BEFORE))
+        await self.play.dying(self.start, Fault(Point("step", 2), How.BEFORE))
         await self.play.raw.call("DEL", self.play.raw.keys.slot("test/job").stream)
-
-    async def first(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
 
     async def drive(self, w: Crank) -> None:
         await w.read()

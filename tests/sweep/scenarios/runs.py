@@ -8,41 +8,20 @@ from joelclaw_bus import Event, Functions, Step, event
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Done, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 
-class Stepless(Scenario):
+class Stepless(OneJob):
     """One event, one function, no steps: publish, begin, finish."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-
-    async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
-
-
-class Foreign(Scenario):
+class Foreign(OneJob):
     """An event by a bare client, without an id: its run has no record, and one write, the finish."""
 
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
+    sends = {}
 
     async def prepare(self) -> None:
         await self.play.raw.call("XADD", self.play.raw.keys.slot("test/job").stream, "*", "data", "{}")
-
-    async def drive(self, w: Crank) -> None:
-        await w.read()
 
 
 class Unwanted(Scenario):
@@ -60,89 +39,53 @@ class Unwanted(Scenario):
     async def prepare(self) -> None:
         await self.play.raw.call("XADD", self.play.raw.keys.slot("test/job").stream, "*", "data", "{}")
 
-    async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
 
-
-class ThreeSteps(Scenario):
+class ThreeSteps(OneJob):
     """A run with three journaled steps and a result."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> int:
-            self.play.act(step.run_id, "")
-            one = await step.run("one", self.play.act, step.run_id, "one")
-            two = await step.run("two", self.play.act, step.run_id, "two")
-            return one + two + await step.run("three", self.play.act, step.run_id, "three")
-
-    async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+    async def work(self, e: Event[Job], step: Step) -> int:
+        one = await self.act(step, "one")
+        two = await self.act(step, "two")
+        return one + two + await self.act(step, "three")
 
 
-class Asleep(Scenario):
+class Asleep(OneJob):
     """A run that rests twice between its steps, and goes on from its ready stream."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("before", self.play.act, step.run_id, "before")
-            await step.sleep("nap", 0.01)
-            await step.run("between", self.play.act, step.run_id, "between")
-            await step.sleep_until("later", step.now_ms + 10)
-            await step.run("after", self.play.act, step.run_id, "after")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "before")
+        await step.sleep("nap", 0.01)
+        await self.act(step, "between")
+        await step.sleep_until("later", step.now_ms + 10)
+        await self.act(step, "after")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         for _ in range(2):
-            await self.play.until_due()
-            await w.promote("test/job")
-            await w.read()
+            await self.wake(w)
 
 
-class Sending(Scenario):
+class Sending(OneJob):
     """A run that sends an event: journaled with the item that carries it, delivered, struck."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.send_event("tell", Done())
-            await step.run("after", self.play.act, step.run_id, "after")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.send_event("tell", Done())
+        await self.act(step, "after")
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
 
 
-class Renewed(Scenario):
+class Renewed(OneJob):
     """A handler that works while its lease and its permit are renewed."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
+    options = {"concurrency": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, concurrency=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("long", self._long, step)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.run("long", self._long, step)
 
     async def _long(self, step: Step) -> int:
         if self.renewing:
@@ -159,23 +102,18 @@ class Renewed(Scenario):
         await w.deliver()
 
 
-class HandedBack(Scenario):
+class HandedBack(OneJob):
     """A worker that is stopped while its handler is at work: it hands back, and another goes on at once."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
     hands_on = True
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.send_event("tell", Done())
-            if self.stopping:
-                self.at_work.set()
-                await anyio.sleep_forever()
-            await step.run("after", self.play.act, step.run_id, "after")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.send_event("tell", Done())
+        if self.stopping:
+            self.at_work.set()
+            await anyio.sleep_forever()
+        await self.act(step, "after")
 
     async def prepare(self) -> None:
         self.stopping, self.at_work = True, anyio.Event()

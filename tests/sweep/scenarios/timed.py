@@ -6,39 +6,34 @@ from collections import Counter
 from itertools import takewhile
 from typing import Any
 
-from joelclaw_bus import Event, Functions, Step, Tick, cron, event
+from joelclaw_bus import Event, Functions, Step, Tick, cron
 from joelclaw_bus.cron import parse
 from joelclaw_bus.scheduler import Scheduler
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Done, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 HOURLY = "0 * * * *"
 HOUR_MS = 3_600_000
 
 
-class Delayed(Scenario):
+class Delayed(OneJob):
     """A run sends an event that is due later, to a stream that nobody reads: an elected process promotes it."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            self.due_ms = await step.run("due", self._draw, step)
-            await step.send_event("tell", Done(), at_ms=self.due_ms)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        self.due_ms = await step.run("due", self._draw, step)
+        await step.send_event("tell", Done(), at_ms=self.due_ms)
 
     async def _draw(self, step: Step) -> int:
         self.play.act(step.run_id, "due")
         return step.now_ms + 20
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         await self.play.until_due()
         await w.sweep()
@@ -48,24 +43,20 @@ class Delayed(Scenario):
         return [f"{row[0]!r} came early" for row in rows if int(row[0].partition(b"-")[0]) < self.due_ms]
 
 
-class DueAtOnce(Scenario):
+class DueAtOnce(OneJob):
     """Two delayed events and a run that rests are due in one slot: one promotion moves them."""
 
     sends = {"one": Job(name="rests")}
     ends = {("test/work", "completed"): 3}
     events = {"test/job": 3}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            if e.data.name == "rests":
-                await step.sleep("nap", 0.01)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        if e.data.name == "rests":
+            await step.sleep("nap", 0.01)
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, "one")
-            await w.read()
+            await self.start(w)
             due = await w.store.time_ms() + 100
             for id in ("two", "three"):
                 await w.worker.publisher.send(Job(), id=id, at_ms=due)

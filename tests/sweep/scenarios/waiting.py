@@ -6,32 +6,28 @@ from typing import Any
 
 import anyio
 
-from joelclaw_bus import Awaited, Event, Functions, Limits, Step, event
+from joelclaw_bus import Awaited, Event, Limits, Step
 from joelclaw_bus.pauses import pause, resume
 from joelclaw_bus.run_calls import RunCalls
 from tests.sweep.crank import Crank
-from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Done, Failed, Job
+from tests.sweep.scenarios.one_job import OneJob
 
 
-class Answered(Scenario):
+class Answered(OneJob):
     """A run waits for an event that comes later: registered, matched, told, taken away."""
 
     sends = {"one": Job(), "answer": Done(name="yes")}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
+    options = {"awaits": [Done]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, awaits=[Done])
-        async def work(e: Event[Job], step: Step) -> str:
-            self.play.act(step.run_id, "")
-            answer = await step.wait_for_event("answer", Done, match={"name": "yes"}, timeout=60)
-            await step.run("after", self.play.act, step.run_id, "after")
-            return answer.id if answer else "nobody answered"
+    async def work(self, e: Event[Job], step: Step) -> str:
+        answer = await step.wait_for_event("answer", Done, match={"name": "yes"}, timeout=60)
+        await self.act(step, "after")
+        return answer.id if answer else "nobody answered"
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         await self.play.send(w, "answer")
         await w.match()
@@ -59,8 +55,7 @@ class MatcherDied(Answered):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, "one")
-            await w.read()
+            await self.start(w)
             await w.deliver()
         await self.play.dying(self.answers)
 
@@ -82,8 +77,7 @@ class Unknown(Answered):
 
     async def prepare(self) -> None:
         async with self.play.worker() as w:
-            await self.play.send(w, "one")
-            await w.read()
+            await self.start(w)
             await w.deliver()
         await self.play.raw.call("DEL", self.play.raw.keys.slot("test/done").wait_index)
 
@@ -97,46 +91,35 @@ class Unknown(Answered):
         await w.read()
 
 
-class TimedOut(Scenario):
+class TimedOut(OneJob):
     """Nothing comes: the run goes on when its time is over, after one more look."""
 
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 0}
+    options = {"awaits": [Done]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, awaits=[Done])
-        async def work(e: Event[Job], step: Step) -> bool:
-            self.play.act(step.run_id, "")
-            return await step.wait_for_event("answer", Done, timeout=0.02) is None
+    async def work(self, e: Event[Job], step: Step) -> bool:
+        return await step.wait_for_event("answer", Done, timeout=0.02) is None
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
-        await self.play.until_due()
-        await w.promote("test/job")
-        await w.read()
+        await self.wake(w)
 
 
-class FirstOfTwo(Scenario):
+class FirstOfTwo(OneJob):
     """Two events are waited for: the first to come ends it, and the other wait is called off."""
 
     sends = {"one": Job(), "answer": Done(name="b")}
-    ends = {("test/work", "completed"): 1}
     events = {"test/job": 1, "test/done": 1}
     expected = b"[1]"
+    options = {"awaits": [Done, Failed]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, awaits=[Done, Failed])
-        async def work(e: Event[Job], step: Step) -> list[Any]:
-            self.play.act(step.run_id, "")
-            first = await step.wait_for_first("answer", [Awaited(Failed), Awaited(Done, {"name": "b"})], timeout=60)
-            return [first.index] if first else []
+    async def work(self, e: Event[Job], step: Step) -> list[Any]:
+        first = await step.wait_for_first("answer", [Awaited(Failed), Awaited(Done, {"name": "b"})], timeout=60)
+        return [first.index] if first else []
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         await self.play.send(w, "answer")
         await w.match()
@@ -160,16 +143,12 @@ class AllOfTwo(FirstOfTwo):
     sends = {"one": Job(), "answer": Done(name="b"), "failed": Failed()}
     expected = b"[true,true]"
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, awaits=[Done, Failed])
-        async def work(e: Event[Job], step: Step) -> list[Any]:
-            self.play.act(step.run_id, "")
-            both = await step.wait_for_all("answer", [Awaited(Failed), Awaited(Done, {"name": "b"})], timeout=60)
-            return [came is not None for came in both]
+    async def work(self, e: Event[Job], step: Step) -> list[Any]:
+        both = await step.wait_for_all("answer", [Awaited(Failed), Awaited(Done, {"name": "b"})], timeout=60)
+        return [came is not None for came in both]
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         for id in ("answer", "failed"):
             await self.play.send(w, id)
@@ -177,19 +156,17 @@ class AllOfTwo(FirstOfTwo):
         await w.read()
 
 
-class CancelledAsleep(Scenario):
+class CancelledAsleep(OneJob):
     """An operator ends a run that sleeps and holds an exclusive permit: the next one gets it."""
 
     sends = {"one": Job(name="rests"), "two": Job()}
     ends = {("test/work", "cancelled"): 1, ("test/work", "completed"): 1}
     events = {"test/job": 2}
+    options = {"exclusive": 1}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, exclusive=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            if e.data.name == "rests":
-                await step.sleep("nap", 600)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        if e.data.name == "rests":
+            await step.sleep("nap", 600)
 
     async def cancel(self, w: Crank) -> None:
         with w.trying():
@@ -219,16 +196,13 @@ class CancelledWaiting(CancelledAsleep):
     sends = {"one": Job()}
     ends = {("test/work", "cancelled"): 1}
     events = {"test/job": 1}
+    options = {"awaits": [Done]}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1, awaits=[Done])
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.wait_for_event("answer", Done, timeout=600)
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await step.wait_for_event("answer", Done, timeout=600)
 
     async def drive(self, w: Crank) -> None:
-        await self.play.send(w, "one")
-        await w.read()
+        await self.start(w)
         await w.deliver()
         await self.cancel(w)
         await self.play.time_passes()
@@ -245,15 +219,13 @@ class CancelledAtWork(CancelledAsleep):
     sends = {"one": Job()}
     ends = {("test/work", "cancelled"): 1}
     events = {"test/job": 1}
+    options = {}
 
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
-            await step.run("one", self.play.act, step.run_id, "one")
-            self.at_work.set()
-            await self.cancelled.wait()
-            await step.run("two", self.play.act, step.run_id, "two")
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        self.at_work.set()
+        await self.cancelled.wait()
+        await self.act(step, "two")
 
     async def prepare(self) -> None:
         self.at_work, self.cancelled = anyio.Event(), anyio.Event()
@@ -280,17 +252,35 @@ class CancelledAtWork(CancelledAsleep):
         await w.handled()
 
 
-class Paused(Scenario):
+class CancelledUnread(CancelledAsleep):
+    """An operator ends a run that nobody has begun: it never runs, and the one behind it does."""
+
+    ends = {("test/work", "cancelled"): 1, ("test/work", "completed"): 1}
+
+    async def cancel(self, w: Crank) -> None:
+        slot = w.store.keys.slot("test/job")
+        with w.trying():
+            ((entry, _),) = await self.play.raw.call("XRANGE", slot.stream, "-", "+", "COUNT", 1)
+            await RunCalls(w.store, Limits()).cancel_unread(slot, "test/work:one", entry.decode(), "not wanted")
+
+    async def resume(self, w: Crank) -> None:
+        """The operator, who saw no answer, does it again before a worker comes to it."""
+        await self.cancel(w)
+        await self.play.time_passes()
+        await w.take_over()
+        await w.read()
+
+    async def drive(self, w: Crank) -> None:
+        for id in ("one", "two"):
+            await self.play.send(w, id)
+        await self.cancel(w)
+        await w.read()
+        await w.sweep()
+        await w.deliver()
+
+
+class Paused(OneJob):
     """A function is held back and resumed: what came meanwhile is done then."""
-
-    sends = {"one": Job()}
-    ends = {("test/work", "completed"): 1}
-    events = {"test/job": 1}
-
-    def declare(self, functions: Functions) -> None:
-        @functions.function("test/work", on=[event(Job)], retries=1)
-        async def work(e: Event[Job], step: Step) -> None:
-            self.play.act(step.run_id, "")
 
     async def drive(self, w: Crank) -> None:
         with w.trying():

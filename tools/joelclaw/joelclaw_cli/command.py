@@ -18,7 +18,7 @@ from joelclaw_cli.answer import Answer, draw, envelope
 DEFAULT_STATE = "~/.joelclaw/state"
 
 
-class _StateDir(click.Path):
+class _Directory(click.Path):
     """A directory; an empty word (an unset variable in a script) is none, and surely not the one we stand in."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
@@ -27,13 +27,13 @@ class _StateDir(click.Path):
         return super().convert(value, param, ctx)
 
 
-STATE_DIR = _StateDir(file_okay=False, path_type=Path)
+DIRECTORY = _Directory(file_okay=False, path_type=Path)
 
 
 def state_option() -> click.Option:
     return click.Option(
         ["--state-dir"],
-        type=STATE_DIR,
+        type=DIRECTORY,
         envvar="JOELCLAW_STATE_DIR",
         default=DEFAULT_STATE,
         show_default=True,
@@ -41,21 +41,30 @@ def state_option() -> click.Option:
     )
 
 
-def _store_options() -> list[click.Parameter]:
+def _store_options(*, deployment: bool) -> list[click.Parameter]:
     return [
         click.Option(["--redis-url"], envvar="REDIS_URL", help="The store (REDIS_URL); else the running suite's."),
         state_option(),
         click.Option(["--prefix"], envvar="JOELCLAW_PREFIX", help="Before every key (JOELCLAW_PREFIX)."),
-        # Hidden: they are settings of a deployment, given by its environment as the services get them.
+        # Hidden, but where they are what is asked about: they are settings of a deployment, which its environment gives
+        # as the services get them.
         click.Option(
             ["--durability"],
             envvar="JOELCLAW_DURABILITY",
             type=click.Choice(["memory", "local", "replica"], case_sensitive=False),
             default="memory",
-            hidden=True,
+            show_default=True,
+            hidden=not deployment,
+            help="The level that the services run at (JOELCLAW_DURABILITY).",
         ),
         click.Option(
-            ["--min-replicas"], envvar="JOELCLAW_MIN_REPLICAS", type=click.IntRange(1, 100), default=1, hidden=True
+            ["--min-replicas"],
+            envvar="JOELCLAW_MIN_REPLICAS",
+            type=click.IntRange(1, 100),
+            default=1,
+            show_default=True,
+            hidden=not deployment,
+            help="How many replicas that level counts on (JOELCLAW_MIN_REPLICAS).",
         ),
     ]
 
@@ -82,12 +91,13 @@ class Command(_Examples):
         *args: Any,
         examples: Sequence[tuple[str, str]] = (),
         store: bool = False,
+        deployment: bool = False,
         progress: bool = True,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("params", [])
         if store:
-            kwargs["params"] = [*kwargs["params"], *_store_options()]
+            kwargs["params"] = [*kwargs["params"], *_store_options(deployment=deployment)]
         kwargs["params"] = [*kwargs["params"], _json_option()]
         super().__init__(*args, **kwargs)
         self.examples, self.store, self.progress = examples, store, progress
@@ -158,13 +168,15 @@ def command(
     *,
     examples: Sequence[tuple[str, str]],
     store: bool = False,
+    deployment: bool = False,
     progress: bool = True,
     group: click.Group | None = None,
 ) -> Callable[[Callable[..., Answer | None]], Command]:
-    """Make the function a command; in `group` when one is given."""
+    """Make the function a command; in `group` when one is given. deployment: show the options of a deployment."""
 
     def make(function: Callable[..., Answer | None]) -> Command:
-        made = click.command(name, cls=Command, examples=examples, store=store, progress=progress)(function)
+        options = {"store": store, "deployment": deployment, "progress": progress}
+        made = click.command(name, cls=Command, examples=examples, **options)(function)
         if group is not None:
             group.add_command(made)
         return made

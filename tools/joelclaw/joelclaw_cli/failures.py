@@ -76,9 +76,14 @@ def failure_of(error: BaseException) -> Failure:
         path = error.ctx.command_path if error.ctx else "joelclaw"
         return usage(error.format_message(), fix=f"{path} --help shows how it is called")
     if isinstance(error, click.Abort | KeyboardInterrupt):
-        return Failure("interrupted", "interrupted", exit_code=INTERRUPTED)
+        again = "what was asked for may be done or not: joelclaw bus runs shows what runs"
+        return Failure("interrupted", "interrupted", fix=again, exit_code=INTERRUPTED)
     if isinstance(error, click.ClickException):
-        return Failure("failed", error.format_message())
+        return Failure("failed", error.format_message(), fix="joelclaw --help shows the commands")
+    if isinstance(error, UnicodeError) and "surrogates" in str(error):
+        return usage(
+            "a word of the command line holds bytes that are no UTF-8", fix="joelclaw --help shows the commands"
+        )
     return _of_libraries(error) or Failure(
         "internal", f"{type(error).__name__}: {error}", fix="this is a defect; JOELCLAW_DEBUG=1 shows where"
     )
@@ -91,23 +96,35 @@ _CODES = {
         "send it again with the same id; joelclaw doctor says which replicas are there",
         FAULT,
     ),
-    "AddressInvalid": ("store_unknown", "mend REDIS_URL; docs/promises.md has its forms", USAGE),
-    "StoreRefused": ("store_refused", "", FAULT),
-    "GroupMissing": ("store_refused", "", FAULT),
-    "StoreUnfit": ("store_unfit", "", FAULT),
-    "StoreNotStarted": ("store_not_started", "", FAULT),
+    "AddressInvalid": (
+        "store_unknown",
+        "mend REDIS_URL: docs/promises.md has its forms; joelclaw up needs none",
+        USAGE,
+    ),
+    "StoreRefused": ("store_refused", "joelclaw doctor says what the store lacks, or what its user may not do", FAULT),
+    "GroupMissing": ("store_refused", "joelclaw doctor says which functions have no group", FAULT),
+    "StoreUnfit": ("store_unfit", "joelclaw doctor says what the store lacks", FAULT),
+    "StoreNotStarted": ("store_not_started", "mend what it says, then joelclaw up", FAULT),
     "StateDirectoryBusy": ("state_directory_busy", "joelclaw down stops that suite", FAULT),
-    "StateDirectoryUnusable": ("state_directory_unusable", "", FAULT),
-    "NameInvalid": ("name_invalid", "", USAGE),
-    "EventInvalid": ("payload_invalid", "", USAGE),
+    "StateDirectoryUnusable": (
+        "state_directory_unusable",
+        "name an empty directory, or its own: joelclaw up --state-dir DIR",
+        FAULT,
+    ),
+    "NameInvalid": ("name_invalid", "joelclaw bus streams lists the names that there are", USAGE),
+    "EventInvalid": ("payload_invalid", "docs/events.md describes every field; joelclaw bus send --help", USAGE),
     "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
     "SettingsError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
-    "BackupFailed": ("destination_unusable", "mend the destination, or name another: backup.destination.path", FAULT),
-    "IncidentUnknown": ("not_found", "", NOT_FOUND),
-    "HealingError": ("incident_refused", "", FAULT),
-    "BusError": ("failed", "", FAULT),
-    "ContractError": ("invalid", "", USAGE),
-    "PayloadInvalid": ("payload_invalid", "docs/events.md describes every field", USAGE),
+    "BackupFailed": (
+        "destination_unusable",
+        "mend the destination, or name another (backup.destination.path): joelclaw nas status",
+        FAULT,
+    ),
+    "IncidentUnknown": ("not_found", "see what there is: joelclaw heal list", NOT_FOUND),
+    "HealingError": ("incident_refused", "see how it stands now: joelclaw heal list --closed", FAULT),
+    "BusError": ("failed", "joelclaw doctor says what is wrong with the store", FAULT),
+    "ContractError": ("invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "PayloadInvalid": ("payload_invalid", "docs/events.md describes every field; joelclaw bus send --help", USAGE),
 }
 
 

@@ -71,6 +71,13 @@ class Place:
                 exit_code=USAGE,
                 next_actions=(("joelclaw up", "start the suite here"),),
             )
+        if suite.get("login"):
+            raise Failure(
+                "store_unknown",
+                f"the suite in {self.state_dir} runs on {suite.get('redis_url')}, with a password that is kept nowhere",
+                fix="set REDIS_URL (and JOELCLAW_PREFIX) as joelclaw up had them",
+                exit_code=USAGE,
+            )
         return self._at(str(suite["redis_url"]), str(suite.get("prefix", "")) if not self.prefix else self.prefix)
 
     def _at(self, url: str, prefix: str) -> StoreSettings:

@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from contextlib import suppress
+from typing import cast
 
 import click
 
@@ -100,13 +101,29 @@ def _without_output(error: OSError) -> int:
     return FAULT
 
 
+def _asked(arguments: list[str]) -> str:
+    """The command as it was given, however deep it lies, without its arguments: those may hold a secret. A word that
+    is no command stands at its end, as it was given."""
+    path, at = ["joelclaw"], cast("click.Command | None", root)
+    for word in arguments:
+        if not isinstance(at, click.Group):
+            break
+        if word.startswith("-"):
+            continue
+        path.append(word)
+        try:
+            at = at.get_command(click.Context(at), word)
+        except Exception:  # it can't even be imported: that is what is being told
+            break
+    return " ".join(path)
+
+
 def _tell(error: BaseException, arguments: list[str]) -> int:
     failure = failure_of(error)
     if os.environ.get("JOELCLAW_DEBUG"):
         traceback.print_exception(error)
     if "--json" in arguments or not sys.stdout.isatty():
-        words = [w for w in arguments if not w.startswith("-")]
-        print(failure_envelope(" ".join(["joelclaw", *words[:2]]), failure), flush=True)
+        print(failure_envelope(_asked(arguments), failure), flush=True)
     if sys.stderr.isatty() or "--json" not in arguments:
         print_failure(failure)
     return failure.exit_code

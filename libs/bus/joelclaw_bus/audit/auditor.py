@@ -22,7 +22,7 @@ from joelclaw_bus.audit.walk import Walk
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.observer import Observer, Stuck
+from joelclaw_bus.observer import Observer, Stuck, Unstuck
 from joelclaw_bus.store import Store
 from joelclaw_bus.trouble import Trouble, is_away
 from joelclaw_contracts import NameInvalid
@@ -45,7 +45,10 @@ class Auditor:
     lease_ms: int
     every: float
     _stuck: set[str] = field(default_factory=set)
-    _refused: set[str] = field(default_factory=set)
+    _passes: set[tuple[str, str]] = field(default_factory=set)
+    """(slot, what of it) whose last whole pass, or the present one, met a refusal."""
+    _refused: set[tuple[str, str]] = field(default_factory=set)
+    """Those of the present pass."""
 
     def __post_init__(self) -> None:
         self.calls = AuditCalls(self.store, self.limits)
@@ -71,13 +74,14 @@ class Auditor:
         sweeps = await self.store.call("GET", self.store.keys.sweeper) == self.consumer.encode()
         for slot in [*self.own, *(await self._orphans() if sweeps else ())]:
             if await self._has_turn(slot):
-                await self._all(slot, partial(self.pages.runs, slot))
-                await self._all(slot, partial(self.pages.due, slot))
-                await self._all(slot, partial(self.pages.outbox, slot))
-                await self._guarded(slot, partial(self.pages.slot, slot, functions))
-        self._stuck, self._refused = self._refused, set()
+                await self._all(slot, "runs", partial(self.pages.runs, slot))
+                await self._all(slot, "due", partial(self.pages.due, slot))
+                await self._all(slot, "outbox", partial(self.pages.outbox, slot))
+                await self._all(slot, "slot", partial(self.pages.slot, slot, functions))
+                self._tell_over(slot)
         if sweeps:
-            await self._all(self.store.keys.bus, self.walk.page)
+            await self._all(self.store.keys.bus, "walk", self.walk.page)
+            self._tell_over(self.store.keys.bus)
 
     async def _orphans(self) -> list[Slot]:
         own, orphans = {slot.name for slot in self.own}, []
@@ -100,22 +104,30 @@ class Auditor:
         await self.store.call("PEXPIRE", slot.auditor, lasts)
         return True
 
-    async def _all(self, slot: Slot, page: Callable[[], Awaitable[bool]]) -> None:
-        """Page after page until the pass ends; of a long one so many a round."""
+    async def _all(self, slot: Slot, part: str, page: Callable[[], Awaitable[bool]]) -> None:
+        """Page after page until the pass ends; of a long one so many a round. What the store refuses of one slot (a key
+        of a wrong type) is told once, and the others have their turn."""
         for _ in range(PAGES):
-            if await self._guarded(slot, page) is not False:
+            try:
+                ended = await page()
+            except StoreRefused as error:
+                if is_away(error):
+                    raise
+                self._refused.add((slot.name, part))
+                self._passes.add((slot.name, part))
+                if slot.name not in self._stuck:
+                    self._stuck.add(slot.name)
+                    self.observer.saw(Stuck(slot.name, "audit", str(error)))
+                return
+            if ended:
+                if (slot.name, part) not in self._refused:
+                    self._passes.discard((slot.name, part))
+                self._refused.discard((slot.name, part))
                 return
             await anyio.sleep(PAUSE)
 
-    async def _guarded(self, slot: Slot, do: Callable[[], Awaitable[bool | None]]) -> bool | None:
-        """What the store refuses of one slot (a key of a wrong type) is told once, and the others have their turn."""
-        try:
-            return await do()
-        except StoreRefused as error:
-            if is_away(error):
-                raise
-            self._refused.add(slot.name)
-            if slot.name not in self._stuck:
-                self._stuck.add(slot.name)
-                self.observer.saw(Stuck(slot.name, "audit", str(error)))
-            return None
+    def _tell_over(self, slot: Slot) -> None:
+        """When whole passes over all of it met no refusal."""
+        if slot.name in self._stuck and not any(name == slot.name for name, _ in self._passes):
+            self._stuck.discard(slot.name)
+            self.observer.saw(Unstuck(slot.name, "audit"))

@@ -3,7 +3,7 @@
 | a run that                                             | rule                    | repair                           |
 |--------------------------------------------------------|-------------------------|----------------------------------|
 | is named open and has no record                        | record-lost             | its event comes again; or renew  |
-| has a record of a newer format                         | newer-format            | none: a newer worker's           |
+| is open with a record of a newer format                | newer-format            | none: a newer worker's           |
 | is in a state that nobody here knows                   | unknown-state           | none                             |
 | has ended and is named open, or is kept for ever       | ended-open, ended-kept  | close                            |
 | is open and not named so, or would expire              | unlisted, open-expires  | list                             |
@@ -59,7 +59,8 @@ def judge_run(r: RunSeen) -> Finding | None:
     if not r.recorded:
         return _unrecorded(r)
     if r.format.isdigit() and int(r.format) > RECORD_FORMAT:
-        return Finding("newer-format", r.run, "left")
+        # One that isn't named open and expires has ended, as far as we can tell: there is nothing to leave alone.
+        return Finding("newer-format", r.run, "left") if r.listed or r.ttl_ms < 0 else None
     if r.state == "ended":
         return _ended(r)
     if r.state and r.state not in (*RESTING, "queued"):

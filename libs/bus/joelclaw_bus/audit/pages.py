@@ -86,7 +86,7 @@ class Pages:
     async def _mend(self, slot: Slot, index: str, bodies: str, member: str, body: str, finding: Finding) -> bool:
         return not finding.repair or await self.calls.mend_pending(slot, index, bodies, member, body, finding)
 
-    async def slot(self, slot: Slot, functions: frozenset[str]) -> None:
+    async def slot(self, slot: Slot, functions: frozenset[str]) -> bool:
         """Groups, marks and ids. What is lost here can't be made anew: it is named, and no longer missed."""
         seen: SlotSeen = await self.calls.slot(slot)
         found = []
@@ -97,6 +97,7 @@ class Pages:
                 mended = await self.calls.store.call("ZREM", slot.ids, finding.name)
             found += [finding] if mended else []
         self.tell(slot.name, "slot", found)
+        return True
 
     def tell(self, slot: str, place: str, found: Sequence[Finding]) -> None:
         """One fact a rule and remedy; what stays as it is, once."""

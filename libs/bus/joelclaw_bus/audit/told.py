@@ -1,4 +1,7 @@
-"""What was named already: a finding that stays is told once, and again only when it had gone away in between."""
+"""What was named already: a finding that stays is told once, and again only when it had gone away in between.
+
+A place of which so many were told tells no more until some are gone: what can't be remembered would be told every pass.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,9 @@ class Told:
     def is_news(self, place: Hashable, what: str) -> bool:
         this = self._this.setdefault(place, set())
         known = what in this or what in self._last.get(place, ())
-        if len(this) < MOST:
-            this.add(what)
+        if len(this) >= MOST:
+            return False
+        this.add(what)
         return not known
 
     def passed(self, place: Hashable) -> None:

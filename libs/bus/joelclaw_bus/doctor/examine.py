@@ -12,9 +12,9 @@ from joelclaw_bus.doctor.server import judge_server
 from joelclaw_bus.doctor.streams import StreamSeen, judge_stream, judge_windows
 from joelclaw_bus.doctor.workers import judge_open, judge_pauses, judge_run, judge_workers
 from joelclaw_bus.errors import BusError, StoreRefused
-from joelclaw_bus.inspect.explain import explain
-from joelclaw_bus.inspect.explain_facts import read_situation
-from joelclaw_bus.inspect.names import event_names
+from joelclaw_bus.inspect.explain import explain, read_situation
+from joelclaw_bus.inspect.find import Found
+from joelclaw_bus.inspect.names import names_seen
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.pauses import read_pauses
 from joelclaw_bus.store import Store
@@ -22,10 +22,11 @@ from joelclaw_bus.store import Store
 
 @dataclass
 class Doctor:
-    """One examination of one store."""
+    """One examination of one store; `reached`: it answered at all."""
 
     store: Store
     checks: list[Check] = field(default_factory=list)
+    reached: bool = False
     _streams: list[StreamSeen] = field(default_factory=list)
 
     async def examine(self) -> list[Check]:
@@ -35,6 +36,7 @@ class Doctor:
             await self.store.call("PING")
         except BusError as error:
             return [_unreached(self.store.where, error)]
+        self.reached = True
         for node in nodes:
             await self._part(node, lambda node=node: self._server(node))  # type: ignore[misc]  # a default binds it
         crowd: list[Crowd] = []
@@ -72,7 +74,11 @@ class Doctor:
         self.checks += judge_pauses(pauses.values(), unreadable, await self.store.time_ms())
 
     async def _names(self, into: list[str]) -> None:
-        into += await event_names(self.store)
+        names, whole = await names_seen(self.store)
+        into += names
+        if not whole:
+            what = f"the store holds more keys than were looked through for streams; {len(names)} were found"
+            self.checks.append(Check("not known", "streams", what, "give the bus a store or a prefix of its own"))
 
     async def _stream(self, slot: Slot, crowd: Crowd) -> None:
         seen = await read_stream(self.store, slot, crowd.wanted_on(slot.name))
@@ -82,7 +88,7 @@ class Doctor:
     async def _runs(self, names: list[str]) -> None:
         seen = [await read_open(self.store, self.store.keys.slot(name)) for name in names]
         picked = shared(seen)
-        found = [judge_run(run, explain(await read_situation(self.store, slot, run))) for slot, run in picked]
+        found = [judge_run(run, explain(await read_situation(self.store, Found(slot, run)))) for slot, run in picked]
         self.checks += [check for check in found if check]
         self.checks += judge_open(
             sum(one.open for one in seen), sum(one.settled for one in seen), len(picked), well=not any(found)

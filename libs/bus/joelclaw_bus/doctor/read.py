@@ -13,6 +13,7 @@ from joelclaw_bus.doctor.streams import LATE_MS, STUCK_MS, GroupSeen, StreamSeen
 from joelclaw_bus.doctor.workers import WorkerSeen
 from joelclaw_bus.errors import StoreRefused
 from joelclaw_bus.inspect.replies import number, pairs, sound, text
+from joelclaw_bus.inspect.workers import LIVE_MS
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.store import Store
 
@@ -51,9 +52,7 @@ async def read_server(store: Store, node: str) -> ServerSeen:
             settings[name] = pairs(await store.call("CONFIG", "GET", name, node=node)).get(name)
         except StoreRefused:  # the user may not ask, or the provider has no CONFIG
             settings[name] = None
-    # What lies between the two looks at our clock is no skew.
-    slack = (after - before) * 500
-    return ServerSeen(node or store.where, info, settings, 0 if abs(skew) <= slack else skew)
+    return ServerSeen(node or store.where, info, settings, skew, slack_ms=(after - before) * 500)
 
 
 async def read_crowd(store: Store) -> Crowd:
@@ -132,13 +131,15 @@ def _head(row: list[Any]) -> int | None:
 
 def _worker(name: str, raw: str, now: int) -> WorkerSeen:
     row = _object(raw)
-    at, form = row.get("at"), row.get("recordFormat")
+    at, form, service = row.get("at"), row.get("recordFormat"), row.get("service")
     return WorkerSeen(
         name,
         now - at if isinstance(at, int) else 0,
         _names(row, "functions"),
         form if isinstance(form, int) else 0,
-        readable=isinstance(at, int),
+        # A heartbeat from the future is nobody's: it would look alive for as long as that lies ahead.
+        readable=isinstance(at, int) and at <= now + LIVE_MS,
+        service=service if isinstance(service, str) else "",
     )
 
 

@@ -21,12 +21,14 @@ SHORT_TIMEOUT = 60
 
 @dataclass(frozen=True, slots=True)
 class ServerSeen:
-    """One node. `info`: its raw INFO; settings: None where it may not be asked; skew_ms: its clock less ours."""
+    """One node. `info`: its raw INFO; settings: None where it may not be asked; skew_ms: its clock less ours, known
+    but for slack_ms: what lies between our two looks at our clock is no skew."""
 
     node: str
     info: bytes
     settings: Mapping[str, str | None]
     skew_ms: float
+    slack_ms: float = 0
 
     @property
     def fields(self) -> dict[str, str]:
@@ -68,6 +70,7 @@ def _promise(s: ServerSeen, level: Durability, min_replicas: int, kind: str) -> 
     made = promise(level, facts)
     if why := hindrance(level, facts, min_replicas):
         yield Check("finding", s.node, f"durability {level.value} can't be kept", why)
+        return
     losses = "; ".join(f"{event}: {loss}" for event, loss in made.losses.rows())
     yield Check("ok", s.node, f"durability {level.value}. {made.sentence} Lost when {losses}.")
 
@@ -144,7 +147,12 @@ def _is_replica(name: str) -> bool:
 
 def _clock(s: ServerSeen) -> Iterator[Check]:
     what = f"its clock is {span(s.skew_ms)} {'ahead of' if s.skew_ms > 0 else 'behind'} this machine's"
-    if abs(s.skew_ms) > FAR_SKEW_MS:
+    if abs(s.skew_ms) <= s.slack_ms and s.slack_ms > SKEW_MS:
+        what = f"its clock: its answer took {span(2 * s.slack_ms)}, too long to compare it with this machine's"
+        yield Check("not known", s.node, what, "look at the network, or ask again from nearer by")
+    elif abs(s.skew_ms) <= s.slack_ms:
+        yield Check("ok", s.node, f"its clock and this machine's agree within {span(SKEW_MS)}")
+    elif abs(s.skew_ms) > FAR_SKEW_MS:
         yield Check("finding", s.node, what, "the bus goes by the server's; set both by NTP")
     elif abs(s.skew_ms) > SKEW_MS:
         yield Check("warning", s.node, what, "the bus goes by the server's, logs don't; set both by NTP")

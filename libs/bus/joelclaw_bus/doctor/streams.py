@@ -59,6 +59,8 @@ def judge_windows(streams: Iterable[StreamSeen], limits: Limits = Limits()) -> l
     """For how long an id is known on each stream: which of the two bounds binds."""
     kept = [s for s in streams if s.ids]
     crowded = [s for s in kept if len(s.ids) > GENERATIONS and s.now_ms - s.ids[0] < limits.dedupe_ms]
+    if not kept:
+        return [Check("ok", "dedupe", "no stream holds ids yet")]
     well = f"{len(kept) - len(crowded)} stream(s) with ids: time binds, not their number (two million)"
     ok = f"an id is known for {limits.dedupe_ms / 3_600_000:g} h on {well}"
     return [Check("ok", "dedupe", ok), *(_crowded(s) for s in crowded)]

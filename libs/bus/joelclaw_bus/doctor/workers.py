@@ -16,13 +16,14 @@ STUCK_CAUSES = ("overdue", "broken")
 
 @dataclass(frozen=True, slots=True)
 class WorkerSeen:
-    """`format`: of the run records that it writes; 0 when its heartbeat does not say."""
+    """`format`: of the run records that it writes; 0 when its heartbeat does not say; service: '' if it has none."""
 
     id: str
     age_ms: int
     functions: frozenset[str]
     format: int
     readable: bool = True
+    service: str = ""
 
     @property
     def live(self) -> bool:
@@ -41,7 +42,8 @@ def _late(workers: list[WorkerSeen]) -> Iterator[Check]:
         if not w.readable:
             yield Check("not known", w.id, "its heartbeat can't be read", "joelclaw otel search bus.stuck")
         elif not w.live:
-            what = f"its last heartbeat is {span(w.age_ms)} old: it died, hangs, or can't reach the store"
+            of = f", of {w.service}," if w.service else ""
+            what = f"its last heartbeat{of} is {span(w.age_ms)} old: it died, is frozen, or can't reach the store"
             yield Check("finding", w.id, what, "look at its log; its work is taken over; its line goes after an hour")
     if live:
         yield Check("ok", "workers", f"{len(live)} live")
@@ -52,10 +54,8 @@ def _late(workers: list[WorkerSeen]) -> Iterator[Check]:
 def _missing(workers: list[WorkerSeen], services: Mapping[str, frozenset[str]]) -> Iterator[Check]:
     served = {function for w in workers if w.live for function in w.functions}
     for service, functions in sorted(services.items()):
-        if functions and not functions & served:
-            yield Check(
-                "finding", service, f"no live worker has its functions: {', '.join(sorted(functions))}", "start it"
-            )
+        if missing := sorted(functions - served):
+            yield Check("finding", service, f"no live worker has its functions: {', '.join(missing)}", "start it")
 
 
 def _formats(workers: list[WorkerSeen]) -> Iterator[Check]:

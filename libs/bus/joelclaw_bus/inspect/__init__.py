@@ -8,8 +8,8 @@
 | entries  | the events themselves: the latest, or as they come          |
 | runs     | runs of functions, and one run in full                      |
 | active   | what runs at this moment, and in whose hands                |
-| explain  | why a run isn't moving, and what to do (of explain_facts)   |
-| find     | which run a word means                                      |
+| explain  | why a run isn't moving, and what to do                      |
+| find     | which run a word means (event_entries: where an event lies) |
 | spans    | times as words                                              |
 | workers  | which workers live, and what they run                       |
 | due      | what waits for its time                                     |

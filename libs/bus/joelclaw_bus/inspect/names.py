@@ -11,15 +11,21 @@ PAGE, MOST_PAGES = 1000, 500  # a store shared with strangers can hold millions 
 
 async def event_names(store: Store, pattern: str = "*") -> list[str]:
     """The names that match, sorted. A companion (`{NAME}:…`) is no event; a registered name may have no entry yet."""
+    return (await names_seen(store, pattern))[0]
+
+
+async def names_seen(store: Store, pattern: str = "*") -> tuple[list[str], bool]:
+    """The same, and whether the whole store was looked through: else streams that nobody registered may be missing."""
     registered = await store.call("HKEYS", store.keys.slots)
-    found = {text(name) for name in registered}
+    found, whole = {text(name) for name in registered}, True
     for node in await store.node_names():
-        found |= await _streams_of(store, node)
-    return sorted(name for name in found if _is_name(name) and matches(pattern, name))
+        there, ended = await _streams_of(store, node)
+        found, whole = found | there, whole and ended
+    return sorted(name for name in found if _is_name(name) and matches(pattern, name)), whole
 
 
-async def _streams_of(store: Store, node: str) -> set[str]:
-    """One node's streams: a scan knows nothing of the others."""
+async def _streams_of(store: Store, node: str) -> tuple[set[str], bool]:
+    """One node's streams, and whether that are all: a scan knows nothing of the other nodes."""
     found, cursor = set[str](), b"0"
     for _ in range(MOST_PAGES):
         # A prefix can hold no wildcard, so it is its own pattern.
@@ -28,8 +34,8 @@ async def _streams_of(store: Store, node: str) -> set[str]:
         )
         found.update(text(key).removeprefix(store.keys.prefix) for key in keys)
         if text(cursor) == "0":
-            break
-    return found
+            return found, True
+    return found, False
 
 
 def _is_name(name: str) -> bool:

@@ -1,6 +1,7 @@
 #!lua flags=allow-oom
 -- Takes what an outbox has to deliver now; what isn't reported done comes again after the hold, doubled for each try up
 -- to 64 times: what is refused for good must not take up every page. To be taken is no try: outbox_try counts those.
+-- What was not refused for itself comes sooner: outbox_again.
 -- KEYS: 1 outbox, 2 outbox items
 -- ARGV: 1 how many at most, 2 hold, ms
 -- Answers: {now, earliest left (-1 none), item id, item ('' it was lost, and is no longer missed), tries before, …}

@@ -16,7 +16,11 @@ for i = 1, #rows, 2 do
   if member:sub(1, 2) == 'r:' then
     local key = tag .. 'run:' .. name
     local rec = redis.call('HMGET', key, 'state', 'due', 'fn')
-    if (rec[1] == 'due' or rec[1] == 'held' or rec[1] == 'waiting') and tonumber(rec[2]) == score then
+    local due = (rec[1] == 'due' or rec[1] == 'held' or rec[1] == 'waiting') and tonumber(rec[2])
+    if due and due > now then -- the index came back older than the record, which counts: nothing is early
+      redis.call('ZADD', KEYS[1], due, member)
+      member = false
+    elseif due then
       local entry = redis.call('XADD', tag .. 'ready:' .. (rec[3] or name:match('^[^:]*')), '*', 'run', name)
       redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)
       redis.call('HDEL', key, 'due')
@@ -38,7 +42,7 @@ for i = 1, #rows, 2 do
       moved = moved + 1
     end
   end
-  redis.call('ZREM', KEYS[1], member)
+  if member then redis.call('ZREM', KEYS[1], member) end
   late = math.max(late, now - score)
 end
 local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')

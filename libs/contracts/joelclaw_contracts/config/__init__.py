@@ -12,7 +12,7 @@ from .document import config_path
 from .effective import Config
 from .keeping import Backup, BackupDestination
 from .load import load_config
-from .model import Alerts, Budgets, Models, Routes
+from .model import Alerts, Approval, Budgets, Models, Routes
 from .place import SENTINEL, BackupPlace, PlaceMissing, backup_place, state_directory
 from .provenance import Provenance, Source
 from .retrying import Nas, RouterKnobs, Transport
@@ -23,6 +23,7 @@ from .watching import Health, Runtime
 __all__ = [
     "SENTINEL",
     "Alerts",
+    "Approval",
     "Backup",
     "BackupDestination",
     "BackupPlace",

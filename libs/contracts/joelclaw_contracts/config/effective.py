@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import Field
 
 from .keeping import Backup
-from .model import Alerts, Budgets, Models, Routes
+from .model import Alerts, Approval, Budgets, Models, Routes
 from .provenance import Provenance, Source, digest, redacted
 from .retrying import RouterKnobs, Transport
 from .schedules import Schedules
@@ -34,6 +34,8 @@ class Config(Section):
     """Cron by function id."""
     budgets: Budgets = Budgets()
     """Limits over all acting."""
+    approval: Approval = Approval()
+    """What a person must allow first."""
     alerts: Alerts = Alerts()
     """Owners and their channels."""
     health: Health = Health()

@@ -202,6 +202,7 @@ def _assemble(loading: _Loading, sections: Mapping[tuple[str, ...], Any], schedu
         routes=sections[("routes",)],
         schedules=Schedules(crons={**DEFAULT_SCHEDULES, **schedules}),
         budgets=sections[("budgets",)],
+        approval=sections[("approval",)],
         alerts=sections[("alerts",)],
         health=sections[("health",)],
         runtime=sections[("runtime",)],

@@ -14,7 +14,20 @@ from pydantic_core import PydanticCustomError
 from joelclaw_contracts.catalogue import KNOWN_ROUTES
 from joelclaw_contracts.names import nearest
 
-from .kinds import CeilingMs, Channels, Confirmations, EventName, Retries, Share, Switch, Times, WaitMs, Word
+from .kinds import (
+    CeilingMs,
+    Channels,
+    Confirmations,
+    EventName,
+    Kept,
+    Retries,
+    Share,
+    Spared,
+    Switch,
+    Times,
+    WaitMs,
+    Word,
+)
 from .section import Section
 
 DEFAULT_MODELS = (
@@ -61,6 +74,28 @@ class Budgets(Section):
     """Restarts and kills per target, rolling hour."""
     acts_per_day: Times = 7
     """Restarts and kills per target, rolling 24 h."""
+    all_retries_per_hour: Times = 60
+    """Retries of all targets together, rolling hour."""
+    all_acts_per_hour: Times = 10
+    """Restarts and kills of all targets together, rolling hour."""
+    groups: dict[Word, Channels] = Field(default_factory=dict)
+    """What fails together, by name: domains, or `domain/target`; a target that none names is in its domain's group."""
+    storm_targets: Times = 5
+    """So many targets of a group that fail within `storm_window_ms` are one storm; 0: there are none."""
+    storm_window_ms: WaitMs = 900_000
+    """Failures so close together have one cause, ms."""
+    storm_cool_down_ms: CeilingMs = 600_000
+    """A storm is over when no target of its group has failed for this long, ms."""
+    report_ms: WaitMs = 3_600_000
+    """A retry of which nothing is heard for this long is judged afresh, ms."""
+    flap_outages: Times = 3
+    """So many outages of a target in quick succession call a person, newer ones weighing more; 0: never."""
+    flap_half_life_ms: WaitMs = 3_600_000
+    """After this an outage weighs half, ms."""
+    flap_long_outages: Times = 7
+    """So many outages of a target within `flap_days`, however far apart, call a person; 0: never."""
+    flap_days: Kept = 7
+    """The long window of the flap rule, days."""
     group_share: Share = 0.3
     """Share of a group (one host, one NAS) that may be acted on at once; at least one target."""
     cool_down_ms: CeilingMs = 900_000
@@ -71,6 +106,15 @@ class Budgets(Section):
     """How long an act's target must stay good before it counts as mended, ms."""
     stability_passes: Confirmations = 6
     """Good probes in that time."""
+
+
+class Approval(Section):
+    """Which retries a person must allow first."""
+
+    required: tuple[Word, ...] = ()
+    """Domains, or `domain/target`, whose retries wait for `joelclaw heal approve`; empty: none."""
+    expiry_ms: CeilingMs = 14_400_000
+    """An approval that nobody gives within this, ms, is denied."""
 
 
 def channel_name(channel: str) -> str:
@@ -84,12 +128,14 @@ class Alerts(Section):
 
     owners: dict[Word, Channels] = Field(default_factory=dict)
     """Owner to channels; a single channel may be given as a string."""
+    targets: dict[Word, Word] = Field(default_factory=dict)
+    """Who owns what: a domain, or `domain/target`, to its owner; else the first request's owner has it."""
+    repeat_ms: WaitMs = 14_400_000
+    """A page that nobody acknowledges is sent again after this, ms, to its owner and to the default owner; 0: never."""
+    repeats: Spared = 3
+    """So often."""
     default_owner: Word | None = None
     """Who hears when a target's owner is unknown; must be in `owners`."""
-    repeat_ms: WaitMs = 1_800_000
-    """A page that nobody acknowledges is repeated after this, ms; 0: never."""
-    chain: tuple[Word, ...] = ()
-    """Owners who hear the repetitions, one after the other, the last one from then on; empty: the same owner again."""
 
     def channels(self, owner: str | None) -> tuple[str, ...]:
         """The owner's channels, else the default owner's, else none; by names that may stand in events and logs."""
@@ -102,13 +148,10 @@ class Alerts(Section):
         return {channel_name(url): url for url in urls}
 
     @model_validator(mode="after")
-    def _named_ones_are_owners(self) -> Self:
-        named = [("defaultOwner", self.default_owner), *(("chain", owner) for owner in self.chain)]
-        for field, owner in named:
-            if owner is not None and owner not in self.owners:
-                near = nearest(owner, self.owners)
-                hint = f"did you mean {near}?" if near else "add it there"
-                verb = "is" if field == "defaultOwner" else "names"
-                problem = f'{verb} "{owner}", which alerts.owners does not hold; {hint}'
-                raise PydanticCustomError("config", "{problem}", {"field": field, "problem": problem})
+    def _default_is_an_owner(self) -> Self:
+        if self.default_owner is not None and self.default_owner not in self.owners:
+            near = nearest(self.default_owner, self.owners)
+            hint = f"did you mean {near}?" if near else "add it there"
+            problem = f'is "{self.default_owner}", which alerts.owners does not hold; {hint}'
+            raise PydanticCustomError("config", "{problem}", {"field": "defaultOwner", "problem": problem})
         return self

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .keeping import BackupDestination, RedisSource
-from .model import Alerts, Budgets, Models, Routes
+from .model import Alerts, Approval, Budgets, Models, Routes
 from .retrying import Nas, RouterKnobs, Transport
 from .section import Section, wire_name
 from .watching import Health, Runtime
@@ -125,6 +125,7 @@ KEYS: tuple[Key, ...] = (
     *_plain(("models",), Models),
     *_plain(("routes",), Routes),
     *_plain(("budgets",), Budgets),
+    *_plain(("approval",), Approval),
     *_plain(("alerts",), Alerts),
     *_plain(("health",), Health),
     *_plain(("runtime",), Runtime),

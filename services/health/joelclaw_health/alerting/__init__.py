@@ -10,5 +10,4 @@
 | apprise_target | the library that reaches people elsewhere                             |
 | outside       | the same without the store                                             |
 | digest        | the one message a day                                                  |
-| escalation    | a page that nobody acknowledged is repeated, and climbs                |
 """

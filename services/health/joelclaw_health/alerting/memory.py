@@ -5,7 +5,6 @@
 | `alert:THREAD OUTLET` | string | `told:REPEAT` or `over:REPEAT`, the last thing heard     | expires after 90 days |
 | `sending:ID OUTLET`   | string | a send without a dedupe key was begun                    | expires after 48 h    |
 | `digest`              | hash   | event id -> {at, text}, JSON: what waits for the digest  | the digest            |
-| `paged`               | hash   | incident -> since when (ms) it waits for a person        | `gateway/page.again`  |
 """
 
 from __future__ import annotations
@@ -74,18 +73,6 @@ class Memory:
         """What a digest has told."""
         if ids:
             await self.store.write("HDEL", self.slot.key("digest"), *ids)
-
-    async def paged(self, waiting: list[str]) -> dict[str, int]:
-        """Since when (ms) each of these incidents waits for a person; the others are forgotten."""
-        key = self.slot.key("paged")
-        known = {name.decode() for name in await self.store.call("HKEYS", key)}
-        now = await self.store.time_ms()
-        for incident in waiting:
-            await self.store.write("HSETNX", key, incident, now)
-        if gone := known - set(waiting):
-            await self.store.write("HDEL", key, *gone)
-        flat = await self.store.call("HGETALL", key)
-        return {k.decode(): int(v) for k, v in zip(flat[::2], flat[1::2], strict=True)}
 
     def _thread(self, letter: AlertLetter, outlet: Outlet) -> str:
         return self.slot.key("alert", _short(letter.thread, outlet.name))

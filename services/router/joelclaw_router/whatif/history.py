@@ -8,10 +8,14 @@ from typing import Any
 
 from joelclaw_healing.incident import Act, Incident, Kind, State
 from joelclaw_router.clamps import Wish
-from joelclaw_router.failure import Advice, Budgets, Failure, Policy
+from joelclaw_router.failure import CALM, Advice, Budgets, Failure, Policy, Surroundings
 
 Line = Mapping[str, Any]
 HANDED_OVER = "handed over"
+ALWAYS = frozenset({"max_retries", "sleep_min_ms", "sleep_max_ms", "sleep_step_ms", "retries_per_day", "stopped"})
+"""What every version recorded of the policy."""
+JUDGEMENT = ("policy", "budgets", "dice")
+"""What only the line of a judgement holds, beside the failure."""
 
 
 class HistoryUnreadable(ValueError):
@@ -21,7 +25,7 @@ class HistoryUnreadable(ValueError):
 @dataclass(frozen=True, slots=True)
 class Judged:
     """One judgement: its arguments, and the decision as it was recorded. `at`: ms. `afresh`: of a request, not of a
-    hold that ended."""
+    hold that ended. `ordered_by`: the person whose order was judged; '' it was no order."""
 
     at: int
     move: str
@@ -34,6 +38,8 @@ class Judged:
     dice: float
     advice: Advice | None
     decision: Mapping[str, Any]
+    around: Surroundings = CALM
+    ordered_by: str = ""
 
     @property
     def afresh(self) -> bool:
@@ -60,6 +66,10 @@ class History:
 def read_judged(line: Line) -> Judged | None:
     """A line of the audit; None for one that records no judgement. HistoryUnreadable names what is missing."""
     if "failure" not in line:
+        if any(part in line for part in JUDGEMENT):
+            raise HistoryUnreadable(
+                f"the line at {line.get('at')} ({line.get('move')}) is a judgement without its failure"
+            )
         return None
     try:
         failure, before = Failure.from_json(line["failure"]), line["incident"]
@@ -77,7 +87,9 @@ def read_judged(line: Line) -> Judged | None:
             last_act=str(before["last_act"]),
             act=Act("recorded", Kind.RETRY, due) if due else None,
         )
-        policy = Policy(**{name: line["policy"][name] for name in Policy.__slots__})
+        # What an older version didn't know has its default, and bore on nothing then.
+        names = (name for name in Policy.__slots__ if name in line["policy"] or name in ALWAYS)
+        policy = Policy(**{name: line["policy"][name] for name in names})
         return Judged(
             at=int(line["at"]),
             move=str(line["move"]),
@@ -90,6 +102,8 @@ def read_judged(line: Line) -> Judged | None:
             dice=float(line["dice"]),
             advice=Advice(**line["advice"]) if line.get("advice") else None,
             decision=line["decision"],
+            around=Surroundings.from_json(line.get("around", {})),
+            ordered_by=str(line.get("ordered_by", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise HistoryUnreadable(f"the line at {line.get('at')} ({line.get('move')}) can't be read: {error!r}") from None

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_router.policy import decide
-from joelclaw_router.whatif.history import HistoryUnreadable, Line, read_judged
+from joelclaw_router.failure import Decision
+from joelclaw_router.policy import decide, order
+from joelclaw_router.whatif.history import HistoryUnreadable, Judged, Line, read_judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,22 @@ class Replayed:
         return not self.differs
 
 
+def decided_again(j: Judged) -> Decision:
+    """The policy's word on the recorded arguments; a person's order has its own page of it."""
+    if j.ordered_by:
+        return order(j.failure, j.incident, j.budgets, now=j.at, policy=j.policy, actor=j.ordered_by)
+    return decide(
+        j.failure,
+        j.incident,
+        j.budgets,
+        now=j.at,
+        policy=j.policy,
+        dice=j.dice,
+        advice=j.advice,
+        around=j.around,
+    )
+
+
 def replay(lines: Sequence[Line]) -> list[Replayed]:
     """Every judgement of an incident, oldest first. What a model said is in the record; none is asked again."""
     found = []
@@ -40,15 +57,7 @@ def replay(lines: Sequence[Line]) -> list[Replayed]:
             continue
         if judged is None:
             continue
-        again = decide(
-            judged.failure,
-            judged.incident,
-            judged.budgets,
-            now=judged.at,
-            policy=judged.policy,
-            dice=judged.dice,
-            advice=judged.advice,
-        ).to_json()
+        again = decided_again(judged).to_json()
         recorded = dict(judged.decision)
         fields = sorted({*again, *recorded})
         differs = tuple(name for name in fields if again.get(name) != recorded.get(name))

@@ -10,6 +10,10 @@ The record says when the failure was first and last reported, and when it was ov
 | it was not closed as resolved            | no retry ever succeeds                                             |
 | a retry failed                           | a failed retry is reported again as long after (the median; 1 s)   |
 
+| it was paused, or eyes were mistrusted   | it is so at the same judgement; the next recorded one goes on      |
+| so many others of its group failed       | so many fail, and the tried configuration says if that is a storm  |
+| its outages of before                    | they were                                                          |
+
 The policy, the budgets and the clamps are the real ones; no model is asked, and none is heard. What is assumed is the
 world, never the decision.
 """
@@ -21,7 +25,7 @@ from statistics import median
 
 from joelclaw_healing.incident import Act, Incident, Kind, State
 from joelclaw_healing.lifecycle import served
-from joelclaw_healing.move import DAY_MS
+from joelclaw_healing.move import DAY_MS, HOUR_MS
 from joelclaw_router.failure import Budgets, Decision, Failure, RouteTrouble
 from joelclaw_router.policy import decide
 from joelclaw_router.rulebook import Rulebook
@@ -52,6 +56,9 @@ class Spent:
 
     def today(self, target: tuple[str, str], now: int) -> int:
         return sum(1 for at in self.retries.get(target, []) if at > now - DAY_MS)
+
+    def of_all(self, now: int) -> int:
+        return sum(1 for times in self.retries.values() for at in times if at > now - HOUR_MS)
 
     def add(self, target: tuple[str, str], now: int) -> None:
         self.retries.setdefault(target, []).append(now)
@@ -114,6 +121,9 @@ class _Play:
         for turn in range(TURNS):
             judged = acting[min(turn, len(acting) - 1)]
             decision = self._decide(judged, incident, now)
+            if decision.rule.passes and turn + 1 < len(acting):
+                now = max(now, acting[turn + 1].at)
+                continue
             if decision.verdict not in (Verdict.RETRY, Verdict.PAUSE):
                 ends = self._by_itself(opened)
                 return Course(retries, pauses, int(decision.rule.alert), ends, str(decision.rule))
@@ -141,10 +151,13 @@ class _Play:
         return self.world.closes_at - opened if self.world.closes_at is not None else None
 
     def _decide(self, judged: Judged, incident: Incident, now: int) -> Decision:
-        policy = self.rules.policy(judged.failure.domain, judged.wish, None)
-        budgets = Budgets(self.spent.today((judged.failure.domain, judged.failure.target), now))
+        domain, target = judged.failure.domain, judged.failure.target
+        policy = self.rules.policy(domain, judged.wish, None, target)
+        budgets = Budgets(self.spent.today((domain, target), now), self.spent.of_all(now))
+        # A storm that raged was made by the configuration of then; how many failed is a fact of the world.
+        around = replace(judged.around, storm_until_ms=0, storms=0)
         failure = self._failure(judged)
-        return decide(failure, incident, budgets, now=now, policy=policy, dice=judged.dice)
+        return decide(failure, incident, budgets, now=now, policy=policy, dice=judged.dice, around=around)
 
     def _failure(self, judged: Judged) -> Failure:
         """The recorded failure with what configuration says of its route and its window."""

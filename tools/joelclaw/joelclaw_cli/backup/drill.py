@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,11 +28,12 @@ MEANS = {
     "drill",
     examples=[
         ("joelclaw backup drill --latest redis", "restore the newest verified copy, and compare"),
+        ("joelclaw backup drill --latest typesense", "the same; needs a typesense-server, TYPESENSE_SERVER_BINARY"),
         ("joelclaw backup drill 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
-@click.argument("artefact", metavar="[ID]", required=False)
-@click.option("--latest", "target", type=click.Choice(["redis"]), help="The newest verified copy of this target.")
+@click.argument("artefact", metavar="[ID]", type=WORD, required=False)
+@click.option("--latest", "target", type=click.Choice(TARGETS), help="The newest verified copy of this target.")
 def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
     """Restore a copy in a throwaway server, and compare it with what its source held.
 
@@ -40,12 +42,12 @@ def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
     which of them is not the same; the copy is then no longer verified.
     """
     if (artefact is None) == (target is None):
-        raise click.UsageError("name a copy, or --latest redis")
-    wanted = artefact or "latest"
+        raise click.UsageError("name a copy, or --latest and its target")
+    wanted = artefact or f"{target}/latest"
     with bar("fetching", shown(state_dir, wanted).get("bytes")) as told:
         found = backups().drill(environ_for(state_dir), wanted, told)
     if found is None:
-        raise not_found("copy", wanted, look="joelclaw backup list")
+        raise no_copy(wanted)
 
     def view() -> Iterable[RenderableType]:
         yield from _picture(found)
@@ -56,6 +58,9 @@ def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
 
 
 def _trouble(found: dict[str, Any]) -> Failure:
+    if found["verdict"] == "verified":
+        still = f"{found['id']} restores, and is {found['standing']} all the same: {found['problem']}"
+        return Failure("backup_damaged", still, fix="make a new one: joelclaw backup run")
     wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in found["findings"]) or found["detail"]
     what = MEANS.get(found["verdict"], "it is not what left the source")
     return Failure(
@@ -80,7 +85,7 @@ def _picture(found: dict[str, Any]) -> Iterable[RenderableType]:
             ("detail", found["detail"]),
             ("read", f"{found['rereadBytes']:,} bytes"),
             ("restored in", span(found["restoreMs"]) if found["restoreMs"] is not None else "not restored"),
-            ("keys", f"{restored['keys']:,}" if restored else ""),
+            (restored.get("of", "keys"), f"{restored['keys']:,}" if restored else ""),
             ("the source had", f"{expected['keys']:,}" if expected else "no witness was taken: counts of the dump"),
             ("digest", restored.get("digest", "")),
             ("the source since", found["source"]),

@@ -8,8 +8,9 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol
 
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import NOT_FOUND, Failure
 
+TARGETS = ("redis", "typesense")
 Told = Callable[[int], None] | None
 Model = dict[str, Any]
 
@@ -25,6 +26,9 @@ class Backups(Protocol):
     def restore(
         self, environ: dict[str, str], artefact: str, into: str, *, force: bool = False, told: Told = None
     ) -> Model | None: ...
+    def transports(self, environ: dict[str, str]) -> list[Model]: ...
+    def queue(self, environ: dict[str, str]) -> Model: ...
+    def progress(self, environ: dict[str, str], target: str = "redis") -> Model | None: ...
     def prune(self, environ: dict[str, str], target: str = "redis", *, dry_run: bool = False) -> Model: ...
 
 
@@ -43,9 +47,23 @@ def environ_for(state_dir: Path) -> dict[str, str]:
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
 
 
+def no_copy(artefact: str, kind: str = "verified copy") -> Failure:
+    """Failure `not_found`, in the words of what was asked for. kind: what `latest` means to the command."""
+    target, _, name = artefact.rpartition("/")
+    look = "joelclaw backup list"
+    what = f"there is no {kind}{f' of {target}' if target else ''}" if name == "latest" else ""
+    return Failure(
+        "not_found",
+        what or f"there is no copy with the id {artefact}",
+        fix=f"{look} shows what there is; joelclaw backup run {target or 'redis'} --wait makes one",
+        exit_code=NOT_FOUND,
+        next_actions=((look, "list every copy"),),
+    )
+
+
 def shown(state_dir: Path, artefact: str) -> Model:
     """All that is known of a copy. Failure `not_found`."""
     told = backups().show(environ_for(state_dir), artefact)
     if told is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact)
     return told

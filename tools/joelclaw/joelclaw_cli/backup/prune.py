@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for
+from joelclaw_cli.backup.found import TARGETS, backups, environ_for
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
 
@@ -24,21 +24,22 @@ if TYPE_CHECKING:
         ("joelclaw backup prune --yes", "let it go"),
     ],
 )
+@click.option("--target", type=click.Choice(TARGETS), default="redis", show_default=True, help="Whose copies.")
 @click.option("--dry-run", is_flag=True, help="Say what would go; remove nothing.")
 @click.option("--yes", is_flag=True, help="Remove it without a question.")
-def prune(state_dir: Path, dry_run: bool, yes: bool) -> Answer:
+def prune(state_dir: Path, target: str, dry_run: bool, yes: bool) -> Answer:
     """Let go of the copies that retention does not keep.
 
     Counted in verified copies, by `backup.destination.keep`, `keepDaily`, `keepWeekly` and `keepMonthly`; the newest
     `keepAtLeast` of them nothing removes. Each backup does the same at its end.
     """
     provider, environ = backups(), environ_for(state_dir)
-    plan = provider.prune(environ, dry_run=True)
+    plan = provider.prune(environ, target, dry_run=True)
     if plan["pruned"] and not (dry_run or yes):
         question = f"remove {len(plan['pruned'])} copies, {plan['freedBytes']:,} bytes?"
         if not click.confirm(question, err=True):
             raise Failure("not_confirmed", "nothing was removed", fix="answer y, or take --yes")
-    done = plan if dry_run or not plan["pruned"] else provider.prune(environ)
+    done = plan if dry_run or not plan["pruned"] else provider.prune(environ, target)
 
     def view() -> Iterable[RenderableType]:
         yield from _picture(done, dry_run)

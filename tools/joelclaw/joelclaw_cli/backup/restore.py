@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
-from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.command import DIRECTORY, command, state_option
+from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
         ("joelclaw backup restore latest --into ./there --force", "though something is there already"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 @click.option(
     "--into",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=DIRECTORY,
     help="The directory that gets the files; made if it is missing.",
 )
 @click.option("--force", is_flag=True, help="Also into a directory that is not empty; a file of the same name goes.")
@@ -51,7 +52,7 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
     with bar("restoring", known.get("bytes")) as told:
         done = backups().restore(environ_for(state_dir), known["id"], target, force=force, told=told)
     if done is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact)
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import fields, good
@@ -59,7 +60,10 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
         yield good(f"{done['id']} is in {done['into']}: {done['bytes']:,} bytes, read there again")
         yield fields((f["name"], f"sha256 {f['sha256']}") for f in done["files"])
 
-    start = f"valkey-server --dir {target} --dbfilename {done['files'][0]['name']} --appendonly no"
+    first = done["files"][0]["name"]
+    start = f"valkey-server --dir {target} --dbfilename {first} --appendonly no"
+    if first.endswith(".tar"):
+        start = f"tar -C {target} -xf {target}/{first} && rm {target}/{first} && typesense-server --data-dir {target}"
     return Answer(done, view, ((start, "start a server from it"),))
 
 

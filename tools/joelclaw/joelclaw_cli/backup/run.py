@@ -11,6 +11,7 @@ import anyio
 import click
 
 from joelclaw_cli.answer import Answer
+from joelclaw_cli.backup.found import TARGETS
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
@@ -35,9 +36,10 @@ POLL, LONELY = 0.1, 10.0
     examples=[
         ("joelclaw backup run redis", "ask for one; the run's id tells what became of it"),
         ("joelclaw backup run redis --wait", "wait for the proof; exit code 1 when it failed"),
+        ("joelclaw backup run typesense --wait", "the other target, where TYPESENSE_API_KEY is set"),
     ],
 )
-@click.argument("target", type=click.Choice(["redis"]))
+@click.argument("target", type=click.Choice(TARGETS))
 @click.option("--wait", is_flag=True, help="Wait until it is stored and verified, or has failed.")
 @click.option("--timeout", "timeout_ms", type=DURATION, default="1h", show_default=True, help="Wait at most so long.")
 def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
@@ -52,6 +54,7 @@ def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
         from joelclaw_cli.heal.actor import actor
         from joelclaw_contracts import BackupRunRequested
 
+        await _require_function(store, f"{FUNCTION}{target}")
         wanted = BackupRunRequested.from_wire({"target": target, "requestedBy": await actor(store)})
         await Publisher(store, source="joelclaw").send(wanted, id=id)
         return await _followed(store, f"{FUNCTION}{target}:{id}", timeout_ms / 1000) if wait else None
@@ -68,8 +71,28 @@ def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
             next_actions=(("joelclaw heal list", "what is done about it"), (f"joelclaw bus run {run_id}", "the run")),
         )
     result: dict[str, Any] = {"run": run_id, **ended.result}
+    if result.get("outcome") == "deferred":
+        raise Failure(
+            "backup_deferred",
+            f"no way to the NAS is open; {result['id']} waits on this disk, not verified: {result['waitsFor']}",
+            fix="nothing is lost: it is carried there within a minute of a way's return; see joelclaw nas status",
+            next_actions=(("joelclaw backup queue", "what waits"), ("joelclaw nas status", "whether a way is open")),
+        )
     follow = (f"joelclaw backup verify {result['id']}", "read it again, all of it")
     return Answer(result, lambda: _picture(result), (follow, ("joelclaw backup list", "every copy")))
+
+
+async def _require_function(store: Store, function: str) -> None:
+    """Failure `not_configured` where other functions are known and this one is not: nobody would ever begin it."""
+    from joelclaw_bus.inspect.workers import registered_functions
+
+    known = await registered_functions(store)
+    if f"{FUNCTION}redis" in known and function not in known:
+        raise Failure(
+            "not_configured",
+            f"{function} is not configured where the backup service runs",
+            fix="set TYPESENSE_API_KEY there (and TYPESENSE_URL), and start it again",
+        )
 
 
 async def _followed(store: Store, run_id: str, seconds: float) -> RunDetail:
@@ -112,18 +135,26 @@ def _asked(run_id: str) -> Iterable[RenderableType]:
 def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
     from joelclaw_cli.render import fields, good, span
 
-    proof = "keys and contents are the source's" if result["witnessed"] else "the keys are as many as the dump's"
+    of, restored = result["of"], result["restored"]
+    exact = f"{of} and contents are the source's"
+    proof = exact if result["witnessed"] else f"the {of} are as many as were taken, where they stood still"
+    proven = f"yes: read back, restored in a throwaway server; {proof}"
     yield good("stored and verified")
     yield fields(
         [
             ("path", result["path"]),
             ("size", f"{result['bytes']:,} bytes"),
             ("sha256", result["sha256"]),
-            ("keys", f"{result['keys']:,} read, {result['restored']:,} restored"),
-            ("verified", f"yes: read back, restored in a throwaway server; {proof}"),
+            (of, f"{result['keys']:,} read" + (f", {restored:,} restored" if restored is not None else "")),
+            ("verified", result["unproven"] or proven),
             ("kept on", f"{result['destination']} ({result['tier']})"),
+            ("travelled", f"{result['transportMode']}, attempt {result['transportAttempts']}"),
+            ("to be mended", result["transportTrouble"]),
             ("took", span(result["durationMs"])),
             ("pruned", ", ".join(result["pruned"])),
             ("retention", result["retentionTrouble"]),
+            ("removed there", ", ".join(result.get("sourceRemoved", ()))),
+            ("the source", result.get("sourceTrouble", "")),
+            ("note", result["note"]),
         ]
     )

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import backups, environ_for, shown
+from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure, not_found
+from joelclaw_cli.failures import Failure
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,7 +26,8 @@ def list_artefacts(state_dir: Path) -> Answer:
     Read from the copies' own manifests: a run that said it succeeded is no proof.
     """
     provider, environ = backups(), environ_for(state_dir)
-    place, found = provider.destination(environ), provider.list_artefacts(environ)
+    place = provider.destination(environ)
+    found = [artefact for target in TARGETS for artefact in provider.list_artefacts(environ, target)]
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import good, table, warning
@@ -35,16 +37,17 @@ def list_artefacts(state_dir: Path) -> Answer:
         rows = (
             (
                 a["standing"],
+                a["target"],
                 a["id"],
                 f"{a.get('bytes', 0):,}",
-                f"{a.get('keys', 0):,}",
+                f"{a['keys']:,} {a['of']}" if "keys" in a else "",
                 a["verifiedAt"] or "",
                 a["rereadAt"] or ("not since" if a["verifiedAt"] else ""),
                 a["problem"] or a["path"],
             )
             for a in found
         )
-        columns = ("standing", "id", ">bytes", ">keys", "verified at", "read again", "where")
+        columns = ("standing", "target", "id", ">bytes", ">holds", "verified at", "read again", "where")
         yield table(columns, rows, empty="no copy is kept there")
 
     ask: Next = ("joelclaw backup run redis --wait", "make one")
@@ -59,7 +62,7 @@ def list_artefacts(state_dir: Path) -> Answer:
         ("joelclaw backup show latest --json", "its manifest, its proof and what later looks found, whole"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 def show(state_dir: Path, artefact: str) -> Answer:
     """All that is known of a copy.
 
@@ -80,8 +83,8 @@ def show(state_dir: Path, artefact: str) -> Answer:
                 ("taken at", told.get("takenAt", "")),
                 ("size", f"{told.get('bytes', 0):,} bytes"),
                 ("sha256", told.get("sha256", "")),
-                ("keys", f"{told.get('keys', 0):,}"),
-                ("digest", told.get("digest") or "no witness was taken"),
+                (told.get("of", "keys"), f"{told.get('keys', 0):,}"),
+                ("digest", told.get("digest") or "nothing exact was taken"),
                 ("verified at", told["verifiedAt"] or "never"),
                 ("read again", told["rereadAt"] or "not since"),
                 ("last drill", f"{drilled.get('verdict', 'none')} {drilled.get('at', '')}"),
@@ -100,18 +103,19 @@ def show(state_dir: Path, artefact: str) -> Answer:
         ("joelclaw backup verify 20261122T031500Z-0123456789ab", "one of the list"),
     ],
 )
-@click.argument("artefact", metavar="ID")
+@click.argument("artefact", metavar="ID", type=WORD)
 def verify(state_dir: Path, artefact: str) -> Answer:
     """Read a copy again, all of it, and compare it with its manifest.
 
-    Exit code 1 names the file that is missing, too much, or not what left the source.
+    Exit code 1 names the file that is missing, too much, or not what left the source; also where this reading found
+    nothing, but the copy stays doubtful: damage stays for good, a failed drill until one passes.
     """
     with bar("reading", None) as heard:
         told = backups().verify(environ_for(state_dir), artefact, heard)
     if told is None:
-        raise not_found("copy", artefact, look="joelclaw backup list")
+        raise no_copy(artefact, "copy")
     if not told["ok"]:
-        wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"])
+        wrong = "; ".join(f"{f['file']}: {f['detail']}" for f in told["findings"]) or told["problem"]
         raise Failure(
             "backup_damaged",
             f"{told['id']} is {told['verdict']}: {wrong}",
@@ -129,7 +133,7 @@ def _picture(told: dict[str, Any]) -> Iterable[RenderableType]:
     from joelclaw_cli.render import fields, good
 
     yield good(f"{told['id']} is what left the source: {told['rereadBytes']:,} bytes read again")
-    yield fields([("path", told["path"]), ("keys", f"{told['keys']:,}"), ("restored", told["verifiedAt"])])
+    yield fields([("path", told["path"]), (told["of"], f"{told['keys']:,}"), ("verified", told["verifiedAt"])])
     yield fields((f["name"], f"sha256 {f['sha256']}, {f['size']:,} bytes") for f in told["files"])
 
 

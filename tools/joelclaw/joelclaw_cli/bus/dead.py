@@ -14,6 +14,7 @@ from joelclaw_cli.command import Group, command
 from joelclaw_cli.failures import Failure, not_found, usage
 from joelclaw_cli.payload import confirmed, read_data, valid_payload
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -76,7 +77,7 @@ def list_letters(place: Place, event: str, limit: int) -> Answer:
     store=True,
     examples=[("joelclaw bus dead show 1763770000000-0", "why it died, and what it held")],
 )
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=WORD)
 @_event
 def show(place: Place, letter_id: str, event: str) -> Answer:
     """One dead letter in full."""
@@ -105,7 +106,7 @@ def show(place: Place, letter_id: str, event: str) -> Answer:
         ("joelclaw bus dead replay 1763770000000-0 --dry-run", "look first"),
     ],
 )
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=WORD)
 @click.option("--data", metavar="JSON|@FILE|-", help="The mended payload instead of the old one.")
 @click.option("--force", is_flag=True, help="Even if the event's model refuses the payload.")
 @_event
@@ -147,7 +148,7 @@ def replay(place: Place, letter_id: str, data: str | None, force: bool, event: s
         ("joelclaw bus dead drop 1763770000000-0 --yes", "for scripts"),
     ],
 )
-@click.argument("letter_id", metavar="ID")
+@click.argument("letter_id", metavar="ID", type=WORD)
 @_event
 @_yes
 @_dry_run

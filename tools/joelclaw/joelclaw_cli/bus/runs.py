@@ -13,6 +13,7 @@ from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.failures import not_found
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -78,7 +79,7 @@ def runs(place: Place, function: str, state: str | None, limit: int) -> Answer:
     store=True,
     examples=[("joelclaw bus run system/self-healing.router:1763770000000-0", "one run: FUNCTION:EVENT-ID")],
 )
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", metavar="ID", type=WORD)
 def run(place: Place, run_id: str) -> Answer:
     """One run in full: steps, attempts, error."""
     from joelclaw_bus.inspect.runs import find_run

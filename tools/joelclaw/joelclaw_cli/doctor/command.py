@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @command(
     "doctor",
     store=True,
+    deployment=True,
     examples=[
         ("joelclaw doctor", "exit code 0 all well (warnings too), 1 findings, 2 it can't tell"),
         ("joelclaw doctor --durability replica", "against the level that your services run at"),
@@ -32,23 +33,19 @@ if TYPE_CHECKING:
 def doctor(place: Place) -> Answer:
     """What weakens the bus here, or keeps its work from moving, and what to do.
 
-    Looks at the server's settings and what they promise, clocks, groups, timers, outboxes, runs, workers, their
-    configurations, and alerts, and changes nothing. What it can't read is `not known`, never well. Exits 0 when all
-    is well (a warning alone is no finding), 1 with findings, 2 when something is not known and nothing is found.
+    Looks at the server's settings and what they promise, clocks, groups, timers, outboxes, runs, workers, the kill
+    switch, incidents that wait for a person, health, lost streams, the configurations in force and alerts, and changes
+    nothing. What it can't read is `not known`, never well. Exits 0 when all is well (a warning alone is no finding), 1
+    with findings, 2 when something is not known and nothing is found.
     """
-    from joelclaw_bus.doctor.check import Check, ordered
+    from joelclaw_bus.doctor.check import ordered
     from joelclaw_bus.doctor.examine import Doctor
-    from joelclaw_bus.errors import BusError, StoreUnavailable
-    from joelclaw_cli.doctor import configuration
+    from joelclaw_cli.doctor import suite
 
     async def examine(store: Store) -> list[Check]:
-        found = await Doctor(store).examine()
-        try:
-            return [*found, *(await configuration.examine(store))]
-        except StoreUnavailable:
-            return found  # told already
-        except BusError as error:
-            return [*found, Check("not known", configuration.WHERE, f"heartbeats can't be read: {error}")]
+        doctor = Doctor(store)
+        found = await doctor.examine()
+        return [*found, *(await suite.examine(store))] if doctor.reached else found
 
     checks = ordered([*place.run(examine), _alerts()])
 

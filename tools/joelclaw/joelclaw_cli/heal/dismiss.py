@@ -13,6 +13,7 @@ from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.payload import confirmed
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import PROSE, WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     store=True,
     examples=[("joelclaw heal dismiss inc-0123456789ab --reason 'that host is retired' --yes", "close it by hand")],
 )
-@click.argument("incident_id", metavar="ID")
-@click.option("--reason", required=True, help="Why; it goes into the record and the closing.")
+@click.argument("incident_id", metavar="ID", type=WORD)
+@click.option("--reason", required=True, type=PROSE, help="Why; it goes into the record and the closing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def dismiss(place: Place, incident_id: str, reason: str, yes: bool) -> Answer:
     """Say that an incident is over. What was scheduled for it does not happen."""

@@ -11,12 +11,13 @@ import click
 from joelclaw_cli.answer import Answer, Next
 from joelclaw_cli.command import command
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from joelclaw_bus.store import Store
-    from joelclaw_healing import Incident, KillSwitch
+    from joelclaw_healing import Incident, KillSwitch, PauseReason
 
 
 @command(
@@ -30,24 +31,28 @@ if TYPE_CHECKING:
 )
 @click.option("--closed", is_flag=True, help="Closed ones too.")
 @click.option("--queue", is_flag=True, help="Only what waits for a person, longest waiting first.")
+@click.option("--members", is_flag=True, help="The members of a storm too.")
 @click.option("--limit", type=click.IntRange(1, 5000), default=200, show_default=True, help="At most so many.")
-def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answer:
+def list_incidents(place: Place, closed: bool, queue: bool, members: bool, limit: int) -> Answer:
     """What is broken, and what is done about it.
 
-    What waits for a person comes first, then the newest.
+    What waits for a person comes first, then the newest. A storm stands for its members.
     """
-    from joelclaw_healing import Ledger
+    from joelclaw_healing import STORM, Ledger
 
-    async def look(store: Store) -> tuple[list[Incident], int, KillSwitch | None, int]:
+    async def look(store: Store) -> tuple[list[Incident], int, KillSwitch | None, tuple[PauseReason, ...], int]:
         ledger = Ledger(store)
         if queue:
             waiting = await ledger.queue()
             found, total = waiting[:limit], len(waiting)
         else:
             found, total = await ledger.overview(closed=closed, limit=limit)
-        return found, total, await ledger.switch(), await store.time_ms()
+        return found, total, await ledger.switch(), await ledger.pauses(), await store.time_ms()
 
-    found, total, switch, now = place.run(look)
+    found, total, switch, pauses, now = place.run(look)
+    stormy = {i.target for i in found if i.domain == STORM and not i.is_over}
+    inside = [] if members or queue else [i for i in found if i.domain != STORM and (i.group or i.domain) in stormy]
+    shown = [i for i in found if i not in inside]
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import part, relative, shortened, table, warning
@@ -66,18 +71,25 @@ def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answe
                 _plan(i, now),
                 shortened(i.problem or i.failure_class, 80),
             )
-            for i in found
+            for i in shown
         )
+        for pause in pauses:
+            until = relative(pause.until_ms, now)
+            yield warning(f"Paused until {until}: {pause.scope} by {pause.owner}: {pause.reason} ({pause.id})")
         columns = ("incident", "state", "target", ">attempt", "next", "problem")
         yield table(columns, rows, empty="nothing is broken", drop=("attempt",), shorten=("target", "next"))
+        if inside:
+            yield f"{len(inside)} members of a storm are not shown: joelclaw heal list --members"
         yield from part(len(found), total, "incidents")
 
-    actions: list[Next] = [(f"joelclaw heal show {found[0].id}", "look at one")] if found else []
+    actions: list[Next] = [(f"joelclaw heal show {shown[0].id}", "look at one")] if shown else []
     if switch:
         actions.append(("joelclaw heal start", "let it act again"))
     result = {
-        "incidents": [_facts(i) for i in found],
-        "shown": len(found),
+        "incidents": [_facts(i) for i in shown],
+        "shown": len(shown),
+        "members": [i.id for i in inside],
+        "pauses": [pause.to_json() for pause in pauses],
         "total": total,
         "stopped": asdict(switch) if switch else None,
     }
@@ -85,7 +97,7 @@ def list_incidents(place: Place, closed: bool, queue: bool, limit: int) -> Answe
 
 
 @command("show", store=True, examples=[("joelclaw heal show inc-0123456789ab", "what it is, and how it came to this")])
-@click.argument("incident_id", metavar="ID")
+@click.argument("incident_id", metavar="ID", type=WORD)
 def show(place: Place, incident_id: str) -> Answer:
     """One incident and its timeline."""
     from joelclaw_healing import Ledger
@@ -113,7 +125,11 @@ def _plan(incident: Incident, now: int) -> str:
     if incident.barred:
         return f"barred: {incident.barred}"
     if incident.state.value == "open":
-        return "watching"
+        return f"judged afresh {relative(incident.watch_ms, now)}" if incident.watch_ms else "watching"
+    if incident.approval:
+        return f"an approval, until {relative(incident.approval_ms, now)}"
+    if incident.acked_by:
+        return f"{incident.acked_by}, who has seen it"
     return "a person" if incident.state.value == "escalated" else incident.end
 
 
@@ -148,6 +164,8 @@ def _picture(i: Incident, timeline: Iterable[Mapping[str, Any]], now: int) -> It
             ("reopened", i.reopened or ""),
             ("owner", i.owner),
             ("watchers", ", ".join(i.watchers)),
+            ("group", i.group),
+            ("acknowledged", f"{clock(i.acked_ms)} by {i.acked_by}" if i.acked_by else ""),
             ("opened", clock(i.opened_ms)),
             ("deadline", clock(i.deadline_ms)),
             ("closed", f"{clock(i.closed_ms)}  {i.end} by {i.closed_by}" if i.closed_ms else ""),

@@ -10,6 +10,7 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import PROSE
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     store=True,
     examples=[("joelclaw heal stop --reason 'moving the NAS'", "at once; probes, alerts and cron backups go on")],
 )
-@click.option("--reason", required=True, help="Why; whoever looks next will see it.")
+@click.option("--reason", required=True, type=PROSE, help="Why; whoever looks next will see it.")
 def stop(place: Place, reason: str) -> Answer:
     """Stop all acting: retries, holds, restarts.
 
@@ -36,7 +37,7 @@ def stop(place: Place, reason: str) -> Answer:
 
 
 @command("start", store=True, examples=[("joelclaw heal start --reason 'the NAS is back'", "what came due is judged")])
-@click.option("--reason", default="", help="Why.")
+@click.option("--reason", default="", type=PROSE, help="Why.")
 def start(place: Place, reason: str) -> Answer:
     """Let it act again; what came due meanwhile is judged afresh."""
     return _turn(place, on=False, reason=reason)

@@ -12,9 +12,10 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
-from joelclaw_cli.failures import Failure
+from joelclaw_cli.failures import NOT_FOUND, Failure
 from joelclaw_cli.heal.found import judgement
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -30,19 +31,27 @@ MOST = 5_000
     store=True,
     examples=[("joelclaw heal replay inc-0123456789ab", "the same arguments must give the same decisions")],
 )
-@click.argument("incident_id", metavar="ID")
+@click.argument("incident_id", metavar="ID", type=WORD)
 def replay(place: Place, incident_id: str) -> Answer:
     """Decide an incident again from its audit, and compare. Reads only; no act follows.
 
-    Ends with 1 when a decision differs: other code made it, or its record was altered.
+    The record itself is held against the incident's count of moves: a line that is missing, put in, swapped or not to
+    be read is named. Ends with 1 when a decision differs (other code made it, or its record was altered), and when the
+    record is not whole.
     """
     from joelclaw_healing import Ledger
+    from joelclaw_healing.ledger import KEEP_AUDIT
+    from joelclaw_healing.record import flaws
 
     again = judgement()
-    _, lines = place.run(lambda store: Ledger(store).show(incident_id))
-    rows = again.replay(lines)
-    if not rows:
-        raise Failure("nothing_to_replay", f"incident {incident_id} records no judgement", fix="see its timeline")
+    incident, lines = place.run(lambda store: Ledger(store).show(incident_id))
+    rows, wrong = again.replay(lines), flaws(lines, moves=incident.seq, kept=KEEP_AUDIT)
+    if not rows and not wrong:
+        raise Failure(
+            "nothing_to_replay",
+            f"incident {incident_id} records no judgement of the router",
+            fix=f"see its timeline: joelclaw heal show {incident_id}",
+        )
     same = sum(1 for row in rows if row["same"])
 
     def view() -> Iterable[RenderableType]:
@@ -60,16 +69,25 @@ def replay(place: Place, incident_id: str) -> Answer:
         yield table(("time", "recorded rule", "decided again", "verdict"), told, empty="")
         summary = f"{same} of {len(rows)} decisions are identical"
         yield good(summary) if same == len(rows) else warning(summary)
+        for flaw in wrong:
+            yield warning(f"the record: {flaw}")
 
-    result = {"incident": incident_id, "decisions": rows, "identical": same, "total": len(rows)}
-    trouble = None
-    if same != len(rows):
-        trouble = Failure(
-            "decisions_differ",
-            f"{len(rows) - same} of {len(rows)} decisions of {incident_id} come out otherwise than recorded",
-            fix="compare this version with the one that decided; an altered record is a matter of its own",
-        )
+    result = {"incident": incident_id, "decisions": rows, "identical": same, "total": len(rows), "flaws": wrong}
+    trouble = _trouble(incident_id, len(rows) - same, len(rows), wrong)
     return Answer(result, view, ((f"joelclaw heal show {incident_id}", "its timeline"),), trouble)
+
+
+def _trouble(incident_id: str, differ: int, total: int, wrong: list[str]) -> Failure | None:
+    fix = f"joelclaw heal show {incident_id} has the lines; joelclaw otel search {incident_id} the evidence beside them"
+    if wrong:
+        more = f"; {differ} of {total} decisions differ" if differ else ""
+        return Failure(
+            "record_altered", f"the record of {incident_id} is not whole: {'; '.join(wrong[:5])}{more}", fix=fix
+        )
+    if differ:
+        what = f"{differ} of {total} decisions of {incident_id} come out otherwise than recorded"
+        return Failure("decisions_differ", what, fix=f"another version decided, or the record was altered: {fix}")
+    return None
 
 
 @command(
@@ -89,14 +107,29 @@ def replay(place: Place, incident_id: str) -> Answer:
 def simulate(place: Place, config: Path, since: int) -> Answer:
     """What another configuration would have decided, beside what was. Reads only; no act follows.
 
-    The world is made from the record (docs/runbook.md says how): the decisions are the policy's own.
+    The world is made from the record (docs/runbook.md says how): the decisions are the policy's own. Exits 3 when
+    nothing was recorded within the window, and 1 when nothing of it can be simulated: neither means "no difference".
     """
     told = judgement().simulate(dict(os.environ), place.run(lambda s: _recorded(s, since)), str(config.absolute()))
     rows = told["incidents"]
     totals = {name: _total([row[name] for row in rows]) for name in ("recorded", "present", "changed")}
 
+    trouble = None
+    if not rows and told["unreadable"]:
+        first = told["unreadable"][0]
+        what = f"none of {len(told['unreadable'])} incidents can be simulated; {first['id']}: {first['why']}"
+        trouble = Failure("nothing_simulated", what, fix=f"look at one: joelclaw heal show {first['id']}")
+    elif not rows:
+        what = "no incident was opened within the window, so nothing was compared"
+        fix = "look further back (--since 90d), or see what there is: joelclaw heal list --closed"
+        trouble = Failure("nothing_recorded", what, fix=fix, exit_code=NOT_FOUND)
+
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import clock, table
+        from joelclaw_cli.render import clock, table, warning
+
+        if trouble:
+            yield warning(f"{trouble.message}; {trouble.fix}")
+            return
 
         others = [row for row in rows if row["present"] != row["changed"]]
         lines = (
@@ -112,7 +145,8 @@ def simulate(place: Place, config: Path, since: int) -> Answer:
         for bad in told["unreadable"]:
             yield f"left out: {bad['id']}: {bad['why']}"
 
-    return Answer(told | {"totals": totals}, view, (("joelclaw nas config show --effective", "what is in force"),))
+    actions = (("joelclaw nas config show --effective", "what is in force"),)
+    return Answer(told | {"totals": totals}, view, actions, trouble)
 
 
 COUNTED = ("retries", "pauses", "pages", "recovered")

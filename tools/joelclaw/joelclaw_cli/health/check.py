@@ -10,7 +10,7 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
-from joelclaw_cli.failures import Failure
+from joelclaw_cli.failures import Failure, nearest, not_found
 from joelclaw_cli.health.status import FUNCTION, answer, read
 from joelclaw_cli.place import Place
 
@@ -46,6 +46,8 @@ def check(place: Place, component: str | None, mode: str, wait_ms: int) -> Answe
         from joelclaw_contracts import HealthCheckRequested
         from joelclaw_contracts.read_models import HEALTH_SLOT
 
+        before = await read(store)
+        _check_possible(before, component)
         wanted = {"component": component, "mode": mode, "source": "joelclaw"}
         request, event_id = HealthCheckRequested.from_wire(wanted), uuid.uuid4().hex
         await Publisher(store, source="joelclaw").send(request, id=event_id)
@@ -57,7 +59,16 @@ def check(place: Place, component: str | None, mode: str, wait_ms: int) -> Answe
         raise Failure(
             "not_answered",
             f"no health service checked within {wait_ms / 1000:g} s",
-            fix="joelclaw up runs it; joelclaw bus runs shows what runs",
+            fix=f"joelclaw up runs it; joelclaw bus explain {FUNCTION}:{event_id} says why it has not",
         )
 
     return answer(place.run(ask))
+
+
+def _check_possible(seen: Picture, component: str | None) -> None:
+    """What nobody will answer is said at once, and what does not exist is never answered as well."""
+    if seen.halted.startswith("the check is paused"):
+        raise Failure("check_paused", seen.halted, fix=f"joelclaw bus resume {FUNCTION}, when the reason is over")
+    known = sorted({line.component for line in seen.lines})
+    if component and known and component not in known:
+        raise not_found("component", f"{component}{nearest(component, known)}", look="joelclaw health status")

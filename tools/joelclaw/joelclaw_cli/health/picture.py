@@ -8,16 +8,20 @@
 | a check that is not configured or is switched off    | not configured          |
 | no current round, and a health service that has just | "the first check is     |
 | started                                              | under way", no finding  |
+| the check is paused, or no health service lives      | a finding, with since   |
+|                                                      | when nothing was looked |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from joelclaw_bus.inspect.spans import span
 from joelclaw_contracts.read_models import CoverageRow, HealthCheck, HealthRound
 
 NEVER = "no check has ever run: is the health service running?"
+NOBODY = "no health service lives: nobody checks"
 UNDER_WAY = "the first check is under way"
 FIRST_MS = 60_000
 """A health service that is alive for longer, ms, and has not ended its first check, is a finding."""
@@ -41,7 +45,7 @@ class Line:
 @dataclass(frozen=True, slots=True)
 class Picture:
     """`current`: the last round is younger than twice the cadence; else nothing here is green; `under_way`: the first
-    check since the service's start is to end within seconds."""
+    check since the service's start is to end within seconds; `halted`: why nobody looks now, '' somebody does."""
 
     lines: tuple[Line, ...]
     findings: tuple[str, ...]
@@ -49,29 +53,49 @@ class Picture:
     now: int
     at_ms: int
     under_way: bool = False
+    halted: str = ""
 
     @property
     def failing(self) -> list[str]:
-        return [f"{line.component} {line.condition}" for line in self.lines if line.state == "failing"]
+        return self._in("failing")
+
+    @property
+    def unknown(self) -> list[str]:
+        return self._in("unknown")
+
+    def _in(self, state: str) -> list[str]:
+        return [f"{line.component} {line.condition}" for line in self.lines if line.state == state]
 
 
 def picture(
-    checks: Mapping[str, HealthCheck], last: HealthRound | None, now: int, alive_since: int | None = None
+    checks: Mapping[str, HealthCheck],
+    last: HealthRound | None,
+    now: int,
+    alive_since: int | None = None,
+    *,
+    paused: str = "",
+    unreadable: Sequence[str] = (),
 ) -> Picture:
     """checks: by `COMPONENT CONDITION`; last: the last round, None if there was none; alive_since: when the health
-    service that is alive by its heartbeats started, None if there is none."""
-    under_way = alive_since is not None and now - alive_since <= FIRST_MS
+    service that is alive by its heartbeats started, None if there is none; paused: who paused the check, and why;
+    unreadable: what the service wrote and nobody can read."""
+    under_way = alive_since is not None and now - alive_since <= FIRST_MS and not paused
+    halted = paused or (NOBODY if alive_since is None else "")
+    said = tuple(f"{name} can't be read: it was not written by this version" for name in unreadable)
     if last is None:
-        return Picture((), _never(now, alive_since), current=False, now=now, at_ms=0, under_way=under_way)
+        never = (paused,) if paused else _never(now, alive_since)
+        return Picture((), (*never, *said), current=False, now=now, at_ms=0, under_way=under_way, halted=paused)
     current = now - last.at_ms <= 2 * last.cadence_ms
-    findings = list(last.findings)
+    findings = [*last.findings, *said]
     under_way = under_way and not current
     if not current and not under_way:
         findings.insert(0, "the last round is older than twice the cadence: nothing below is known any more")
     if last.blind:
         findings.insert(0, "every probe of a kind fails at once: the checker suspects itself, and asks for nothing")
     lines = tuple(_line(row, checks.get(f"{row.component} {row.condition}"), last, now) for row in last.coverage)
-    return Picture(lines, tuple(findings), current, now, last.at_ms, under_way)
+    if halted:
+        findings.insert(0, f"{halted}; the last check was {span(now - last.at_ms)} ago")
+    return Picture(lines, tuple(findings), current, now, last.at_ms, under_way, halted)
 
 
 def _never(now: int, alive_since: int | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.otel.evidence import Wanted, filters, picture, read
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import PROSE
 
 _limit = click.option("--limit", type=click.IntRange(1, 10_000), default=30, show_default=True, help="At most so many.")
 
@@ -21,7 +22,7 @@ _limit = click.option("--limit", type=click.IntRange(1, 10_000), default=30, sho
         ("joelclaw otel search inc-4f0c --limit 100", "everything about one incident"),
     ],
 )
-@click.argument("query")
+@click.argument("query", type=PROSE)
 @filters
 @_limit
 def search(

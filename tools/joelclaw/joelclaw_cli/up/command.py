@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from joelclaw_cli.command import DEFAULT_STATE, STATE_DIR, command, wants_json
+from joelclaw_cli.command import DEFAULT_STATE, DIRECTORY, command, wants_json
 
 
 @command(
@@ -22,7 +22,7 @@ from joelclaw_cli.command import DEFAULT_STATE, STATE_DIR, command, wants_json
 @click.option("--redis-url", envvar="REDIS_URL", help="Use this store (REDIS_URL) instead of an embedded one.")
 @click.option(
     "--state-dir",
-    type=STATE_DIR,
+    type=DIRECTORY,
     envvar="JOELCLAW_STATE_DIR",
     default=DEFAULT_STATE,
     show_default=True,
@@ -53,7 +53,8 @@ def up(
     from joelclaw_cli.place import checked_url
     from joelclaw_cli.up.feed import Feed
     from joelclaw_cli.up.findings import findings
-    from joelclaw_cli.up.suite import Plan, Suite
+    from joelclaw_cli.up.plan import Plan
+    from joelclaw_cli.up.suite import Suite
 
     plan = Plan(
         state_dir=state_dir,

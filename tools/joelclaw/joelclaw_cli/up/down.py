@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command, state_option
-from joelclaw_cli.failures import Failure
+from joelclaw_cli.failures import NOT_FOUND, Failure
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +29,8 @@ PATIENCE = 40.0  # services' grace, then the store's
 def down(state_dir: Path) -> Answer:
     """Stop the suite of a state directory.
 
-    Also ends what a killed `joelclaw up` left running. Waiting runs and due events are kept.
+    Also ends what a killed `joelclaw up` left running. Waiting runs and due events are kept. Exits 3 for a directory
+    that no suite ever ran in: a misspelt one must not look like one that was stopped.
     """
     from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
     from joelclaw_bus.state_directory import StateDirectory
@@ -37,21 +38,33 @@ def down(state_dir: Path) -> Answer:
     from joelclaw_cli.up.child import end_orphans
 
     state, ended = StateDirectory(state_dir), list[str]()
+    if not state.is_one:
+        there = "is no state directory" if state.path.exists() else "does not exist"
+        raise Failure(
+            "not_found",
+            f"{state.path} {there}: nothing was ever started there",
+            fix="name the directory that joelclaw up was given: joelclaw down --state-dir DIR",
+            exit_code=NOT_FOUND,
+        )
     holder = state.holder()
+    deadline = time.monotonic() + PATIENCE
+    while holder == 0 and time.monotonic() < deadline:  # it says in a moment who it is, or is gone
+        time.sleep(0.05)
+        holder = state.holder()
     if holder is not None:
-        os.kill(holder, signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
+        if holder:
+            os.kill(holder, signal.SIGTERM)
         while state.holder() is not None:
             if time.monotonic() > deadline:
-                raise Failure("still_running", f"process {holder} has not stopped after {PATIENCE:.0f} s")
+                what = f"process {holder} has not stopped after {PATIENCE:.0f} s"
+                raise Failure("still_running", what, fix=f"kill -KILL {holder}, then joelclaw down once more")
             time.sleep(0.05)
         ended.append("suite")
-    if state.path.is_dir():
-        state.open()
-        ended += end_orphans(state.services, grace=10.0)
-        if EmbeddedStore(EmbeddedSettings(state.store)).end_orphan():
-            ended.append("store")
-        state.close()
+    state.open()
+    ended += end_orphans(state.services, grace=10.0)
+    if EmbeddedStore(EmbeddedSettings(state.store)).end_orphan():
+        ended.append("store")
+    state.close()
 
     def view() -> Iterable[RenderableType]:
         yield good(f"stopped: {', '.join(ended)}" if ended else f"nothing runs in {state.path}")

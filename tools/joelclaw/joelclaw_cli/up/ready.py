@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from joelclaw_bus.address import read_address
+from joelclaw_bus.address import read_address, without_secret
 from joelclaw_bus.state_directory import write_atomically
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import DEFAULT_STATE
@@ -28,6 +28,9 @@ TRY = (
     ("joelclaw heal list", "what is broken, and what is done about it"),
     ("joelclaw otel search system.self-healing.router --hours 1", "the evidence of each decision"),
 )
+
+
+READY_FIX = "name a file that joelclaw up may write: joelclaw up --ready-file FILE"
 
 
 class ReadyFile:
@@ -46,7 +49,7 @@ class ReadyFile:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise usage(f"--ready-file: {self._path} can't be looked at ({error.strerror})") from error
+            raise usage(f"--ready-file: {self._path} can't be looked at ({error.strerror})", fix=READY_FIX) from error
         if not stat.S_ISREG(mode) or not _is_ours(self._content()):
             raise usage(
                 f"--ready-file: {self._path} is there, and is no ready file",
@@ -55,7 +58,7 @@ class ReadyFile:
         try:
             self._path.unlink()
         except OSError as error:
-            raise usage(f"--ready-file: {self._path} can't be replaced ({error.strerror})") from error
+            raise usage(f"--ready-file: {self._path} can't be replaced ({error.strerror})", fix=READY_FIX) from error
 
     def tell(self, text: str) -> bool:
         """Write it, whole. False if somebody has put something else there meanwhile: that stays."""
@@ -92,9 +95,11 @@ def _is_ours(text: str) -> bool:
 
 
 def suite_record(redis_url: str, prefix: str, http: Mapping[str, str]) -> dict[str, Any]:
-    """What `suite.json` holds while the suite runs."""
+    """What `suite.json` holds while the suite runs. A password is not kept: whoever has one gives it by REDIS_URL."""
+    public = without_secret(redis_url)
     return {
-        "redis_url": redis_url,
+        "redis_url": public,
+        "login": public != redis_url,
         "prefix": prefix,
         "http": dict(http),
         "pid": os.getpid(),
@@ -103,8 +108,8 @@ def suite_record(redis_url: str, prefix: str, http: Mapping[str, str]) -> dict[s
 
 
 def ready_text(redis_url: str, http: Mapping[str, str]) -> str:
-    """The text of `--ready-file`."""
-    return json.dumps({"redis_url": redis_url, "http": dict(http)}) + "\n"
+    """The text of `--ready-file`; without a password, which whoever gave it has already."""
+    return json.dumps({"redis_url": without_secret(redis_url), "http": dict(http)}) + "\n"
 
 
 def announcement(redis_url: str, http: Mapping[str, str], state: Path, *, embedded: bool) -> tuple[Answer, list[str]]:

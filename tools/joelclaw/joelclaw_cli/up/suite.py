@@ -4,48 +4,22 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal
 
 import anyio
 from anyio import to_thread
-from anyio.abc import TaskGroup, TaskStatus
+from anyio.abc import TaskStatus
 
-from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
-from joelclaw_bus.errors import StoreNotStarted
 from joelclaw_bus.state_directory import StateDirectory
-from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
 from joelclaw_cli.up.child import Child, end_orphans
 from joelclaw_cli.up.feed import Feed
+from joelclaw_cli.up.kept_store import KeptStore
+from joelclaw_cli.up.plan import Ending, Plan
 from joelclaw_cli.up.ready import ReadyFile, announcement, ready_text, suite_record
 from joelclaw_cli.up.restarts import next_restart
-from joelclaw_cli.up.services import SERVICES, Service, environment
+from joelclaw_cli.up.services import Service, environment
 
 CONFIGURATION_ERROR = 2  # a service's exit code that says: starting me again can't help
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What `joelclaw up` was asked to run.
-
-    `redis_url` None: the embedded store, on `port`. `grace`: seconds a service gets to settle what it holds;
-    more than the pod's own 10, so that the pod ends first.
-    """
-
-    state_dir: Path
-    redis_url: str | None = None
-    port: int | None = None
-    prefix: str = ""
-    ready_file: Path | None = None
-    http_host: str = "127.0.0.1"
-    environ: Mapping[str, str] = field(default_factory=dict)
-    services: Sequence[Service] = SERVICES
-    grace: float = 15.0
-    findings: Sequence[str] = ()
-    """What the operator is told once all is ready."""
 
 
 class Suite:
@@ -54,29 +28,28 @@ class Suite:
     def __init__(self, plan: Plan, feed: Feed) -> None:
         self._plan, self._feed = plan, feed
         self._state = StateDirectory(plan.state_dir)
-        self._store: EmbeddedStore | None = None
-        self._url = plan.redis_url or ""
+        self._ending = Ending()
+        self._store = KeptStore(plan, self._state.store, feed, self._ending)
         self._children = {s.name: Child(s.name, self._state.services) for s in plan.services}
         self._ready_file = ReadyFile(plan.ready_file) if plan.ready_file else None
         self._kept = {s.name: anyio.Event() for s in plan.services}  # set when nobody keeps it up any more
-        self._stopping = anyio.Event()
-        self._store_changes = anyio.Lock()
-        self._failure: Failure | None = None
 
     async def run(self) -> None:
         """The whole life. Failure, StateDirectoryBusy, StoreNotStarted, StoreUnavailable."""
         if self._ready_file:
             self._ready_file.claim()
+        new = not self._state.is_one
         self._state.open()
         try:
             async with anyio.create_task_group() as tasks:
                 await tasks.start(self._heed_signals)
                 try:
-                    for name in await to_thread.run_sync(
-                        lambda: end_orphans(self._state.services, grace=self._plan.grace)
-                    ):
-                        self._feed.say(f"ended {name}, which an earlier suite had left running")
-                    await self._open_store(tasks)
+                    await self._end_orphans()
+                    await self._store.open()
+                    self._record({})
+                    tasks.start_soon(self._store.keep)
+                    if new:  # a misspelt one would look like a suite that has lost all it knew
+                        self._feed.say(f"{self._state.path} is a new state directory")
                     await self._run_services()
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -84,56 +57,32 @@ class Suite:
                     tasks.cancel_scope.cancel()
         finally:
             self._state.close()
-        if self._failure:
-            raise self._failure
+        if self._ending.failure:
+            raise self._ending.failure
 
     async def _heed_signals(self, *, task_status: TaskStatus[None]) -> None:
         """The first signal stops gracefully, the second at once."""
         with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             task_status.started()
             async for number in signals:
-                if self._stopping.is_set():
+                if self._ending.due:
                     self._feed.say("stopping at once")
                     for child in self._children.values():
                         child.kill()
                 else:
                     self._feed.say(f"stopping ({number.name}); work in hand is finished or handed back")
-                    self._stopping.set()
+                    self._ending.begin()
 
-    def _end_orphans(self) -> None:
-        for name in end_orphans(self._state.services, grace=self._plan.grace):
+    async def _end_orphans(self) -> None:
+        for name in await to_thread.run_sync(lambda: end_orphans(self._state.services, grace=self._plan.grace)):
             self._feed.say(f"ended {name}, which an earlier suite had left running")
-
-    def _embedded(self) -> EmbeddedSettings:
-        """At level `local` it syncs each write: to wait for the next second's sync would cost half a second each."""
-        level = self._plan.environ.get("JOELCLAW_DURABILITY", "").strip().lower()
-        if level == "replica":
-            raise Failure(
-                "config_invalid",
-                "JOELCLAW_DURABILITY is replica, and the embedded store has no replicas",
-                fix="set REDIS_URL to a store that has some, or JOELCLAW_DURABILITY=local",
-                exit_code=USAGE,
-            )
-        fsync: Literal["always", "everysec"] = "always" if level == "local" else "everysec"
-        return EmbeddedSettings(self._state.store, self._plan.port, fsync)
-
-    async def _open_store(self, tasks: TaskGroup) -> None:
-        if self._plan.redis_url is None:
-            self._store = EmbeddedStore(self._embedded())
-            await to_thread.run_sync(self._store.start)
-            self._url = self._store.url
-            self._feed.say(f"store on {self._url}, data in {self._store.directory}")
-        async with open_store(StoreSettings(self._url, self._plan.prefix)) as store:
-            await store.call("PING")
-        self._state.record_suite(suite_record(self._url, self._plan.prefix, {}))
-        tasks.start_soon(self._keep_store)
 
     async def _run_services(self) -> None:
         async with anyio.create_task_group() as services:
             for service in self._plan.services:
                 services.start_soon(self._keep, service)
             services.start_soon(self._tell_when_ready)
-            await self._stopping.wait()
+            await self._ending.wait()
             with anyio.CancelScope(shield=True):
                 await self._stop_services()
             services.cancel_scope.cancel()
@@ -147,10 +96,10 @@ class Suite:
 
     async def _keep_up(self, service: Service) -> None:
         child, deaths = self._children[service.name], list[float]()
-        while not self._stopping.is_set():
+        while not self._ending.due:
             env = environment(
                 self._plan.environ,
-                redis_url=self._url,
+                redis_url=self._store.url,
                 prefix=self._plan.prefix,
                 state_dir=self._state.path,
                 ready_file=child.ready_file,
@@ -159,13 +108,18 @@ class Suite:
             try:
                 await child.start(service.command(), env)
             except OSError as error:
-                self._failure = Failure("service_not_started", f"{service.name} can't be started: {error}")
-                self._stopping.set()
+                self._ending.begin(
+                    Failure(
+                        "service_not_started",
+                        f"{service.name} can't be started: {error}",
+                        fix="install it beside this command, then joelclaw up",
+                    )
+                )
                 return
-            if self._stopping.is_set():
+            if self._ending.due:
                 child.ask_to_stop()
             code = await child.attend(lambda line: self._feed.line(service.name, line))
-            if self._stopping.is_set():
+            if self._ending.due:
                 return
             if code == CONFIGURATION_ERROR:
                 self._give_up(service.name)
@@ -177,39 +131,19 @@ class Suite:
                 how += f"; {plan.deaths} times in a minute, look at its lines above"
             self._feed.say(f"{service.name} {how}; starting it again in {plan.delay:g} s", colour="1;31")
             with anyio.move_on_after(plan.delay):
-                await self._stopping.wait()
+                await self._ending.wait()
 
     def _give_up(self, name: str) -> None:
         """A wrong configuration: starting again can't help, and a suite without that service would pretend."""
         last = self._feed.last.get(name, "it gave no reason")
-        self._failure = Failure(
-            "config_invalid",
-            f"{name} refuses its configuration: {last}",
-            fix="mend it (joelclaw nas config show), then joelclaw up",
-            exit_code=USAGE,
+        self._ending.begin(
+            Failure(
+                "config_invalid",
+                f"{name} refuses its configuration: {last}",
+                fix="mend it (joelclaw nas config show), then joelclaw up",
+                exit_code=USAGE,
+            )
         )
-        self._stopping.set()
-
-    async def _keep_store(self) -> None:
-        """Start the embedded store again when it dies: same port, same data, so that everybody just reconnects."""
-        deaths = list[float]()
-        while self._store:
-            await anyio.sleep(0.25)
-            if self._store.pid or self._stopping.is_set():
-                continue
-            deaths.append(time.monotonic())
-            plan = next_restart(deaths, now=deaths[-1])
-            self._feed.say(f"the store ended; starting it again in {plan.delay:g} s", colour="1;31")
-            with anyio.move_on_after(plan.delay):
-                await self._stopping.wait()
-            async with self._store_changes:
-                if self._stopping.is_set():
-                    return
-                try:
-                    await to_thread.run_sync(self._store.start)
-                except StoreNotStarted as error:
-                    self._failure = Failure("store_not_started", str(error))
-                    self._stopping.set()
 
     async def _tell_when_ready(self) -> None:
         """Once every service is ready: tell everybody. Later whenever one is gone, or is back at another address."""
@@ -229,13 +163,16 @@ class Suite:
 
     def _tell(self, http: dict[str, str], *, first: bool) -> None:
         """The record for other commands, the ready file; and the announcement, once."""
-        self._state.record_suite(suite_record(self._url, self._plan.prefix, http))
-        if self._ready_file and not self._ready_file.tell(ready_text(self._url, http)):
+        self._record(http)
+        if self._ready_file and not self._ready_file.tell(ready_text(self._store.url, http)):
             self._feed.say(f"{self._plan.ready_file} holds something else by now; it is left alone", colour="1;33")
         if first:
-            self._feed.ready(*announcement(self._url, http, self._state.path, embedded=self._store is not None))
+            self._feed.ready(*announcement(self._store.url, http, self._state.path, embedded=self._store.embedded))
             for finding in self._plan.findings:
                 self._feed.say(f"finding: {finding}", colour="1;33")
+
+    def _record(self, http: dict[str, str]) -> None:
+        self._state.record_suite(suite_record(self._store.url, self._plan.prefix, http))
 
     async def _stop_services(self) -> None:
         """Ask, wait, then insist."""
@@ -252,12 +189,9 @@ class Suite:
             await kept.wait()
 
     async def _close(self) -> None:
-        self._stopping.set()
+        self._ending.begin()
         for child in self._children.values():
             child.kill()  # only where the supervisor itself failed: a graceful stop has left none
         if self._ready_file:
             self._ready_file.remove()
-        if self._store and self._store.pid:
-            async with self._store_changes:
-                await to_thread.run_sync(self._store.stop)
-            self._feed.say("store stopped; its data is kept")
+        await self._store.close()

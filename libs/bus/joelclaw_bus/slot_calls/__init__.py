@@ -1,0 +1,44 @@
+"""What happens to a slot as a whole, a room a noun. One typed method a script; a caller names the room it speaks to.
+
+| room        | about                                                             |
+|-------------|-------------------------------------------------------------------|
+| `events`    | publish, promote                                                  |
+| `outbox`    | take, try, again, done                                            |
+| `permits`   | acquire, release, wake                                            |
+| `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
+| `schedules` | register, tick                                                    |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published
+from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
+from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
+from joelclaw_bus.slot_calls.permits import Permit, PermitCalls
+from joelclaw_bus.slot_calls.schedules import Early, Schedule, ScheduleCalls, Superseded
+
+__all__ = [
+    "Early",
+    "EventCalls",
+    "GroupCalls",
+    "Jumped",
+    "NotClaimer",
+    "OutboxCalls",
+    "Page",
+    "Permit",
+    "PermitCalls",
+    "Promotion",
+    "Published",
+    "Schedule",
+    "ScheduleCalls",
+    "SlotCalls",
+    "Superseded",
+    "Taken",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class SlotCalls(EventCalls, OutboxCalls, PermitCalls, GroupCalls, ScheduleCalls):
+    """All rooms in one hand, for a worker."""

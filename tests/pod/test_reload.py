@@ -78,6 +78,11 @@ async def serves(store: Store, id: str) -> None:
 
 async def test_a_good_configuration_is_in_force_in_the_same_process(service: Service, store: Store, file: Path) -> None:
     before = hash_of(file)
+
+    async def beaten() -> bool:
+        return bool(await beats(store))
+
+    await eventually(beaten, LONG)
     (first,) = await beats(store)
     assert first["config"] == before
     write(file, '{"selfHealing": {"router": {"maxRetries": 7}}}')

@@ -58,6 +58,17 @@ async def beats(store: Store) -> list[dict[str, Any]]:
     return [json.loads(row) for row in (await store.call("HGETALL", store.keys.workers))[1::2]]
 
 
+async def once_told(store: Store, action: str) -> dict[str, Any]:
+    """Evidence is written behind the act."""
+
+    async def is_told() -> bool:
+        return bool(await told(store, action))
+
+    await eventually(is_told, LONG)
+    (record,) = await told(store, action)
+    return record
+
+
 async def told(store: Store, action: str) -> list[dict[str, Any]]:
     entries = await store.call("XRANGE", "otel/event", "-", "+")
     records = [json.loads(dict(zip(f[::2], f[1::2], strict=True))[b"data"]) for _, f in entries]
@@ -94,7 +105,7 @@ async def test_a_good_configuration_is_in_force_in_the_same_process(service: Ser
     await eventually(changed, LONG)  # one row: the old worker has struck its name
     (now,) = await beats(store)
     assert now["pid"] == first["pid"] == service.process.pid
-    (record,) = await told(store, "config.reloaded")
+    record = await once_told(store, "config.reloaded")
     assert (record["metadata"]["before"], record["metadata"]["after"]) == (before, hash_of(file))
     assert record["metadata"]["changed"] == ["selfHealing.router.maxRetries", "backupFailureRouter.maxRetries"]
     await serves(store, "after")
@@ -119,7 +130,7 @@ async def test_a_bad_one_is_refused_with_an_alarm_and_the_last_good_one_stays(
     assert beat["config"] == kept
     assert str(file) in beat["configRefused"]
     await serves(store, "meanwhile")
-    (record,) = await told(store, "config.refused")
+    record = await once_told(store, "config.refused")
     assert (record["success"], record["metadata"]["kept"]) == (False, kept)
     write(file, '{"health": {"closings": 3}}')
     service.process.send_signal(signal.SIGHUP)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,11 @@ class Router:
         self.process.wait(10)
         self.ready.unlink(missing_ok=True)
 
+    def stop(self) -> None:
+        """However the test ended: no router outlives it."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+
     def run(self) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "joelclaw_router"]
         return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=30, check=False)
@@ -87,6 +93,13 @@ def test_a_bad_configuration_stops_the_start_with_one_line(tmp_path: Path, confi
     assert len(done.stderr.strip().splitlines()) == 1
 
 
+@pytest.fixture
+def router(own_server: Server, tmp_path: Path) -> Iterator[Router]:
+    made = Router(own_server.url, tmp_path, CONFIG)
+    yield made
+    made.stop()
+
+
 KILLS = int(os.environ.get("ROUTER_KILLS", "6"))
 """`make router-kills`: 100."""
 
@@ -94,13 +107,12 @@ KILLS = int(os.environ.get("ROUTER_KILLS", "6"))
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_killed_again_and_again_it_answers_each_request_once_and_routes_each_retry_once(
-    own_server: Server, tmp_path: Path
+    own_server: Server, router: Router
 ) -> None:
     """SIGKILL at random moments, while requests come in, wait, and are handed over; no two for the same target. Every
     decision stands in its incident's timeline once, and was told once."""
     seed = int(os.environ.get("ROUTER_SEED", "7"))
     dice = random.Random(seed)
-    router = Router(own_server.url, tmp_path, CONFIG)
     requests = 0
     with own_server.client() as client:
         router.start()

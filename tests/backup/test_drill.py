@@ -12,7 +12,7 @@ import anyio
 import pytest
 
 from joelclaw_backup import drill as drilling
-from joelclaw_backup import provider
+from joelclaw_backup import here, provider
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.manifest import Held
 from joelclaw_backup.redis_backup import RedisBackup
@@ -85,7 +85,7 @@ async def test_fifty_clean_drills_raise_no_false_alarm(source, nas, environ):
             client.set(f"soon-{n}", n, px=30 + n * 40)
             client.zadd("scores", {f"m{n}": n})
             await back_up(RedisBackup(settings), f"r:{n}", 1_795_000_000_000 + n * 60_000)
-    at = provider._Here.of(environ()).shelved("redis")
+    at = here.Here.of(environ()).everywhere("redis")[0]
     names = [a["id"] for a in provider.list_artefacts(environ())]
     verdicts = [
         (await drilling.drill(at, name, settings.staging)).check.verdict
@@ -212,7 +212,7 @@ async def test_a_server_that_refuses_the_bytes_did_not_start(source, tmp_path):
 
 
 async def test_a_full_scratch_disk_says_nothing_about_the_set(stored, environ, monkeypatch):
-    monkeypatch.setattr(provider, "staging_of", lambda *_: _tight(stored))
+    monkeypatch.setattr(here, "staging_of", lambda *_: _tight(stored))
     with pytest.raises(BackupFailed, match="must stay free") as caught:
         await drilled(environ())
     assert caught.value.failure_class == "no-space-left"

@@ -11,6 +11,7 @@ import pytest
 from tests.backup.conftest import AT_ONCE
 from tests.backup.faults.bench import Bench
 from tests.backup.faults.kills import kill_at_random_points
+from tests.backup.faults.ssh_kills import kill_over_ssh
 from tests.backup.faults.table import FAULTS, Fault, NotHere
 from tests.support.server import Server
 
@@ -40,3 +41,11 @@ def test_a_backup_killed_at_any_point_leaves_the_good_set_or_a_new_one(bench: Be
     told = kill_at_random_points(bench, 8, seed=int.from_bytes(os.urandom(4)))
     assert told.misses == []
     assert told.stored + sum(told.where.values()) >= 8
+
+
+def test_a_copy_over_ssh_that_is_killed_at_any_point_is_gone_on_with_and_nothing_is_sent_twice(bench: Bench) -> None:
+    told = kill_over_ssh(bench, 4, seed=int.from_bytes(os.urandom(4)))
+    assert told.misses == []
+    assert told.kills >= 4
+    assert told.ended >= 1
+    assert told.resent <= 0.1 * told.there

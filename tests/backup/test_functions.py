@@ -44,7 +44,7 @@ def backup(one_server: Server, nas: Path) -> RedisBackup:
 
 
 def functions(store: Store, backup: RedisBackup):
-    return functions_of(store, backup, Speaker(backup.settings, "test", "s1"))
+    return functions_of(store, [(backup, Speaker(backup.settings, "test", "s1"))])
 
 
 def retry(target: str = "redis", **more: Any) -> BackupRetryRequested:

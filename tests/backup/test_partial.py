@@ -28,17 +28,17 @@ def leave(shelf) -> str:
 
 def test_what_nobody_writes_is_removed(shelf):
     leave(shelf), leave(shelf)
-    assert sweep(shelf.fd) == 10
-    assert os.listdir(shelf.fd) == []
+    assert sweep(shelf.folder) == 10
+    assert shelf.folder.names() == []
 
 
 def test_what_somebody_writes_is_spared(shelf):
     name = leave(shelf)
-    with at_work_in(name, shelf.fd):
-        assert sweep(shelf.fd) == 0
-        with pytest.raises(StillWritten, match=name), at_work_in(name, shelf.fd):
+    with at_work_in(name, shelf.folder):
+        assert sweep(shelf.folder) == 0
+        with pytest.raises(StillWritten, match=name), at_work_in(name, shelf.folder):
             pass
-    assert sweep(shelf.fd) == 5
+    assert sweep(shelf.folder) == 5
 
 
 def test_only_what_looks_like_ours_is_removed(shelf, nas, tmp_path):
@@ -52,8 +52,8 @@ def test_only_what_looks_like_ours_is_removed(shelf, nas, tmp_path):
     outside.mkdir()
     (outside / "precious").touch()
     (shelf.path / f"{ID}.11111111.partial").symlink_to(outside)
-    sweep(shelf.fd)
-    assert set(os.listdir(shelf.fd)) == kept | {f"{ID}.11111111.partial"}
+    sweep(shelf.folder)
+    assert set(shelf.folder.names()) == kept | {f"{ID}.11111111.partial"}
     assert other.is_dir()
     assert (outside / "precious").exists()
 
@@ -63,7 +63,7 @@ def test_links_inside_are_removed_and_not_followed(shelf, tmp_path):
     name = leave(shelf)
     (shelf.path / name / "link").symlink_to(tmp_path / "precious")
     (shelf.path / name / "inner").mkdir()
-    sweep(shelf.fd)
+    sweep(shelf.folder)
     assert (tmp_path / "precious").read_text() == "x"
     assert os.listdir(shelf.path / name) == ["inner"]
 
@@ -74,8 +74,8 @@ def test_where_nothing_can_be_locked_age_decides(shelf, monkeypatch):
 
     monkeypatch.setattr("fcntl.flock", refused)
     leave(shelf)
-    assert sweep(shelf.fd) == 0
-    assert sweep(shelf.fd, now=time.time() + OLD + 1) == 5
+    assert sweep(shelf.folder) == 0
+    assert sweep(shelf.folder, now=time.time() + OLD + 1) == 5
 
 
 def test_a_set_is_published_once(shelf):

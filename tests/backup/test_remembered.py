@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,8 @@ async def test_a_later_drill_that_failed_is_not_forgotten_for_an_earlier_one_kep
     _, new = two
     aside = tmp_path / "state/backup-checks/redis"
     remember_aside(aside, new.name, look("did-not-start", "2026-11-02T00:00:00.000Z", by="drill"))
-    fd = open_directory(new)
-    try:
-        replace_small("checked.json", checks_of(new, "2026-11-01T00:00:00.000Z", "2026-11-03T00:00:00.000Z"), fd)
-    finally:
-        os.close(fd)
+    with closing(open_directory(new)) as folder:
+        replace_small("checked.json", checks_of(new, "2026-11-01T00:00:00.000Z", "2026-11-03T00:00:00.000Z"), folder)
     assert standings(environ())[new.name] == "unknown"
 
 

@@ -158,11 +158,11 @@ class TestOnAShelf:
 
     async def test_a_set_that_somebody_reads_is_not_taken_away_from_them(self, source, nas, two_stay):
         names = await self.sets_of(source, nas, 3, Rule(9))
-        fd = open_directory(nas / "backups/redis" / names[0])
-        assert in_use(fd, alone=False)
+        folder = open_directory(nas / "backups/redis" / names[0])
+        assert in_use(folder, alone=False)
         told = provider.prune(two_stay)
         assert (told["pruned"], told["inUse"]) == ([], [names[0]])
-        os.close(fd)
+        folder.close()
         assert [p["id"] for p in provider.prune(two_stay)["pruned"]] == [names[0]]
 
     async def test_nothing_goes_by_its_name_alone(self, source, nas, two_stay):

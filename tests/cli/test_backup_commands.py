@@ -148,3 +148,47 @@ def test_pruning_says_what_it_would_do_and_asks(cli: Cli, suite: Path, tmp_path:
 def test_a_drill_wants_one_copy(cli: Cli) -> None:
     for words in ((), ("x", "--latest", "redis")):
         assert cli("backup", "drill", *words).code == 2
+
+
+def test_the_queue_is_told_and_a_machine_without_a_nas_has_nothing_in_it(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("JOELCLAW_STATE_DIR", str(tmp_path / "state"))
+    assert cli("backup", "queue").result["entries"] == []
+    assert "nothing waits" in cli("backup", "queue", people=True).out
+
+
+def test_where_no_way_is_open_a_backup_waits_and_both_ways_are_told(
+    cli: Cli, one_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one_server.client() as client:
+        client.config_set("repl-diskless-sync-delay", 0)
+    (tmp_path / "known_hosts").write_text(
+        "[127.0.0.1]:1 ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f\n"
+    )
+    for name, value in {
+        "HOME": str(tmp_path),
+        "JOELCLAW_STATE_DIR": str(tmp_path / "state"),
+        "NAS_HDD_ROOT": str(tmp_path / "nothing is mounted here"),
+        "NAS_SSH_HOST": "nobody@127.0.0.1",
+        "NAS_SSH_FLAGS": f"-p 1 -o UserKnownHostsFile={tmp_path}/known_hosts",
+        "NAS_BACKUP_MAX_ATTEMPTS": "2",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with (tmp_path / "log").open("wb") as log:
+        service = subprocess.Popen([sys.executable, "-m", "joelclaw_backup"], env=dict(os.environ), stderr=log)
+    try:
+        said = cli("backup", "run", "redis", "--wait")
+    finally:
+        service.kill()
+        service.wait()
+    assert (said.code, said.error) == (1, "backup_deferred")
+    (entry,) = cli("backup", "queue").result["entries"]
+    assert entry["id"] in said.err
+    assert entry["id"] in cli("backup", "queue", people=True).out
+    status = cli("nas", "status")
+    assert (status.code, status.error) == (1, "destination_unusable")
+    people = cli("nas", "status", people=True)
+    for word in ("local", "remote", "not-mounted", "connection-refused", "waiting here"):
+        assert word in people.out

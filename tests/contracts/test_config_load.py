@@ -71,6 +71,8 @@ def test_without_file_and_variables_the_defaults_hold(load):
         "keep_monthly": 6,
         "keep_at_least": 3,
         "reserve_mb": 256,
+        "queue_cap_mb": 10_240,
+        "ssh_limit_mb": 0,
     }
     assert config.backup.redis.witness
     assert config.models.allowed[0] == "anthropic/claude-opus-4-6"

@@ -84,6 +84,16 @@ def test_copies_that_are_not_to_be_relied_on_are_a_finding_whatever_the_newest_i
     assert (none.outcome, "1 damaged" in none.reason) == ("failing", True)
 
 
+def test_what_waits_in_the_queue_is_a_finding_with_its_age_and_size() -> None:
+    told = [{"verifiedMs": NOW - HOUR, "bytes": MIB, "lastDrill": None}]
+    queued = {"count": 2, "bytes": 3 * MIB, "oldestMs": 5 * HOUR}
+    (sample,) = judged(SHELF, told, now=NOW, since=0, born=0, known=True, queued=queued)
+    waits = "2 waiting in the queue, 3.0 MiB, the oldest for 5.0 h (joelclaw backup queue)"
+    assert (sample.outcome, sample.reason) == ("ok", waits)
+    (none,) = judged(SHELF, [], now=NOW, since=0, born=0, known=True, queued=queued)
+    assert (none.outcome, waits in none.reason) == ("failing", True)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[Server]:
     server = Server(tmp_path / "source", aof=False, options=AT_ONCE)
@@ -174,7 +184,7 @@ async def test_a_shelf_that_answered_late_once_is_none_yet_again_and_nothing_is_
 
 def test_a_shelf_that_is_gone_can_not_be_told(place: Path, tmp_path: Path) -> None:
     environ = {"JOELCLAW_CONFIG": str(tmp_path / "config.json"), "HOME": str(tmp_path)}
-    assert newest("redis", environ) == {"newest": [], "doubtful": {}}
+    assert newest("redis", environ) == {"newest": [], "doubtful": {}, "queued": {"count": 0, "bytes": 0, "oldestMs": 0}}
     shutil.rmtree(place)
     assert "error" in newest("redis", environ)
 

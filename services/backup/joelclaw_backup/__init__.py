@@ -1,6 +1,7 @@
 """Backups that are proven: taken, copied, read back, restored in a throwaway server, and only then listed.
 
-A run of `system/backup.redis` is `take → copy → verify → publish → recheck`, each a journaled step. It leaves an
+A run of `system/backup.redis` is `take → copy → verify → publish → recheck`, each a journaled step; copies go to a
+mounted root or over SSH, whichever is open, and wait in a queue on the local disk where neither is. It leaves an
 artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
 `verified.json` (what was proven, written last) and `checked.json` (what later looks found). Until it is proven its name
 ends in `.partial` and nobody counts it. A run's result proves nothing: lists, health and retention read these records.
@@ -8,10 +9,13 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 | file                                  | duty                                                                     |
 |---------------------------------------|--------------------------------------------------------------------------|
 | failure, policy, retention, layout    | pure: what can go wrong, what it means, what is kept, what is called how |
+| switch, ssh_options                   | pure: which way a copy goes next; how the NAS is reached                 |
 | manifest                              | pure: what is written beside the data                                    |
 | rdb                                   | pure: an RDB's frame and CRC-64, as it streams by                        |
 | address, replication, source          | the server that is backed up                                             |
 | witness, relay, beside                | what the source held at the dump's moment, got without the dump          |
+| folder, local_folder, remote_folder   | a directory, here or over SFTP: all above it is written once             |
+| ssh_session, ssh_phases               | one SSH connection; its deadlines, and what its trouble is called        |
 | destination, shelf, space             | where copies go, and never below a mount point that isn't mounted        |
 | killable, child, threads              | work at a destination, in a child that can be killed; other blocking work |
 | files, partial, staging, publishing   | durable writing, hashing, half-done directories, from a dump to a set    |
@@ -19,7 +23,9 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 | artefacts, inspection, checks         | what is there, whether it still is what it was, what looks found         |
 | looking, fetch, drill                 | later looks; a copy brought here; restored and compared                  |
 | pruning, restoring                    | old sets go; a set is put where a person wants it                        |
-| redis_backup                          | the five steps                                                           |
+| redis_backup                          | the steps                                                                |
+| carrying, waiting_sets, draining      | a copy on its way, whichever is open; the queue, and who empties it      |
 | functions, telling, incidents         | what runs when, and what it says                                         |
-| settings, provider, models, __main__  | what we are told; what the command reads of us; the process              |
+| settings, __main__                    | what we are told; the process                                            |
+| provider, here, ways, models, progress | what the command reads of us                                            |
 """

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from joelclaw_backup.functions import add_backup, functions_of
+from joelclaw_backup.functions import functions_of
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import read_backup_settings
+from joelclaw_backup.steps import Steps
 from joelclaw_backup.telling import Speaker
 from joelclaw_backup.typesense.backup import TypesenseBackup
 from joelclaw_backup.typesense.settings import read_typesense_settings
@@ -22,10 +23,11 @@ def build(pod: Pod) -> WorkerLike:
     state = state_directory(environ)
     settings = read_backup_settings(pod.config, pod.settings.redis_url, state)
     typesense = read_typesense_settings(pod.config, environ, state)
-    functions = functions_of(pod.store, RedisBackup(settings), Speaker(settings, system, session))
+    backups: list[tuple[Steps, Speaker]] = [(RedisBackup(settings), Speaker(settings, system, session))]
     if typesense:
         speaker = Speaker(typesense, system, session, "typesense")
-        add_backup(functions, pod.store, TypesenseBackup(typesense, pod.store), speaker)
+        backups.append((TypesenseBackup(typesense, pod.store), speaker))
+    functions = functions_of(pod.store, backups)
     return Worker(pod.store, functions, settings=pod.worker_settings, observer=pod.observer)
 
 

@@ -13,14 +13,13 @@ Only `verified` counts, for lists, health, `latest` and retention.
 
 from __future__ import annotations
 
-import fcntl
-import os
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from joelclaw_backup.checks import GOOD, Checks, ChecksLost, recall
-from joelclaw_backup.files import open_directory
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Inspected, read_set
 from joelclaw_backup.layout import VERIFIED, is_artefact_id
 from joelclaw_backup.manifest import Manifest, Verified, ms_of
@@ -85,17 +84,15 @@ def read_artefacts(shelf: Shelf, aside: Path) -> list[Artefact]:
 def read_artefact(shelf: Shelf, name: str, aside: Path) -> Artefact:
     path, checks, lost = str(shelf.path / name), None, ""
     try:
-        fd = open_directory(name, shelf.fd)
+        folder = shelf.folder.folder(name)
     except OSError as error:
         return Artefact(name, path, "unknown", f"can't be opened: {error.strerror or error}")
-    try:
-        read = read_set(fd, name)
+    with closing(folder):
+        read = read_set(folder, name)
         try:
-            checks = recall(fd, name, aside)
+            checks = recall(folder, name, aside)
         except ChecksLost as error:
             lost = str(error)
-    finally:
-        os.close(fd)
     standing, problem = standing_of(read, checks, lost)
     return Artefact(name, path, standing, problem, read.manifest, read.verified, checks)
 
@@ -127,12 +124,7 @@ def find(shelf: Shelf, artefact: str, aside: Path, *, doubtful: bool = False) ->
     return artefact
 
 
-def in_use(fd: int, *, alone: bool) -> bool:
-    """Marks an open set as read (`alone`: as about to go) until the handle is closed. False: others are at it."""
-    try:
-        fcntl.flock(fd, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a share that can lock no directory: nothing is known, as before
-        return True
-    return True
+def in_use(folder: Folder, *, alone: bool) -> bool:
+    """Marks an open set as read (`alone`: as about to go) until it is closed. False: others are at it. Where nothing
+    can be locked nothing is known, and the answer is True."""
+    return folder.lock(shared=not alone) is not False

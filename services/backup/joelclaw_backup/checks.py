@@ -8,11 +8,12 @@ directory, and counts as much.
 
 from __future__ import annotations
 
-import os
+from contextlib import closing
 from pathlib import Path
 from typing import Literal, Self
 
 from joelclaw_backup.files import open_directory, read_small, replace_small
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import CHECKED
 from joelclaw_backup.manifest import ManifestInvalid, Record, Sealed, ms_of
 from joelclaw_backup.policy import DAMAGE
@@ -70,7 +71,7 @@ class ChecksLost(Exception):
     """There is a record, and it can't be read: what it said is not known."""
 
 
-def recall(at: int, artefact: str, aside: Path) -> Checks | None:
+def recall(at: Folder, artefact: str, aside: Path) -> Checks | None:
     """What is remembered of the set in an open directory; None: nobody looked since it was verified. ChecksLost."""
     beside, kept = _read(CHECKED, at, artefact), _recall_aside(artefact, aside)
     if beside is None or kept is None:
@@ -81,7 +82,7 @@ def recall(at: int, artefact: str, aside: Path) -> Checks | None:
     return newer.model_copy(update={"damage": older.damage or newer.damage, "drill": last_drill})
 
 
-def remember(at: int, shelf: int, artefact: str, check: Check, aside: Path) -> Checks:
+def remember(at: Folder, shelf: Folder, artefact: str, check: Check, aside: Path) -> Checks:
     """Adds a look to what is remembered. OSError only when it can be kept neither there nor aside."""
     try:
         before = recall(at, artefact, aside)
@@ -108,25 +109,20 @@ def remember_aside(aside: Path, artefact: str, check: Check) -> Checks:
 
 def _keep_aside(aside: Path, checks: Checks) -> None:
     aside.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fd = open_directory(aside)
-    try:
-        replace_small(f"{checks.id}.json", checks.render(), fd)
-    finally:
-        os.close(fd)
+    with closing(open_directory(aside)) as folder:
+        replace_small(f"{checks.id}.json", checks.render(), folder)
 
 
 def _recall_aside(artefact: str, aside: Path) -> Checks | None:
     try:
-        fd = open_directory(aside)
+        folder = open_directory(aside)
     except OSError:
         return None
-    try:
-        return _read(f"{artefact}.json", fd, artefact)
-    finally:
-        os.close(fd)
+    with closing(folder):
+        return _read(f"{artefact}.json", folder, artefact)
 
 
-def _read(name: str, at: int, artefact: str) -> Checks | None:
+def _read(name: str, at: Folder, artefact: str) -> Checks | None:
     try:
         checks = Checks.read(read_small(name, at))
     except FileNotFoundError:

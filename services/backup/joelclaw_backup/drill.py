@@ -51,7 +51,7 @@ async def drill(
     set: then nothing is said of it.
     """
     with scratch_in(staging, artefact) as scratch:
-        inspected = await killable.run(at.destination.root, fetching_set, told, at, artefact, scratch)
+        inspected = await killable.run(at.destination.path, fetching_set, told, at, artefact, scratch)
         check = check_of(inspected, "drill")
         if inspected.findings or inspected.manifest is None:
             return Drilled(check, inspected.findings, inspected.manifest)

@@ -20,10 +20,21 @@ class FailureClass(StrEnum):
     STALE_FILE_HANDLE = "stale-file-handle"
     SERVER_UNAVAILABLE = "server-unavailable"
     NOT_MOUNTED = "not-mounted"
+    SSH_TRANSPORT = "ssh-transport"
+    """The connection broke, or both sides have no way of speaking in common."""
 
     PERMISSION_DENIED = "permission-denied"
     NO_SPACE_LEFT = "no-space-left"
     SNAPSHOT_REFUSED = "snapshot-refused"
+    HOST_KEY_MISMATCH = "host-key-mismatch"
+    """Whoever answers is not the one we know. Nothing was sent."""
+    HOST_KEY_UNKNOWN = "host-key-unknown"
+    """Nobody said which key the host has. Nothing was sent."""
+    BYTE_CAP_REACHED = "byte-cap-reached"
+    """The queue on the local disk is full; nothing in it was dropped."""
+
+    DEFERRED = "deferred"
+    """It lies in the queue; its drainer owns it."""
 
     WEDGED = "wedged"
     """A server that answered a snapshot call with silence: it may be at it still, and bears no second call."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.files import open_directory
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Inspected, inspecting
 from joelclaw_backup.partial import at_work_in, remove, sweep
 from joelclaw_backup.shelf import open_shelf
@@ -30,22 +30,19 @@ class Scratch:
 def scratch_in(staging: Destination, artefact: str) -> Iterator[Scratch]:
     """Locked while the block lasts, removed with it; what a crash left of earlier ones is swept first. Blocking."""
     with open_shelf(staging, FETCHED) as shelf:
-        sweep(shelf.fd)
+        sweep(shelf.folder)
         partial = shelf.new_partial(artefact)
-        with at_work_in(partial, shelf.fd) as fd:
+        with at_work_in(partial, shelf.folder) as folder:
             try:
                 yield Scratch(shelf.path / partial, staging.reserve)
             finally:
-                remove(partial, fd, shelf.fd)
+                remove(partial, folder, shelf.folder)
 
 
 def fetching(
-    at: int, artefact: str, scratch: Scratch, bytes: int, *, finished: bool
+    at: Folder, artefact: str, scratch: Scratch, bytes: int, *, finished: bool
 ) -> Generator[int | None, None, Inspected]:
     """Inspects the set in an open directory and leaves a copy of its files in the scratch directory."""
-    into = open_directory(scratch.path)
-    try:
+    with closing(open_directory(scratch.path)) as into:
         require_room(into, bytes, scratch.reserve, f"a restored copy in {scratch.path.parent}")
         return (yield from inspecting(at, artefact=artefact, finished=finished, into=into))
-    finally:
-        os.close(into)

@@ -1,121 +1,128 @@
-"""Files by directory handle: written durably, hashed in the same pass, read back cold. Blocking: done in a child.
-
-Everything is named relative to an open directory, one component at a time and never through a link, so that what was
-checked when the directory was opened is what is written to, whatever is mounted or linked in the meantime.
-"""
+"""Files in a folder: written durably, hashed in the same pass, read back, gone on with. Blocking: done in a child."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
 
+from joelclaw_backup.folder import Folder, Reading
+from joelclaw_backup.local_folder import LocalFolder
 from joelclaw_backup.manifest import FileRecord
+
+SLICE = 8 * 1024 * 1024  # bytes between two signs of life
+SMALL = 4 * 1024 * 1024
 
 Handle = Callable[[bytes], object]
 """Takes a file's bytes in their order."""
 
-BLOCK = 1024 * 1024
-SLICE = 8  # blocks between two signs of life
-SMALL = 4 * 1024 * 1024
-FLUSH = 128 * 1024 * 1024  # so much may be written before it is flushed: no flush at the end takes minutes
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-_DIRECTORY = _READ | os.O_DIRECTORY
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+def open_directory(path: str | os.PathLike[str], at: Folder | None = None) -> Folder:
+    """A directory that is no link itself: in a folder, or of this machine."""
+    return LocalFolder(path) if at is None else at.folder(str(path))
 
 
-def open_directory(path: str | os.PathLike[str], at: int | None = None) -> int:
-    """A handle on a directory that is no link itself."""
-    return os.open(path, _DIRECTORY, dir_fd=at)
-
-
-def make_directory(name: str, at: int) -> int:
-    """A handle on `name` in `at`; made, and its making made durable, if it wasn't there."""
+def make_directory(name: str, at: Folder) -> Folder:
+    """A directory in a folder; made, and its making made durable, if it wasn't there."""
     with suppress(FileExistsError):
-        os.mkdir(name, 0o700, dir_fd=at)
-        os.fsync(at)
-    return open_directory(name, at)
+        at.make(name)
+    return at.folder(name)
 
 
 class HashingFile:
-    """A new file that knows the hash of what was written to it."""
+    """A new file that knows the hash of what was written to it; or one that is gone on with after its first `size`
+    bytes, which `digest` has seen."""
 
-    def __init__(self, name: str, at: int) -> None:
+    def __init__(self, name: str, at: Folder, size: int = 0, digest: hashlib._Hash | None = None) -> None:
         self.name = name
-        self.fd = os.open(name, _NEW, 0o600, dir_fd=at)
-        self._hash = hashlib.sha256()
-        self._size = self._flushed = 0
+        self._file = at.create(name) if digest is None else at.go_on(name, size)
+        self._hash = digest or hashlib.sha256()
+        self._size = size
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         view = memoryview(data)
+        self._file.write(view)  # first: over a network it is on its way while it is hashed
         self._hash.update(view)
         self._size += len(view)
-        while view:
-            view = view[os.write(self.fd, view) :]
-        if self._size - self._flushed >= FLUSH:
-            os.fsync(self.fd)
-            self._flushed = self._size
 
     def finish(self) -> FileRecord:
         """Flushed to the disk and closed."""
-        os.fsync(self.fd)
+        self._file.sync()
         self.close()
         return FileRecord(name=self.name, size=self._size, sha256=self._hash.hexdigest())
 
     def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        self._file.close()
 
 
 def copying(
-    name: str, source: int, target: int, as_name: str = "", *, also: Handle | None = None
+    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None
 ) -> Generator[int, None, FileRecord]:
-    """Copies a file between two directories; the record is of the bytes read and written; `also` gets them."""
-    with _opened(name, source) as fd:
-        forget(fd)
+    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them."""
+    with closing(source.read(name)) as reading:
         file = HashingFile(as_name or name, target)
         try:
-            yield from _handled(fd, file.write, also)
+            yield from _handled(reading, file.write, also)
             return file.finish()
         finally:
             file.close()
 
 
-def hashing(name: str, at: int, *, also: Handle | None = None) -> Generator[int, None, FileRecord]:
+def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, tuple[FileRecord, int]]:
+    """The same where a part of it may lie in `target`: that is read back and compared, byte by byte, and what is the
+    same is not sent again. (its record, bytes that were not sent)."""
+    digest, same, ahead = hashlib.sha256(), 0, b""
+    with closing(source.read(name)) as ours:
+        with closing(target.read(name)) as theirs:
+            while block := theirs.read():
+                while len(ahead) < len(block) and (more := ours.read()):
+                    ahead += more
+                if not ahead.startswith(block):
+                    break
+                digest.update(block)
+                same += len(block)
+                ahead = ahead[len(block) :]
+                yield len(block)
+        file = HashingFile(name, target, same, digest)
+        try:
+            file.write(ahead)
+            yield from _handled(ours, file.write)
+            return file.finish(), same
+        finally:
+            file.close()
+
+
+def hashing(name: str, at: Folder, *, also: Handle | None = None) -> Generator[int, None, FileRecord]:
     """The record of a file as it lies there now."""
-    with _opened(name, at) as fd:
-        forget(fd)
-        digest, before = hashlib.sha256(), os.lseek(fd, 0, os.SEEK_CUR)
-        yield from _handled(fd, digest.update, also)
-        return FileRecord(name=name, size=os.lseek(fd, 0, os.SEEK_CUR) - before, sha256=digest.hexdigest())
+    with closing(at.read(name)) as reading:
+        digest, size = hashlib.sha256(), 0
+
+        def handle(block: bytes) -> None:
+            nonlocal size
+            digest.update(block)
+            size += len(block)
+
+        yield from _handled(reading, handle, also)
+        return FileRecord(name=name, size=size, sha256=digest.hexdigest())
 
 
-def forget(fd: int) -> None:
-    """The page cache is told to forget a file, so that the disk is read and not what was written to it lately."""
-    with suppress(AttributeError, OSError):
-        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
-
-
-def _handled(fd: int, handle: Handle, also: Handle | None = None) -> Generator[int, None, None]:
+def _handled(reading: Reading, handle: Handle, also: Handle | None = None) -> Generator[int, None, None]:
     """Yields how many bytes were handled since the last yield."""
     since = 0
-    for number, block in enumerate(_blocks(fd)):
+    while block := reading.read():
         handle(block)
         if also is not None:
             also(block)
         since += len(block)
-        if number % SLICE == SLICE - 1:
+        if since >= SLICE:
             yield since
             since = 0
     if since:
         yield since
 
 
-def write_small(name: str, raw: bytes, at: int) -> FileRecord:
+def write_small(name: str, raw: bytes, at: Folder) -> FileRecord:
     """A new small file, durable."""
     file = HashingFile(name, at)
     try:
@@ -125,40 +132,26 @@ def write_small(name: str, raw: bytes, at: int) -> FileRecord:
         file.close()
 
 
-def read_small(name: str, at: int) -> bytes:
+def read_small(name: str, at: Folder) -> bytes:
     """A small file whole. OSError, also for one that is no plain file or larger than 4 MiB."""
-    with _opened(name, at) as fd:
-        if os.fstat(fd).st_size > SMALL:
-            raise OSError(f"{name} has more than {SMALL} bytes")
-        return b"".join(_blocks(fd))
+    raw = b""
+    with closing(at.read(name)) as reading:
+        while block := reading.read():
+            raw += block
+            if len(raw) > SMALL:
+                raise OSError(f"{name} has more than {SMALL} bytes")
+    return raw
 
 
-def replace_small(name: str, raw: bytes, at: int, by_way_of: int | None = None) -> None:
+def replace_small(name: str, raw: bytes, at: Folder, by_way_of: Folder | None = None) -> None:
     """The whole new text or the old one, also after a power cut. by_way_of: where it is written before it is moved, on
     the same file system, for a directory in which nothing half-done may be seen."""
     temporary, there = f".{name}.{os.urandom(4).hex()}", at if by_way_of is None else by_way_of
     try:
         write_small(temporary, raw, there)
-        os.replace(temporary, name, src_dir_fd=there, dst_dir_fd=at)
+        there.rename(temporary, name, at)
     except BaseException:
         with suppress(OSError):
-            os.unlink(temporary, dir_fd=there)
+            there.unlink(temporary)
         raise
-    os.fsync(at)
-
-
-@contextmanager
-def _opened(name: str, at: int) -> Generator[int, None, None]:
-    # Not blocking: a FIFO in a file's place must not hang the reader.
-    fd = os.open(name, _READ | os.O_NONBLOCK, dir_fd=at)
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(f"{name} is no plain file")
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _blocks(fd: int) -> Generator[bytes, None, None]:
-    while block := os.read(fd, BLOCK):
-        yield block
+    at.sync()

@@ -7,20 +7,24 @@
 | `backup/run.requested`          | a person (`joelclaw backup run`), likewise                            |
 
 A classified failure ends the run at once and goes to its router with the run's end; the engine's retries are for lost
-workers and surprises, and go on at the first step that has no record. Only where the staged dump is gone (its machine
-is), another round takes it anew.
+workers and surprises, and go on at the first step that has no record. Trouble with the way to the NAS is
+`carrying.py`'s, what waits for one `draining.py`'s. Only where the staged dump is gone (its machine is), another round
+takes it anew.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from joelclaw_backup.carrying import Carried, carry
+from joelclaw_backup.draining import add_drainer
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.incidents import open_incident
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.staging import StagedGone
 from joelclaw_backup.steps import Facts, Steps
-from joelclaw_backup.telling import Speaker, closing, closing_id, result_of
+from joelclaw_backup.telling import Speaker, closing, closing_id, deferred_result, result_of
 from joelclaw_bus import Event, Functions, Reject, Step, Store, cron, event
 from joelclaw_contracts import BackupRetryRequested, BackupRunRequested
 
@@ -28,10 +32,12 @@ ROUNDS = 3
 """So often a run takes the data: each time from the beginning, under a name of its own."""
 
 
-def functions_of(store: Store, backup: Steps, speaker: Speaker) -> Functions:
-    """The function that makes Redis backups; those of other targets are added to it."""
+def functions_of(store: Store, backups: Sequence[tuple[Steps, Speaker]]) -> Functions:
+    """The function of each target, and the queue's own. backups: the steps of a target, and who speaks of it."""
     functions = Functions()
-    add_backup(functions, store, backup, speaker)
+    for backup, speaker in backups:
+        add_backup(functions, store, backup, speaker)
+    add_drainer(functions, store, backups)
     return functions
 
 
@@ -58,26 +64,44 @@ def add_backup(functions: Functions, store: Store, backup: Steps, speaker: Speak
             for n in range(ROUNDS):
                 taken = await step.run(f"take-{n}", backup.take, step.run_id, n, _asked_by(e), step.now_ms)
                 try:
-                    copied: Facts = await step.run(f"copy-{n}", backup.copy, taken)
+                    carried = await carry(step, backup, taken, n, _window_end_ms(e))
                     break
                 except StagedGone:
                     if n == ROUNDS - 1:
                         raise
-            proven: Facts = await step.run("verify", backup.verify, taken, copied)
-            published: Facts = await step.run("publish", backup.publish, taken, copied, proven)
+            manifest = Manifest.of(taken["manifest"])
+            if carried.published is None:
+                return await deferred(e, step, manifest, carried)
+            there = backup.going_to(backup.ways[carried.mode])
             cleaned: Facts = await step.run("clean", backup.clean, taken)
-            rechecked: Facts = await step.run("recheck", backup.recheck, published)
+            rechecked: Facts = await step.run("recheck", there.recheck, carried.published)
         except BackupFailed as failed:
             await backup.discard(taken)
             raise Reject(str(failed)) from failed
-        manifest = Manifest.of(taken["manifest"])
-        result: Facts = {**result_of(manifest, proven, published, rechecked, backup.keeping), **cleaned}
+        result: Facts = {**result_of(manifest, carried, rechecked, there.keeping), **cleaned}
         incident: Facts | None = await step.run("incident", open_incident, store, backup.target)
         if incident:
             await step.send_event("closing", closing(incident, result, backup.target), id=closing_id(incident))
         evidence = speaker.stored(step.run_id, step.now_ms, result, incident["id"] if incident else None)
         await step.send_event("evidence", evidence)
         return result
+
+    async def deferred(e: Event[Any], step: Step, manifest: Manifest, carried: Carried) -> Facts:
+        """Neither stored nor failed: its incident stays open, and its drainer owns it."""
+        retry = e.data if isinstance(e.data, BackupRetryRequested) else None
+        result = deferred_result(manifest, carried)
+        await step.send_event("deferred", speaker.deferred(step.run_id, step.now_ms, carried, retry))
+        await step.send_event("evidence", speaker.waits(step.run_id, step.now_ms, result, retry))
+        return result
+
+
+def _window_end_ms(e: Event[Any]) -> int | None:
+    """Until when a retry's incident may be tried; None for what no incident asked for."""
+    match e.data:
+        case BackupRetryRequested(backup_failure_detected_at=since, retry_window_hours=float(hours)):
+            return round((since.timestamp() + hours * 3600) * 1000)
+        case _:
+            return None
 
 
 def _asked_by(e: Event[Any]) -> str:

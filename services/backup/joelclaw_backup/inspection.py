@@ -13,13 +13,12 @@
 from __future__ import annotations
 
 import errno
-import os
-import stat
 from collections.abc import Generator
 from dataclasses import dataclass
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, read_small
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import DUMP, MANIFEST, RECORDS, VERIFIED, is_file_name
 from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, OtherVersion, Verified, sha256
 from joelclaw_backup.policy import class_of
@@ -48,7 +47,9 @@ class Inspected:
     bytes: int = 0
 
 
-def inspecting(at: int, *, artefact: str, finished: bool, into: int | None = None) -> Generator[int, None, Inspected]:
+def inspecting(
+    at: Folder, *, artefact: str, finished: bool, into: Folder | None = None
+) -> Generator[int, None, Inspected]:
     """Inspects the set in an open directory; yields how many bytes were read since the last time.
 
     finished: it must have been verified before. into: a directory that gets a copy of every file, of the very bytes
@@ -72,7 +73,7 @@ def inspecting(at: int, *, artefact: str, finished: bool, into: int | None = Non
     return Inspected(manifest, verified, tuple(findings), total)
 
 
-def read_set(at: int, artefact: str) -> Inspected:
+def read_set(at: Folder, artefact: str) -> Inspected:
     """The same without reading data: the records agree, every file is there in its size, and no other."""
     manifest, raw, wrong = _manifest(at, artefact)
     verified, problem = _verified(at, artefact, raw)
@@ -88,16 +89,16 @@ def read_set(at: int, artefact: str) -> Inspected:
     return Inspected(manifest, verified, tuple(findings))
 
 
-def _extra(at: int, manifest: Manifest) -> list[Finding]:
+def _extra(at: Folder, manifest: Manifest) -> list[Finding]:
     known = {*RECORDS, *(file.name for file in manifest.files)}
     try:
-        there = os.listdir(at)
+        there = at.names()
     except OSError as error:
         return [_unreadable("the directory", error)]
     return [Finding(name, FailureClass.EXTRA_FILE, "no manifest lists it") for name in sorted(set(there) - known)]
 
 
-def _manifest(at: int, artefact: str) -> tuple[Manifest | None, bytes, Finding | None]:
+def _manifest(at: Folder, artefact: str) -> tuple[Manifest | None, bytes, Finding | None]:
     try:
         raw = read_small(MANIFEST, at)
         manifest = Manifest.read(raw)
@@ -110,7 +111,7 @@ def _manifest(at: int, artefact: str) -> tuple[Manifest | None, bytes, Finding |
     return manifest, raw, None
 
 
-def _verified(at: int, artefact: str, manifest: bytes) -> tuple[Verified | None, Finding | None]:
+def _verified(at: Folder, artefact: str, manifest: bytes) -> tuple[Verified | None, Finding | None]:
     try:
         verified = Verified.read(read_small(VERIFIED, at))
     except OSError as error:
@@ -128,7 +129,7 @@ def _spoilt(error: ManifestInvalid) -> FailureClass:
     return FailureClass.OTHER_VERSION if isinstance(error, OtherVersion) else FailureClass.HASH_DIFFERS
 
 
-def _file(at: int, file: FileRecord, into: int | None) -> Generator[int, None, Finding | None]:
+def _file(at: Folder, file: FileRecord, into: Folder | None) -> Generator[int, None, Finding | None]:
     reader = RdbReader() if file.name == DUMP else None
     also = reader.feed if reader else None
     try:
@@ -151,12 +152,12 @@ def _file(at: int, file: FileRecord, into: int | None) -> Generator[int, None, F
     return None
 
 
-def _looked_at(at: int, file: FileRecord) -> Finding | None:
-    told = os.stat(file.name, dir_fd=at, follow_symlinks=False)
-    if not stat.S_ISREG(told.st_mode):
+def _looked_at(at: Folder, file: FileRecord) -> Finding | None:
+    seen = at.see(file.name)
+    if not seen.is_file:
         return Finding(file.name, FailureClass.HASH_DIFFERS, "is no plain file")
-    if told.st_size != file.size:
-        why = f"has {told.st_size} bytes, {file.size} left the source"
+    if seen.size != file.size:
+        why = f"has {seen.size} bytes, {file.size} left the source"
         return Finding(file.name, FailureClass.HASH_DIFFERS, why)
     return None
 

@@ -7,6 +7,7 @@
 | `backups/<target>/latest`                   | points at the newest verified artefact                        |
 | `…/<id>/manifest.json`, `verified.json`     | what left the source; what was proven, written last           |
 | `…/<id>/checked.json`                       | what later looks at it found                                  |
+| `…/<id>/queued.json`                        | only in the queue: since when it waits                        |
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from datetime import UTC, datetime
 MANIFEST = "manifest.json"
 VERIFIED = "verified.json"
 CHECKED = "checked.json"
-RECORDS = (MANIFEST, VERIFIED, CHECKED)
+QUEUED = "queued.json"
+RECORDS = (MANIFEST, VERIFIED, CHECKED, QUEUED)
 LATEST = "latest"
 PARTIAL = ".partial"
 DUMP = "dump.rdb"
@@ -26,7 +28,7 @@ SNAPSHOT = "snapshot.tar"
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 _PARTIAL = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}\.[0-9a-f]{8}\.partial")
-_LEFTOVER = re.compile(r"\.(latest|checked\.json)\.[0-9a-f]{8}")
+_LEFTOVER = re.compile(r"\.(latest|checked\.json|queued\.json)\.[0-9a-f]{8}")
 _FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from joelclaw_backup.checks import GOOD, Check, remember
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.fetch import Scratch, fetching
-from joelclaw_backup.files import open_directory
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Finding, Inspected, inspecting, read_set
 from joelclaw_backup.manifest import iso
 from joelclaw_backup.policy import DAMAGE
@@ -46,24 +45,24 @@ def finding(at: Shelved, artefact: str, doubtful: bool) -> Generator[None, None,
 
 def reading_again(at: Shelved, artefact: str) -> Generator[int | None, None, tuple[Inspected, Artefact]]:
     """Reads all of a set: what was found, remembered before it is told, and the set as it stands then."""
-    with _opened(at, artefact) as (shelf, fd):
-        inspected = yield from inspecting(fd, artefact=artefact, finished=True)
-        _remember(at, shelf, fd, artefact, check_of(inspected, "verify"))
+    with _opened(at, artefact) as (shelf, folder):
+        inspected = yield from inspecting(folder, artefact=artefact, finished=True)
+        _remember(at, shelf, folder, artefact, check_of(inspected, "verify"))
         return inspected, read_artefact(shelf, artefact, at.aside)
 
 
 def fetching_set(at: Shelved, artefact: str, scratch: Scratch) -> Generator[int | None, None, Inspected]:
     """Reads all of a set into a scratch directory; nothing is remembered yet: more is to be found out."""
-    with _opened(at, artefact) as (_, fd):
-        known = read_set(fd, artefact).manifest
-        return (yield from fetching(fd, artefact, scratch, known.bytes if known else 0, finished=True))
+    with _opened(at, artefact) as (_, folder):
+        known = read_set(folder, artefact).manifest
+        return (yield from fetching(folder, artefact, scratch, known.bytes if known else 0, finished=True))
 
 
 def remembering(at: Shelved, artefact: str, check: Check) -> Generator[None, None, Artefact]:
     """Adds a look to what is remembered of a set; the set as it stands then."""
-    with _opened(at, artefact) as (shelf, fd):
+    with _opened(at, artefact) as (shelf, folder):
         yield
-        _remember(at, shelf, fd, artefact, check)
+        _remember(at, shelf, folder, artefact, check)
         return read_artefact(shelf, artefact, at.aside)
 
 
@@ -77,10 +76,10 @@ def rechecking(at: Shelved, spare: str) -> Generator[int | None, None, dict[str,
     if not waiting:
         return {"id": "", "verdict": "", "detail": "", "bytes": 0}
     longest = min(waiting, key=lambda a: (a.read_ms, a.id))
-    with _opened(at, longest.id) as (shelf, fd):
-        inspected = yield from inspecting(fd, artefact=longest.id, finished=True)
+    with _opened(at, longest.id) as (shelf, folder):
+        inspected = yield from inspecting(folder, artefact=longest.id, finished=True)
         check = check_of(inspected, "recheck")
-        _remember(at, shelf, fd, longest.id, check)
+        _remember(at, shelf, folder, longest.id, check)
     return {"id": longest.id, "verdict": check.verdict, "detail": check.detail, "bytes": inspected.bytes}
 
 
@@ -104,18 +103,16 @@ def verdict_of(findings: tuple[Finding, ...]) -> Finding | None:
 
 
 @contextmanager
-def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, int]]:
+def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
     """The set, open and marked as read, so that no pruning takes it away meanwhile. FileNotFoundError."""
-    with open_shelf(at.destination, at.target, make=False) as shelf:
-        fd = open_directory(artefact, shelf.fd)
-        try:
-            if not in_use(fd, alone=False):
-                raise FileNotFoundError(f"{artefact} is being removed at this moment")
-            yield shelf, fd
-        finally:
-            os.close(fd)
+    with ExitStack() as stack:
+        shelf = stack.enter_context(open_shelf(at.destination, at.target, make=False))
+        folder = stack.enter_context(closing(shelf.folder.folder(artefact)))
+        if not in_use(folder, alone=False):
+            raise FileNotFoundError(f"{artefact} is being removed at this moment")
+        yield shelf, folder
 
 
-def _remember(at: Shelved, shelf: Shelf, fd: int, artefact: str, check: Check) -> None:
-    remember(fd, shelf.fd, artefact, check, at.aside)
+def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check) -> None:
+    remember(folder, shelf.folder, artefact, check, at.aside)
     repoint_latest(shelf, at.aside)  # a passing drill may have lifted what kept it from being the newest

@@ -3,9 +3,8 @@
 | outcome  | means                                                                            |
 |----------|----------------------------------------------------------------------------------|
 | stored   | verified at the destination: read back with equal hashes, restored, compared     |
+| deferred | queued on the local disk, since no way to the NAS was open; nothing is proven     |
 | failed   | everything else; its class says why, and its router what happens next            |
-
-(`deferred`, a queue on the local disk, is to come.)
 
 | cause                                                       | class                                       |
 |-------------------------------------------------------------|---------------------------------------------|
@@ -17,6 +16,9 @@
 | stale handle / would block / other I/O error                | stale-file-handle / resource-unavailable / io-error |
 | server loading, busy, without its master                    | server-unavailable                          |
 | server refuses to be replicated                             | snapshot-refused                            |
+| another host key than the known one / none is known         | host-key-mismatch / host-key-unknown        |
+| an SSH connection that broke, or can't be agreed on         | ssh-transport                               |
+| the queue has no room left                                  | byte-cap-reached                            |
 
 Pure: no clock, no file, no network.
 """
@@ -71,12 +73,16 @@ _NEED_A_PERSON = frozenset(
         FailureClass.NO_SPACE_LEFT,
         FailureClass.SNAPSHOT_REFUSED,
         FailureClass.NO_SNAPSHOT_FILES,
+        FailureClass.HOST_KEY_MISMATCH,
+        FailureClass.HOST_KEY_UNKNOWN,
+        FailureClass.BYTE_CAP_REACHED,
     }
 )  # what the router's policy calls permanent
 
 
 class Outcome(StrEnum):
     STORED = "stored"
+    DEFERRED = "deferred"
     FAILED = "failed"
 
 

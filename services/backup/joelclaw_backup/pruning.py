@@ -6,16 +6,15 @@ loses its name first, whole: what a crash leaves of it is a partial set, which t
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from joelclaw_backup.artefacts import Artefact, in_use, read_artefacts
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
-from joelclaw_backup.files import open_directory
 from joelclaw_backup.layout import partial_name
 from joelclaw_backup.manifest import ms_of
 from joelclaw_backup.partial import remove
@@ -55,13 +54,11 @@ def _kept(a: Artefact) -> Kept | None:
 
 def _prune(shelf: Shelf, artefact: str) -> int | None:
     """Bytes freed; None when somebody is at it."""
-    fd = open_directory(artefact, shelf.fd)
-    try:
-        if not in_use(fd, alone=True):
+    with closing(shelf.folder.folder(artefact)) as folder:
+        if not in_use(folder, alone=True):
             return None
         partial = partial_name(artefact, secrets.token_hex(4))
-        os.rename(artefact, partial, src_dir_fd=shelf.fd, dst_dir_fd=shelf.fd)
-        os.fsync(shelf.fd)
-        return remove(partial, fd, shelf.fd)
-    finally:
-        os.close(fd)
+        shelf.folder.rename(artefact, partial)
+        shelf.folder.sync()
+        with closing(shelf.folder.folder(partial)) as there:
+            return remove(partial, there, shelf.folder)

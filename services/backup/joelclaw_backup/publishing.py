@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ from joelclaw_backup.artefacts import newest_verified, read_artefacts, repoint_l
 from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import Scratch, fetching
-from joelclaw_backup.files import copying, open_directory, read_small, write_small
+from joelclaw_backup.files import copying, going_on, read_small, write_small
 from joelclaw_backup.inspection import Inspected, read_set
-from joelclaw_backup.layout import MANIFEST, VERIFIED
+from joelclaw_backup.layout import MANIFEST, VERIFIED, is_partial
 from joelclaw_backup.manifest import Manifest, Verified
-from joelclaw_backup.partial import at_work_in, sweep
+from joelclaw_backup.partial import StillWritten, at_work_in, sweep
 from joelclaw_backup.pruning import pruning
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.shelf import Shelf, open_shelf
@@ -38,28 +37,59 @@ def newest_set(destination: Destination, target: str, aside: Path) -> Generator[
 
 def copying_set(
     staging: Destination, source: str, destination: Destination, manifest: Manifest
-) -> Generator[int | None, None, str]:
-    """Copies what is staged, with its manifest, into a fresh partial directory; its name. Room is asked for first."""
-    with staged(staging, manifest.target, source) as fd, open_shelf(destination, manifest.target) as shelf:
-        sweep(shelf.fd)
-        require_room(shelf.fd, manifest.bytes, destination.reserve, f"the copy at {destination.root}")
-        partial = shelf.new_partial(manifest.id)
-        with at_work_in(partial, shelf.fd) as target:
+) -> Generator[int | None, None, dict[str, Any]]:
+    """Copies what is staged, with its manifest, into a partial directory: {"partial": its name, "sentBytes",
+    "keptBytes"}. One that a broken attempt at the same set left is gone on with, after its bytes were compared. Room is
+    asked for first."""
+    with staged(staging, manifest.target, source) as ours, open_shelf(destination, manifest.target) as shelf:
+        if shelf.holds(manifest.id):  # it got its name, and nobody heard of it
+            return {"partial": "", "sentBytes": 0, "keptBytes": manifest.bytes}
+        begun = _begun(shelf, manifest.id)
+        sweep(shelf.folder, spare=begun)
+        there = _there(shelf, begun, manifest) if begun else {}
+        needed = max(0, manifest.bytes - sum(there.values()))
+        require_room(shelf.folder, needed, destination.reserve, f"the copy at {destination.path}")
+        partial, kept = begun or shelf.new_partial(manifest.id), 0
+        with at_work_in(partial, shelf.folder) as target:
             for file in manifest.files:
-                found = yield from copying(file.name, fd, target)
+                if file.name in there:
+                    found, same = yield from going_on(file.name, ours, target)
+                    kept += same
+                else:
+                    found = yield from copying(file.name, ours, target)
                 if found != file:
                     raise BackupFailed(FailureClass.HASH_DIFFERS, f"{file.name} changed in the staging directory")
+            for name in (MANIFEST, VERIFIED):  # half of one, from a process that died here
+                with suppress(FileNotFoundError):
+                    target.unlink(name)
             write_small(MANIFEST, manifest.render(), target)
-            os.fsync(target)
-        return partial
+            target.sync()
+        return {"partial": partial, "sentBytes": manifest.bytes - kept, "keptBytes": kept}
+
+
+def _begun(shelf: Shelf, artefact: str) -> str:
+    """A partial directory of this very set that nobody writes to; empty if there is none."""
+    for name in sorted(shelf.folder.names()):
+        if is_partial(name) and name.startswith(f"{artefact}."):
+            with suppress(StillWritten, OSError), at_work_in(name, shelf.folder):
+                return name
+    return ""
+
+
+def _there(shelf: Shelf, partial: str, manifest: Manifest) -> dict[str, int]:
+    """Bytes of each file that lies there already."""
+    with closing(shelf.folder.folder(partial)) as folder:
+        names = set(folder.names())
+        return {file.name: folder.see(file.name).size for file in manifest.files if file.name in names}
 
 
 def fetching_copy(
     destination: Destination, manifest: Manifest, partial: str, scratch: Scratch
 ) -> Generator[int | None, None, Inspected]:
     """Reads a partial set back, all of it, into a scratch directory: what is restored is what was compared."""
-    with open_shelf(destination, manifest.target, make=False) as shelf, at_work_in(partial, shelf.fd) as fd:
-        return (yield from fetching(fd, manifest.id, scratch, manifest.bytes, finished=False))
+    where = partial or manifest.id
+    with open_shelf(destination, manifest.target, make=False) as shelf, at_work_in(where, shelf.folder) as folder:
+        return (yield from fetching(folder, manifest.id, scratch, manifest.bytes, finished=False))
 
 
 def publishing_set(
@@ -68,20 +98,20 @@ def publishing_set(
     """Gives the set its name, once, however often it is asked; then `latest`, then retention."""
     with open_shelf(destination, manifest.target, make=False) as shelf:
         if not shelf.holds(manifest.id):
-            with at_work_in(partial, shelf.fd) as fd:
+            with at_work_in(partial, shelf.folder) as folder:
                 with suppress(FileNotFoundError):
-                    os.unlink(VERIFIED, dir_fd=fd)  # half of it, from a process that died here
-                write_small(VERIFIED, verified.render(), fd)
-                os.fsync(fd)
+                    folder.unlink(VERIFIED)  # half of it, from a process that died here
+                write_small(VERIFIED, verified.render(), folder)
+                folder.sync()
                 shelf.publish(partial, manifest.id)
         yield
-        _must_be(shelf, manifest, verified)
+        _must_be(shelf, manifest, verified if partial else None)
         repoint_latest(shelf, aside)
         told: dict[str, Any] = {"pruned": [], "freedBytes": 0}
         trouble = ""
         try:
             told = yield from pruning(shelf, rule, aside)
-        except (OSError, RuntimeError, ValueError) as error:
+        except (OSError, RuntimeError, ValueError, BackupFailed) as error:
             # The new set is safe; old ones that stay are a finding, no failure.
             trouble = f"{type(error).__name__}: {error}"
         return {
@@ -93,12 +123,11 @@ def publishing_set(
         }
 
 
-def _must_be(shelf: Shelf, manifest: Manifest, verified: Verified) -> None:
-    fd = open_directory(manifest.id, shelf.fd)
-    try:
-        read = read_set(fd, manifest.id)
-        if read.findings or read.manifest != manifest or read_small(VERIFIED, fd) != verified.render():
+def _must_be(shelf: Shelf, manifest: Manifest, verified: Verified | None) -> None:
+    """verified: None for a set that had its name before this proof: then the earlier one stands."""
+    with closing(shelf.folder.folder(manifest.id)) as folder:
+        read = read_set(folder, manifest.id)
+        same = verified is None or read_small(VERIFIED, folder) == verified.render()
+        if read.findings or read.manifest != manifest or not same:
             why = read.findings[0] if read.findings else f"{VERIFIED}: is another's"
             raise BackupFailed(FailureClass.HASH_DIFFERS, f"the published set is not the verified one: {why}")
-    finally:
-        os.close(fd)

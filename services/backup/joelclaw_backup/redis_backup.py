@@ -5,13 +5,14 @@ from __future__ import annotations
 import platform
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
 
 from joelclaw_backup.address import Address
 from joelclaw_backup.clock import now_ms
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import artefact_id
 from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, RedisManifest, Taken, iso, plain
@@ -44,6 +45,9 @@ class RedisBackup(Steps):
     @property
     def keeping(self) -> BackupSettings:
         return self.settings
+
+    def going_to(self, place: Destination) -> RedisBackup:
+        return replace(self, settings=replace(self.settings, destination=place))
 
     async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
         artefact, settings = artefact_id(run, round, at_ms), self.settings

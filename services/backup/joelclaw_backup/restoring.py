@@ -6,15 +6,15 @@ its hash was right; one that is there already with the right hash is not sent ag
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 from joelclaw_backup.artefacts import in_use, read_artefact
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, open_directory
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.looking import Shelved
 from joelclaw_backup.manifest import FileRecord
 from joelclaw_backup.shelf import open_shelf
@@ -31,17 +31,11 @@ def restoring_set(at: Shelved, artefact: str, into: Path, force: bool) -> Genera
             raise BackupFailed(
                 FailureClass.HASH_DIFFERS, f"{artefact} has no manifest that can be read: {told.problem}"
             )
-        source = open_directory(artefact, shelf.fd)
-        try:
+        with closing(shelf.folder.folder(artefact)) as source:
             in_use(source, alone=False)
             into.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = open_directory(into)
-            try:
+            with closing(open_directory(into)) as target:
                 sent = yield from _restore(source, target, told.manifest.files, into, force)
-            finally:
-                os.close(target)
-        finally:
-            os.close(source)
     return {
         "id": artefact,
         "into": str(into),
@@ -53,10 +47,10 @@ def restoring_set(at: Shelved, artefact: str, into: Path, force: bool) -> Genera
 
 
 def _restore(
-    source: int, target: int, files: tuple[FileRecord, ...], into: Path, force: bool
+    source: Folder, target: Folder, files: tuple[FileRecord, ...], into: Path, force: bool
 ) -> Generator[int | None, None, int]:
     wanted = {name for file in files for name in (file.name, file.name + COMING)}
-    strangers = sorted(set(os.listdir(target)) - wanted)
+    strangers = sorted(set(target.names()) - wanted)
     missing = []
     for file in files:
         if not (yield from _is_there(file, target)):
@@ -68,30 +62,30 @@ def _restore(
     require_room(target, sum(file.size for file in missing), 0, f"the restored copy in {into}")
     for file in missing:
         with suppress(FileNotFoundError):
-            os.unlink(file.name + COMING, dir_fd=target)
+            target.unlink(file.name + COMING)
         found = yield from copying(file.name, source, target, file.name + COMING)
         if (found.size, found.sha256) != (file.size, file.sha256):
-            os.unlink(file.name + COMING, dir_fd=target)
+            target.unlink(file.name + COMING)
             why = f"{file.name} is not what left the source; it was not put into {into}"
             raise BackupFailed(FailureClass.HASH_DIFFERS, why)
-        os.replace(file.name + COMING, file.name, src_dir_fd=target, dst_dir_fd=target)
-        os.fsync(target)
+        target.rename(file.name + COMING, file.name)
+        target.sync()
     for file in missing:
         if not (yield from _is_there(file, target)):
             raise BackupFailed(FailureClass.HASH_DIFFERS, f"{into}/{file.name} reads back as something else")
     return sum(file.size for file in missing)
 
 
-def _is_there(file: FileRecord, target: int) -> Generator[int | None, None, bool]:
+def _is_there(file: FileRecord, target: Folder) -> Generator[int | None, None, bool]:
     try:
         return (yield from hashing(file.name, target)) == file
     except FileNotFoundError:
         return False
 
 
-def _exists(name: str, at: int) -> bool:
+def _exists(name: str, at: Folder) -> bool:
     try:
-        os.stat(name, dir_fd=at, follow_symlinks=False)
+        at.see(name)
     except FileNotFoundError:
         return False
     return True

@@ -9,6 +9,7 @@ from joelclaw_backup.address import Address, AddressInvalid, parse_address
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.space import MIB
+from joelclaw_backup.travel import Travel, travel_of
 from joelclaw_contracts import Config
 from joelclaw_contracts.config import PlaceMissing, backup_place
 from joelclaw_pod import SettingsError
@@ -28,6 +29,7 @@ class BackupSettings:
     witness: bool = True
     window_hours: float = 4.0
     schedule: str = "30 3 * * *"
+    travel: Travel = field(default_factory=Travel)
 
 
 def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> BackupSettings:
@@ -49,6 +51,7 @@ def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> Bac
         witness=config.backup.redis.witness,
         window_hours=config.transport.recovery_window_hours,
         schedule=config.schedules["system/backup.redis"],
+        travel=travel_of(config, state_dir),
     )
 
 

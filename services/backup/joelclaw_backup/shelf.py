@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from joelclaw_backup.destination import Destination, open_root
 from joelclaw_backup.files import make_directory, open_directory, read_small, replace_small
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import LATEST, is_artefact_id, is_partial, partial_name, target_path
 
 
@@ -18,14 +18,13 @@ from joelclaw_backup.layout import LATEST, is_artefact_id, is_partial, partial_n
 class Shelf:
     """An open shelf. `path` is for people and for programs that take no handle."""
 
-    fd: int
+    folder: Folder
     path: Path
 
     def new_partial(self, artefact: str) -> str:
         """The name of a fresh, empty partial directory."""
         name = partial_name(artefact, secrets.token_hex(4))
-        os.mkdir(name, 0o700, dir_fd=self.fd)
-        os.fsync(self.fd)
+        self.folder.make(name)
         return name
 
     def publish(self, partial: str, artefact: str) -> None:
@@ -34,12 +33,12 @@ class Shelf:
             raise ValueError(f"{partial!r} can't become {artefact!r}")
         if self.holds(artefact):  # rename would replace an empty directory
             raise FileExistsError(f"{artefact} is there already")
-        os.rename(partial, artefact, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        os.fsync(self.fd)
+        self.folder.rename(partial, artefact)
+        self.folder.sync()
 
     def holds(self, name: str) -> bool:
         try:
-            os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+            self.folder.see(name)
         except FileNotFoundError:
             return False
         return True
@@ -48,42 +47,39 @@ class Shelf:
         """A link, so that `latest/dump.rdb` can be typed at night; a file where a share knows no links."""
         temporary = f".{LATEST}.{secrets.token_hex(4)}"
         try:
-            os.symlink(artefact, temporary, dir_fd=self.fd)
+            self.folder.link(temporary, artefact)
         except OSError:
-            replace_small(LATEST, artefact.encode() + b"\n", self.fd)
+            replace_small(LATEST, artefact.encode() + b"\n", self.folder)
             return
-        os.replace(temporary, LATEST, src_dir_fd=self.fd, dst_dir_fd=self.fd)
-        os.fsync(self.fd)
+        self.folder.rename(temporary, LATEST)
+        self.folder.sync()
 
     def drop_latest(self) -> None:
         """No set is the newest good one any more."""
         with suppress(FileNotFoundError):
-            os.unlink(LATEST, dir_fd=self.fd)
-            os.fsync(self.fd)
+            self.folder.unlink(LATEST)
+            self.folder.sync()
 
     def latest(self) -> str:
         """The artefact that `latest` names; empty if there is none."""
         try:
-            return os.readlink(LATEST, dir_fd=self.fd)
+            return self.folder.linked(LATEST)
         except FileNotFoundError:
             return ""
         except OSError:
-            return read_small(LATEST, self.fd).decode("utf-8", "replace").strip()
+            return read_small(LATEST, self.folder).decode("utf-8", "replace").strip()
 
     def artefacts(self) -> list[str]:
         """The names that artefacts can have, oldest name first; what lies behind them is for others to read."""
-        return sorted(name for name in os.listdir(self.fd) if is_artefact_id(name))
+        return sorted(name for name in self.folder.names() if is_artefact_id(name))
 
 
 @contextmanager
 def open_shelf(destination: Destination, target: str, *, make: bool = True) -> Iterator[Shelf]:
     """The shelf of a target; without `make` nothing is written. BackupFailed when the destination isn't right;
     FileNotFoundError without `make` when nothing was ever kept there."""
-    handles = [open_root(destination)]
-    try:
+    with ExitStack() as stack:
+        folder = stack.enter_context(closing(open_root(destination)))
         for part in target_path(target):
-            handles.append((make_directory if make else open_directory)(part, handles[-1]))
-        yield Shelf(handles[-1], destination.root.joinpath(*target_path(target)))
-    finally:
-        for fd in handles:
-            os.close(fd)
+            folder = stack.enter_context(closing((make_directory if make else open_directory)(part, folder)))
+        yield Shelf(folder, destination.path.joinpath(*target_path(target)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.files import HashingFile
+from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import DUMP
 from joelclaw_backup.manifest import FileRecord
 from joelclaw_backup.partial import at_work_in, remove, sweep
@@ -24,26 +25,27 @@ class StagedGone(RuntimeError):
 class StagedDump:
     """A dump that is arriving. Its directory stays locked until `close`."""
 
-    def __init__(self, stack: ExitStack, partial: str, path: Path, file: HashingFile, reserve: int) -> None:
-        self._stack, self.partial, self.path, self._file = stack, partial, path, file
-        self._reserve, self._asked = reserve, 0
+    def __init__(self, stack: ExitStack, path: Path, folder: Folder, file: HashingFile, reserve: int) -> None:
+        self._stack, self.path, self._folder, self._file = stack, path, folder, file
+        self.partial, self._reserve, self._asked = path.parent.name, reserve, 0
 
     @classmethod
     def begin(cls, staging: Destination, target: str, artefact: str, name: str = DUMP) -> StagedDump:
         """A fresh directory; what earlier crashes left is swept first."""
         with ExitStack() as stack:
             shelf = stack.enter_context(open_shelf(staging, target))
-            sweep(shelf.fd)
+            sweep(shelf.folder)
             partial = shelf.new_partial(artefact)
-            file = HashingFile(name, stack.enter_context(at_work_in(partial, shelf.fd)))
+            folder = stack.enter_context(at_work_in(partial, shelf.folder))
+            file = HashingFile(name, folder)
             stack.callback(file.close)
-            return cls(stack.pop_all(), partial, shelf.path / partial / name, file, staging.reserve)
+            return cls(stack.pop_all(), shelf.path / partial / name, folder, file, staging.reserve)
 
     def write(self, block: bytes | bytearray) -> None:
         """Nobody knows how large a dump will be; so the disk is asked on the way. BackupFailed before it is full."""
         self._asked -= len(block)
         if self._asked < 0:
-            require_room(self._file.fd, len(block), self._reserve, f"the dump in {self.path.parent.parent}")
+            require_room(self._folder, len(block), self._reserve, f"the dump in {self.path.parent.parent}")
             self._asked = ASK
         self._file.write(block)
 
@@ -55,18 +57,18 @@ class StagedDump:
 
 
 @contextmanager
-def staged(staging: Destination, target: str, partial: str) -> Iterator[int]:
+def staged(staging: Destination, target: str, partial: str) -> Iterator[Folder]:
     """A handle on a staged directory. StagedGone when it isn't here: taken on another machine, or swept."""
     with ExitStack() as stack:
         try:
             shelf = stack.enter_context(open_shelf(staging, target, make=False))
-            fd = stack.enter_context(at_work_in(partial, shelf.fd))
+            folder = stack.enter_context(at_work_in(partial, shelf.folder))
         except FileNotFoundError as error:
             raise StagedGone(f"the staged dump {partial} is not here") from error
-        yield fd
+        yield folder
 
 
 def discard(staging: Destination, target: str, partial: str) -> None:
     """Remove a staged dump. OSError, RuntimeError."""
-    with open_shelf(staging, target, make=False) as shelf, at_work_in(partial, shelf.fd) as fd:
-        remove(partial, fd, shelf.fd)
+    with open_shelf(staging, target, make=False) as shelf, at_work_in(partial, shelf.folder) as folder:
+        remove(partial, folder, shelf.folder)

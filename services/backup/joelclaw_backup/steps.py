@@ -15,10 +15,10 @@ Each can be done again from its beginning: a half-done directory is never used.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 from joelclaw_backup import killable
 from joelclaw_backup.clock import now_ms
@@ -28,10 +28,13 @@ from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.looking import Shelved, rechecking
 from joelclaw_backup.manifest import Collected, Held, Manifest, Verified, iso, plain, sha256
 from joelclaw_backup.policy import class_of, compare
+from joelclaw_backup.progress import progress_file, telling
 from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.staging import discard
+from joelclaw_backup.switch import Mode
 from joelclaw_backup.threads import in_thread
+from joelclaw_backup.travel import Travel
 
 Facts = dict[str, Any]
 """What a step records: JSON-able."""
@@ -52,6 +55,8 @@ class Keeping(Protocol):
     def window_hours(self) -> float: ...
     @property
     def schedule(self) -> str: ...
+    @property
+    def travel(self) -> Travel: ...
 
 
 class Steps(ABC):
@@ -62,6 +67,15 @@ class Steps(ABC):
     @property
     @abstractmethod
     def keeping(self) -> Keeping: ...
+
+    @abstractmethod
+    def going_to(self, place: Destination) -> Self:
+        """The same steps, with another destination."""
+
+    @property
+    def ways(self) -> dict[Mode, Destination]:
+        """The ways that a copy may go, in the order of preference."""
+        return self.keeping.travel.ways(self.keeping.destination)
 
     @abstractmethod
     async def take(self, run: str, round: int, requested_by: str, at_ms: int) -> Facts:
@@ -76,36 +90,36 @@ class Steps(ABC):
         return {}
 
     async def newest(self) -> Facts:
-        """The destination is looked at first: what can't be kept need not be taken."""
-        keeping = self.keeping
-        async with classified("the destination can't be looked at"):
-            return await killable.run(
-                keeping.destination.root, newest_set, None, keeping.destination, self.target, keeping.aside
-            )
+        """What is newest there, by the first way that is open: what can't be kept need not be taken. Where no way is
+        open and sets may wait, it is taken all the same."""
+        keeping, trouble = self.keeping, BackupFailed(FailureClass.UNKNOWN, "there is no destination")
+        for place in self.ways.values():
+            try:
+                async with classified("the destination can't be looked at"):
+                    return await killable.run(place.path, newest_set, None, place, self.target, keeping.aside)
+            except BackupFailed as failed:
+                trouble = failed
+        if keeping.travel.queue is None:
+            raise trouble
+        return {"parent": ""}
 
     async def copy(self, taken: Facts) -> Facts:
         """From the staging directory to the destination, hashed as it goes."""
         keeping, manifest = self.keeping, Manifest.of(taken["manifest"])
-        async with classified(f"the copy to {keeping.destination.root} failed"):
-            copied = await killable.run(
-                keeping.destination.root,
-                copying_set,
-                None,
-                keeping.staging,
-                taken["staged"],
-                keeping.destination,
-                manifest,
-            )
-        return {"partial": copied}
+        place, kept = keeping.destination, keeping.travel.kept_in(taken, keeping.staging)
+        async with classified(f"the copy to {place.path} failed"):
+            with self._telling("copying", manifest) as told:
+                return await killable.run(place.path, copying_set, told, kept, taken["staged"], place, manifest)
 
     async def verify(self, taken: Facts, copied: Facts) -> Facts:
         """Read all of it back, and restore the very bytes that were read. BackupFailed names the file that differs."""
         manifest, destination = Manifest.of(taken["manifest"]), self.keeping.destination
         async with classified("the copy can't be read back and restored"):
             with scratch_in(self.keeping.staging, manifest.id) as scratch:
-                inspected = await killable.run(
-                    destination.root, fetching_copy, None, destination, manifest, copied["partial"], scratch
-                )
+                with self._telling("reading back", manifest) as told:
+                    inspected = await killable.run(
+                        destination.path, fetching_copy, told, destination, manifest, copied["partial"], scratch
+                    )
                 if inspected.findings:
                     first = inspected.findings[0]
                     raise BackupFailed(first.verdict, f"the copy is not what left the source: {first}")
@@ -132,7 +146,7 @@ class Steps(ABC):
         verified = Verified.model_validate(proven["verified"])
         async with classified("the verified copy can't be published"):
             published = await killable.run(
-                keeping.destination.root,
+                keeping.destination.path,
                 publishing_set,
                 None,
                 keeping.destination,
@@ -151,13 +165,18 @@ class Steps(ABC):
         keeping = self.keeping
         at = Shelved(keeping.destination, self.target, keeping.aside)
         try:
-            return await killable.run(keeping.destination.root, rechecking, None, at, published["id"])
+            return await killable.run(keeping.destination.path, rechecking, None, at, published["id"])
         except (BackupFailed, OSError) as error:
             return {"id": "", "verdict": str(class_of(error)), "detail": str(error), "bytes": 0}
 
+    def _telling(self, what: str, manifest: Manifest) -> AbstractContextManager[Callable[[int], None]]:
+        file = progress_file(self.keeping.staging.root, self.target)
+        return telling(file, what, manifest.id, self.keeping.destination.mode, manifest.bytes)
+
     async def discard(self, taken: Facts) -> None:
-        """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps."""
-        if taken:
+        """Nothing staged survives a run that has ended; what a crash leaves, the next run sweeps. What is queued is
+        its drainer's to take away."""
+        if taken and not taken.get("queued"):
             with suppress(OSError, RuntimeError, BackupFailed):
                 await in_thread(discard, self.keeping.staging, self.target, taken["staged"])
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from joelclaw_backup.failure import BackupFailed
+from joelclaw_backup.carrying import Carried, NotCarried
+from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.manifest import Manifest, Verified, iso, ms_of
 from joelclaw_backup.policy import DAMAGE, Outcome, class_of, needs_a_person
 from joelclaw_backup.steps import Keeping
@@ -23,7 +24,6 @@ from joelclaw_contracts import (
 )
 
 FUNCTION = "system/backup."
-MODE = "local"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,11 @@ class Speaker:
         now = int(time.time() * 1000)
         kind = class_of(failure.cause)
         error = failure.error.strip() or kind
-        destination = str(self.settings.destination.root)
+        way = failure.cause if isinstance(failure.cause, NotCarried) else None
+        local = self.settings.destination
+        places = {str(mode): place for mode, place in self.settings.travel.ways(local).items()}
+        mode, attempts = (way.mode, way.attempts) if way else (local.mode, 1)
+        destination = str(places.get(mode, local).path)
         attempt = retry.attempt if retry else 0
         detected = BackupFailureDetected(
             target_function_id=self.function,
@@ -54,8 +58,8 @@ class Speaker:
             backup_failure_detected_at=retry.backup_failure_detected_at if retry else iso(now),
             attempt=attempt,
             failure_class=kind,
-            transport_mode=MODE,
-            transport_attempts=1,
+            transport_mode=mode,
+            transport_attempts=attempts,
             transport_destination=destination,
             retry_window_hours=(retry.retry_window_hours if retry else None) or self.settings.window_hours,
             context={"run": failure.run, "classified": isinstance(failure.cause, BackupFailed)},
@@ -68,25 +72,57 @@ class Speaker:
             "attempt": attempt,
             "incidentId": retry.incident_id if retry else None,
             "destination": destination,
-            "transportMode": MODE,
-            "transportAttempts": 1,
+            "transportMode": mode,
+            "transportAttempts": attempts,
+            "transportRules": list(way.rules) if way else None,
         }
         evidence = self._evidence(f"{failure.run}:failed", now, metadata, pages=pages, error=error)
         return [detected, evidence]
 
     def stored(self, run: str, at_ms: int, result: dict[str, Any], incident: str | None) -> OtelEvent:
-        """Evidence of a stored backup; it pages when an older set was found damaged on the way."""
+        """Evidence of a stored backup; it pages when an older set was found damaged, or a person must mend a way."""
         older = result["rechecked"]
         bad = older["id"] and older["verdict"] != "verified"
         found = [f"an older copy, {older['id']}, is {older['verdict']}: {older['detail']}"] if bad else []
         found += [
-            result[name] for name in ("retentionTrouble", "sourceTrouble", "unproven", "note") if result.get(name)
+            result[name]
+            for name in ("transportTrouble", "retentionTrouble", "sourceTrouble", "unproven", "note")
+            if result.get(name)
         ]
         error = "; ".join(found) or None
-        pages = older["verdict"] in DAMAGE
-        metadata = {**result, "run": run, "incidentId": incident, "transportMode": MODE, "transportAttempts": 1}
+        pages = older["verdict"] in DAMAGE or bool(result["transportTrouble"])
+        metadata = {**result, "run": run, "incidentId": incident}
         took = float(result["durationMs"])
         return self._evidence(f"{run}:stored", at_ms, metadata, pages=pages, error=error, duration_ms=took)
+
+    def deferred(
+        self, run: str, at_ms: int, carried: Carried, retry: BackupRetryRequested | None
+    ) -> BackupFailureDetected:
+        """What the router hears of a queued set: it holds the incident open, and retries nothing."""
+        queue = self.settings.travel.queue
+        return BackupFailureDetected(
+            target_function_id=self.function,
+            target=self.target,
+            error=f"queued on the local disk: {carried.failure}",
+            backup_failure_detected_at=retry.backup_failure_detected_at if retry else iso(at_ms),
+            attempt=retry.attempt if retry else 0,
+            failure_class=FailureClass.DEFERRED,
+            transport_mode="queued",
+            transport_attempts=carried.attempts,
+            transport_destination=str(queue.root) if queue else None,
+            retry_window_hours=(retry.retry_window_hours if retry else None) or self.settings.window_hours,
+            context={"run": run, "classified": True},
+        )
+
+    def waits(self, run: str, at_ms: int, result: dict[str, Any], retry: BackupRetryRequested | None) -> OtelEvent:
+        """Evidence of a queued set: degraded; it pages where a person must mend a way."""
+        pages, error = bool(result["transportTrouble"]), result["transportTrouble"] or result["waitsFor"]
+        metadata = {**result, "run": run, "incidentId": retry.incident_id if retry else None}
+        return self._evidence(f"{run}:deferred", at_ms, metadata, pages=pages, error=error)
+
+    def drains(self, id: str, at_ms: int, metadata: dict[str, Any], error: str | None, *, pages: bool) -> OtelEvent:
+        """Evidence of the drainer: a set that left the queue, or what keeps it there."""
+        return self._evidence(id, at_ms, metadata, pages=pages, error=error)
 
     def _evidence(
         self,
@@ -138,20 +174,29 @@ def closing_id(incident: dict[str, Any]) -> str:
     return f"closing:{incident['id']}:{incident['reopened']}"
 
 
-def result_of(
-    manifest: Manifest,
-    proven: dict[str, Any],
-    published: dict[str, Any],
-    rechecked: dict[str, Any],
-    settings: Keeping,
-) -> dict[str, Any]:
+def deferred_result(manifest: Manifest, carried: Carried) -> dict[str, Any]:
+    """What a run returns whose set waits in the queue."""
+    return {
+        "outcome": Outcome.DEFERRED,
+        "id": manifest.id,
+        **(carried.queued or {}),
+        "waitsFor": carried.failure,
+        "verified": False,
+        **_transport(carried, "queued"),
+    }
+
+
+def result_of(manifest: Manifest, carried: Carried, rechecked: dict[str, Any], settings: Keeping) -> dict[str, Any]:
     """What the run returns, for people and programs; no proof: that is on the shelf."""
+    assert carried.proven is not None
+    assert carried.published is not None
     first, told = manifest.files[0], manifest.told
-    verified = Verified.model_validate(proven["verified"])
+    verified = Verified.model_validate(carried.proven["verified"])
     restored = verified.restored
     return {
         "outcome": Outcome.STORED,
-        **published,
+        **carried.published,
+        **_transport(carried, carried.mode),
         "bytes": manifest.bytes,
         "file": first.name,
         "sha256": first.sha256,
@@ -169,4 +214,13 @@ def result_of(
         "tier": settings.destination.tier,
         "source": told.source,
         "durationMs": max(0, ms_of(verified.verified_at) - ms_of(told.started_at)),
+    }
+
+
+def _transport(carried: Carried, mode: str) -> dict[str, Any]:
+    return {
+        "transportMode": mode,
+        "transportAttempts": carried.attempts,
+        "transportRules": list(carried.rules),
+        "transportTrouble": carried.trouble,
     }

@@ -21,6 +21,7 @@ from joelclaw_backup.layout import is_artefact_id
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import BackupSettings
+from joelclaw_backup.ssh_options import SshOptions
 from joelclaw_backup.staging import StagedGone
 from joelclaw_contracts.config import SENTINEL
 from tests.backup.conftest import back_up, settings_of
@@ -42,6 +43,8 @@ class Bench:
     kind: str = "directory"
     good: str = ""
     counter: int = field(default=0)
+    ssh: SshOptions | None = None
+    """How the root is reached where it is not looked at as this machine's."""
 
     @property
     def root(self) -> Path:
@@ -49,13 +52,14 @@ class Bench:
 
     def settings(self, **more: Any) -> BackupSettings:
         settings = settings_of(self.source, self.root)
-        place = replace(settings.destination, kind=self.kind, reserve=more.pop("reserve", 0))
+        kind = "ssh" if self.ssh else self.kind
+        place = replace(settings.destination, kind=kind, ssh=self.ssh, reserve=more.pop("reserve", 0))
         return replace(settings, destination=place, **more)
 
     async def prepare(self) -> None:
         """A good set, of a source that is then made larger."""
         self.root.mkdir(parents=True, exist_ok=True)
-        if self.kind == "mount":
+        if self.kind == "mount" or self.ssh:
             (self.root / SENTINEL).touch()
         with self.source.client() as client:
             self.source.empty()

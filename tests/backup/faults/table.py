@@ -14,6 +14,7 @@ import anyio
 
 from joelclaw_backup import killable, provider
 from joelclaw_backup.address import parse_address
+from tests.backup.faults import ssh_table as ssh
 from tests.backup.faults.bench import BYTES, UNCHECKED, Bench, is_copying, meanwhile
 from tests.backup.faults.places import HangingShare, can_hang, remount, tmpfs, unmount
 
@@ -244,12 +245,34 @@ FAULTS = (
     Fault("two backups at once", {STORED}, two_backups_at_once),
     Fault("prune during a backup", {STORED}, prune_during_a_backup),
     Fault("staged dump swept away", {STORED}, staged_dump_is_swept),
+    Fault("ssh: nothing goes wrong", {STORED}, lambda b: _over_ssh(b, ssh.nothing, 2)),
+    Fault("ssh: refused", {("failed", "connection-refused")}, lambda b: _over_ssh(b, ssh.refused)),
+    Fault("ssh: hangs before auth", {("failed", "timeout")}, lambda b: _over_ssh(b, ssh.hangs_before_auth)),
+    Fault("ssh: hangs after auth", {("failed", "ssh-transport")}, lambda b: _over_ssh(b, ssh.hangs_after_auth)),
+    Fault("ssh: hangs in mid-file", {("failed", "ssh-transport")}, lambda b: _over_ssh(b, ssh.hangs_in_mid_file)),
+    Fault(
+        "ssh: breaks in mid-file, then well",
+        {("failed", "ssh-transport"), STORED},
+        lambda b: _over_ssh(b, ssh.breaks_in_mid_file, 2),
+    ),
+    Fault("ssh: host key changed", {("failed", "host-key-mismatch")}, lambda b: _over_ssh(b, ssh.host_key_changed)),
+    Fault("ssh: too little room", {FULL}, ssh.remote_has_too_little_room),
+    Fault("ssh: remote disk full at any write", {FULL, STORED}, ssh.remote_disk_full_at_any_write),
+    Fault(
+        "both ways out: queue, cap, drained",
+        {("deferred", ""), ("failed", "byte-cap-reached"), STORED},
+        ssh.both_ways_out,
+    ),
 )
 
 
 def told(bench: Bench, at_least: int = 1) -> list[Result]:
     """What does not hold after the fault, as results that nobody wanted."""
     return [("miss", wrong) for wrong in bench.misses(at_least=at_least)]
+
+
+async def _over_ssh(bench: Bench, act: Callable[[Bench], Awaitable[list[Result]]], at_least: int = 1) -> list[Result]:
+    return [*await act(bench), *told(bench, at_least)]
 
 
 async def _prepared(bench: Bench, act: Callable[[Bench], Awaitable[list[Result]]]) -> list[Result]:

@@ -334,6 +334,10 @@ class BackupDestination(Section):
     """So many verified copies nothing ever prunes, whatever the numbers above are."""
     reserve_mb: Megabytes = 256
     """MiB that stay free at the destination and on this disk: a copy that would need them is not begun."""
+    queue_cap_mb: Megabytes = 10_240
+    """MiB that may wait on this disk while no way to the NAS is open; a backup that would not fit fails."""
+    ssh_limit_mb: Megabytes = 0
+    """MiB per second that a copy over SSH may use; 0: as many as there are."""
 
 
 class Backup(Section):

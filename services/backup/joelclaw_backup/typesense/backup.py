@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import platform
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +20,7 @@ import anyio.to_thread
 
 from joelclaw_backup import killable
 from joelclaw_backup.clock import now_ms
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import artefact_id
 from joelclaw_backup.manifest import Collected, Engine, Manifest, Snapped, TypesenseManifest, iso, plain
@@ -49,6 +50,9 @@ class TypesenseBackup(Steps):
     @property
     def keeping(self) -> TypesenseSettings:
         return self.settings
+
+    def going_to(self, place: Destination) -> TypesenseBackup:
+        return replace(self, settings=replace(self.settings, destination=place))
 
     @property
     def place(self) -> Place:

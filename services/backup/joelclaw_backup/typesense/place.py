@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.files import open_directory
 from joelclaw_backup.policy import class_of
 
 _NAME = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}-[0-9a-f]{8}")
@@ -85,7 +84,7 @@ class LocalPlace:
     def remove(self, root: str, name: str) -> None:
         require_ours(name)
         try:
-            at = open_directory(root)
+            at = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 if stat.S_ISDIR(os.stat(name, dir_fd=at, follow_symlinks=False).st_mode):
                     shutil.rmtree(name, dir_fd=at)  # by handles: no link leads it out of the root

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import anyio
@@ -18,6 +17,7 @@ from anyio.abc import Process
 
 from joelclaw_backup import killable
 from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.files import open_directory
 from joelclaw_backup.manifest import Collected, TypesenseManifest
 from joelclaw_backup.space import require_room
 from joelclaw_backup.throwaway import leashed, reason, said
@@ -71,11 +71,8 @@ async def _started(
 
 def _unpacked(archive: Path, data: Path, manifest: TypesenseManifest) -> None:
     data.mkdir(mode=0o700)
-    fd = os.open(data, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        require_room(fd, 2 * manifest.bytes, 0, f"a throwaway Typesense in {data.parent.parent}")
-    finally:
-        os.close(fd)
+    with closing(open_directory(data)) as folder:
+        require_room(folder, 2 * manifest.bytes, 0, f"a throwaway Typesense in {data.parent.parent}")
     unpack(archive, data, manifest.members)
 
 

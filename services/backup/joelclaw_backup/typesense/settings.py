@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.settings import aside_of, destination_of, rule_of, staging_of
+from joelclaw_backup.travel import Travel, travel_of
 from joelclaw_contracts import Config
 from joelclaw_contracts.names import nearest
 from joelclaw_pod import SettingsError
@@ -50,6 +51,7 @@ class TypesenseSettings:
     server: str = ""
     window_hours: float = 4.0
     schedule: str = "0 3 * * *"
+    travel: Travel = field(default_factory=Travel)
 
 
 def is_configured(environ: Mapping[str, str]) -> bool:
@@ -77,6 +79,7 @@ def read_typesense_settings(config: Config, environ: Mapping[str, str], state_di
         server=server_of(environ),
         window_hours=config.transport.recovery_window_hours,
         schedule=config.schedules["system/backup.typesense"],
+        travel=travel_of(config, state_dir),
     )
 
 

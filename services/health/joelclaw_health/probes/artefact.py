@@ -7,6 +7,7 @@
 | the newest is older than two periods of its schedule    | failing                                           |
 | the newest is 4 times the one before it, or a quarter   | ok, with a finding                                |
 | any copy is damaged, unknown or unverified              | the same, with a finding                          |
+| one waits in the queue                                  | the same, with a finding: how long, how large     |
 | it can't be read, or not in time                        | unknown                                           |
 
 Ages are between the store's clock and the proof's.
@@ -61,8 +62,8 @@ async def artefact(shelf: Shelf, *, now: int, since: int, born: int, known: bool
         return [Sample(shelf.component, CONDITION, "unknown", now, "", f"the list of backups {told}", born)]
     if "error" in told:
         return [Sample(shelf.component, CONDITION, "unknown", now, "", str(told["error"]), born)]
-    doubtful = told["doubtful"]
-    return judged(shelf, told["newest"], now=now, since=since, born=born, known=known, doubtful=doubtful)
+    more = {"doubtful": told["doubtful"], "queued": told.get("queued", _NONE)}
+    return judged(shelf, told["newest"], now=now, since=since, born=born, known=known, **more)
 
 
 def judged(
@@ -74,23 +75,25 @@ def judged(
     born: int,
     known: bool,
     doubtful: Mapping[str, int] = _NONE,
+    queued: Mapping[str, int] = _NONE,
 ) -> list[Sample]:
     """One sample, or none. `newest`: verified artefacts {"verifiedMs", "bytes", "lastDrill"}, the newest first;
-    `doubtful`: how many others stand as damaged, unknown or unverified."""
-    period = longest_ms(shelf.schedule, now)
+    `doubtful`: how many others stand as damaged, unknown or unverified; `queued`: {"count", "bytes", "oldestMs"}."""
+    period, others = longest_ms(shelf.schedule, now), (_doubted(doubtful), _waits(queued))
     if not newest:
         if not known and now - since <= period + period // 8:  # the run itself takes a while, too
             return []
         gone = "it is gone" if known else f"the service first ran {_hours(now - since)} ago"
-        reason = "; ".join(filter(None, (f"no verified backup: {gone}", _doubted(doubtful))))
+        reason = "; ".join(filter(None, (f"no verified backup: {gone}", *others)))
         return [Sample(shelf.component, CONDITION, "failing", now, "none", reason, born)]
     age, size = max(0, now - int(newest[0]["verifiedMs"])), int(newest[0]["bytes"])
     value = f"{_hours(age)} old, {_size(size)}{_drilled(newest[0].get('lastDrill'))}"
     if age > TOO_OLD * period:
-        reason = f"the newest verified backup is {_hours(age)} old; one is due every {_hours(period)}"
+        late = f"the newest verified backup is {_hours(age)} old; one is due every {_hours(period)}"
+        reason = "; ".join(filter(None, (late, _waits(queued))))
         return [Sample(shelf.component, CONDITION, "failing", now, value, reason, born)]
     before = int(newest[1]["bytes"]) if len(newest) > 1 else size
-    reason = "; ".join(filter(None, (_jump(before, size), _doubted(doubtful))))
+    reason = "; ".join(filter(None, (_jump(before, size), *others)))
     return [Sample(shelf.component, CONDITION, "ok", now, value, reason, born)]
 
 
@@ -106,6 +109,14 @@ def _doubted(doubtful: Mapping[str, int]) -> str:
     """Copies that once were made and can't be relied on: a finding, whatever the newest is."""
     told = ", ".join(f"{count} {standing}" for standing, count in sorted(doubtful.items()) if count)
     return f"not to be relied on: {told} (joelclaw backup list)" if told else ""
+
+
+def _waits(queued: Mapping[str, int]) -> str:
+    """Sets on the local disk that no way to the NAS was open for: degraded, whatever the newest is."""
+    if not queued.get("count"):
+        return ""
+    size, age = _size(queued["bytes"]), _hours(queued["oldestMs"])
+    return f"{queued['count']} waiting in the queue, {size}, the oldest for {age} (joelclaw backup queue)"
 
 
 def _jump(before: int, size: int) -> str:

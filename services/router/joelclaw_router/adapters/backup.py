@@ -5,7 +5,7 @@
 | transient | time-outs, connection refused, reset or unreachable, ssh transport, resource temporarily   |
 |           | unavailable, I/O error, stale file handle, server unavailable, nothing mounted there       |
 | permanent | permission denied, no space left, no snapshot files staged, snapshot refused by HTTP status, |
-|           | host key mismatch, byte cap reached                                                        |
+|           | host key mismatch or unknown, byte cap reached                                             |
 | deferred  | queued on local disk: its drainer owns it                                                  |
 | unknown   | a dump that is not sound, or not what was copied, or does not restore; everything else:    |
 |           | one hold, then as transient                                                                |
@@ -26,7 +26,8 @@ _TYPED = {
     ),
     FailureClass.PERMANENT: (
         "permanent", "permission-denied", "no-space", "no-space-left", "no-snapshot-files",
-        "no-snapshot-files-staged", "snapshot-refused", "host-key-mismatch", "byte-cap", "byte-cap-reached",
+        "no-snapshot-files-staged", "snapshot-refused", "host-key-mismatch", "host-key-unknown",
+        "byte-cap", "byte-cap-reached",
     ),
     FailureClass.DEFERRED: ("deferred", "queued"),
     FailureClass.UNKNOWN: (

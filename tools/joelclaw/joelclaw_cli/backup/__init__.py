@@ -17,6 +17,7 @@ backup = Group(
             "Restore a copy in a throwaway server, and compare it with what its source held.",
         ),
         "restore": (f"{__name__}.restore:restore", "Put a copy's files into a directory, and read them there again."),
+        "queue": (f"{__name__}.queue:queue", "What waits on this disk for a way to the NAS."),
         "prune": (f"{__name__}.prune:prune", "Let go of the copies that retention does not keep."),
     },
     examples=[
@@ -24,5 +25,6 @@ backup = Group(
         ("joelclaw backup list", "what there is, and whether it is verified"),
         ("joelclaw backup verify latest", "read the newest one again, byte by byte"),
         ("joelclaw backup drill --latest redis", "prove that it restores"),
+        ("joelclaw backup queue", "what could not be brought to the NAS yet"),
     ],
 )

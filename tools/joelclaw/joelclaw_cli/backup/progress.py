@@ -5,6 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+
+def how_far(told: dict[str, Any]) -> str:
+    """A transfer that the service makes at this moment: bytes, rate, what remains."""
+    left = told["remainingSeconds"]
+    remains = f", {left:,.0f} s remain" if left is not None else ""
+    rate = told["bytesPerSecond"] / 1_000_000
+    return f"{told['doneBytes']:,} of {told['totalBytes']:,} bytes, {rate:,.1f} MB/s{remains} ({told['mode']})"
 
 
 @contextmanager

@@ -71,6 +71,13 @@ def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
             next_actions=(("joelclaw heal list", "what is done about it"), (f"joelclaw bus run {run_id}", "the run")),
         )
     result: dict[str, Any] = {"run": run_id, **ended.result}
+    if result.get("outcome") == "deferred":
+        raise Failure(
+            "backup_deferred",
+            f"no way to the NAS is open; {result['id']} waits on this disk, not verified: {result['waitsFor']}",
+            fix="nothing is lost: it is carried there within a minute of a way's return; see joelclaw nas status",
+            next_actions=(("joelclaw backup queue", "what waits"), ("joelclaw nas status", "whether a way is open")),
+        )
     follow = (f"joelclaw backup verify {result['id']}", "read it again, all of it")
     return Answer(result, lambda: _picture(result), (follow, ("joelclaw backup list", "every copy")))
 
@@ -141,6 +148,8 @@ def _picture(result: dict[str, Any]) -> Iterable[RenderableType]:
             (of, f"{result['keys']:,} read" + (f", {restored:,} restored" if restored is not None else "")),
             ("verified", result["unproven"] or proven),
             ("kept on", f"{result['destination']} ({result['tier']})"),
+            ("travelled", f"{result['transportMode']}, attempt {result['transportAttempts']}"),
+            ("to be mended", result["transportTrouble"]),
             ("took", span(result["durationMs"])),
             ("pruned", ", ".join(result["pruned"])),
             ("retention", result["retentionTrouble"]),

@@ -17,6 +17,7 @@ from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
 from joelclaw_cli.payload import confirmed
 from joelclaw_cli.place import Place
+from joelclaw_cli.words import PROSE, WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,8 +32,8 @@ WAIT = click.option(
 
 
 @command("ack", store=True, examples=[("joelclaw heal ack inc-0123456789ab --reason 'I look at it'", "no more pages")])
-@click.argument("incident_id", metavar="ID")
-@click.option("--reason", default="", help="A word for the timeline.")
+@click.argument("incident_id", metavar="ID", type=WORD)
+@click.option("--reason", default="", type=PROSE, help="A word for the timeline.")
 def ack(place: Place, incident_id: str, reason: str) -> Answer:
     """Say that you have seen a page.
 
@@ -58,8 +59,8 @@ def ack(place: Place, incident_id: str, reason: str) -> Answer:
 
 
 @command("approve", store=True, examples=[("joelclaw heal approve inc-0123456789ab", "allow the retry it waits for")])
-@click.argument("incident_id", metavar="ID")
-@click.option("--reason", default="", help="Why.")
+@click.argument("incident_id", metavar="ID", type=WORD)
+@click.option("--reason", default="", type=PROSE, help="Why.")
 @WAIT
 def approve(place: Place, incident_id: str, reason: str, wait_ms: int) -> Answer:
     """Allow the retry that an incident asks about.
@@ -85,8 +86,8 @@ def approve(place: Place, incident_id: str, reason: str, wait_ms: int) -> Answer
 
 
 @command("retry", store=True, examples=[("joelclaw heal retry inc-0123456789ab --reason 'the disk is empty'", "now")])
-@click.argument("incident_id", metavar="ID")
-@click.option("--reason", required=True, help="Why; it goes into the timeline.")
+@click.argument("incident_id", metavar="ID", type=WORD)
+@click.option("--reason", required=True, type=PROSE, help="Why; it goes into the timeline.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @WAIT
 def retry(place: Place, incident_id: str, reason: str, yes: bool, wait_ms: int) -> Answer:

@@ -1,0 +1,148 @@
+"""A directory of this machine, by its handle. Blocking.
+
+Everything is named relative to the open directory, one component at a time and never through a link, so that what was
+checked when the directory was opened is what is written to, whatever is mounted or linked in the meantime.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from contextlib import suppress
+from typing import Any
+
+from joelclaw_backup.folder import Folder, Seen
+
+BLOCK = 1024 * 1024
+FLUSH = 128 * 1024 * 1024  # so much may be written before it is flushed: no flush at the end takes minutes
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LocalFolder:
+    """See `folder.py`."""
+
+    def __init__(self, path: str | os.PathLike[str], at: LocalFolder | None = None) -> None:
+        self._fd: int = os.open(path, _READ | os.O_DIRECTORY, dir_fd=None if at is None else at._fd)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def identity(self) -> tuple[int, int]:
+        """(device, inode): whether a path still leads here."""
+        told = os.fstat(self._fd)
+        return told.st_dev, told.st_ino
+
+    def names(self) -> list[str]:
+        return os.listdir(self._fd)
+
+    def see(self, name: str) -> Seen:
+        told = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        kind = "file" if stat.S_ISREG(told.st_mode) else "folder" if stat.S_ISDIR(told.st_mode) else "other"
+        return Seen(kind, told.st_size, told.st_mtime)
+
+    def changed(self) -> float:
+        return os.fstat(self._fd).st_mtime
+
+    def folder(self, name: str) -> LocalFolder:
+        return LocalFolder(name, self)
+
+    def make(self, name: str) -> None:
+        os.mkdir(name, 0o700, dir_fd=self._fd)
+        self.sync()
+
+    def read(self, name: str) -> LocalReading:
+        # Not blocking: a FIFO in a file's place must not hang the reader.
+        return LocalReading(name, os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._fd))
+
+    def create(self, name: str) -> LocalWriting:
+        return LocalWriting(os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._fd))
+
+    def go_on(self, name: str, size: int) -> LocalWriting:
+        fd = os.open(name, _WRITE, dir_fd=self._fd)
+        os.ftruncate(fd, size)
+        os.lseek(fd, size, os.SEEK_SET)
+        return LocalWriting(fd)
+
+    def unlink(self, name: str) -> None:
+        os.unlink(name, dir_fd=self._fd)
+
+    def rmdir(self, name: str) -> None:
+        os.rmdir(name, dir_fd=self._fd)
+
+    def rename(self, old: str, new: str, to: Folder | None = None) -> None:
+        there = self if to is None else to
+        assert isinstance(there, LocalFolder)
+        os.replace(old, new, src_dir_fd=self._fd, dst_dir_fd=there._fd)
+
+    def link(self, name: str, to: str) -> None:
+        os.symlink(to, name, dir_fd=self._fd)
+
+    def linked(self, name: str) -> str:
+        return os.readlink(name, dir_fd=self._fd)
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+
+    def lock(self, *, shared: bool = False) -> bool | None:
+        try:
+            fcntl.flock(self._fd, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:  # this file system can't lock directories
+            return None
+        return True
+
+    def free(self) -> int:
+        told = os.fstatvfs(self._fd)
+        return told.f_bavail * told.f_frsize
+
+    def about(self) -> dict[str, Any]:
+        return {}
+
+
+class LocalReading:
+    """The disk is read, and not what was written to it lately: the page cache is told to forget the file."""
+
+    def __init__(self, name: str, fd: int) -> None:
+        self._fd = fd
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            self.close()
+            raise OSError(f"{name} is no plain file")
+        with suppress(AttributeError, OSError):
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def read(self) -> bytes:
+        return os.read(self._fd, BLOCK)
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+class LocalWriting:
+    """Flushed on the way, too."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._loose = fd, 0
+
+    def write(self, data: memoryview) -> None:
+        self._loose += len(data)
+        while data:
+            data = data[os.write(self._fd, data) :]
+        if self._loose >= FLUSH:
+            self.sync()
+
+    def sync(self) -> None:
+        os.fsync(self._fd)
+        self._loose = 0
+
+    def close(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1

@@ -20,6 +20,7 @@ from joelclaw_bus.cron import ExpressionInvalid, parse
 from joelclaw_bus.event import Event
 from joelclaw_bus.observer import RunEnded, TickEnqueued
 from joelclaw_bus.scheduler import Scheduler
+from joelclaw_bus.slot_calls import Early
 from joelclaw_bus.trouble import Spells, Trouble
 from tests.support.seen import Seen
 from tests.support.server import Server
@@ -338,6 +339,19 @@ async def test_a_tick_that_our_clock_takes_for_due_too_early_is_not_lost(store: 
         while not bench.seen.all(TickEnqueued):
             assert await ahead.step()
     assert bench.seen.all(TickEnqueued)[0].nominal_ms == nominal
+
+
+async def test_the_store_itself_takes_no_instant_that_has_not_come(store: Store) -> None:
+    """Whatever the clock of a scheduler says: nothing is enqueued, and the instant is not passed over either."""
+    bench = Bench(store)
+    await bench.since(0)
+    calls, nominal = SlotCalls(store, Limits()), bench.mark + 60 * MINUTE
+    generation = int(await store.call("HGET", bench.slot.cron, "test/tick#0:generation"))
+    for fields in ({b"data": b"{}"}, None):
+        answer = await calls.tick(bench.slot, "test/tick#0", generation, nominal, fields)
+        assert answer == Early()
+    assert await bench.ticks() == []
+    assert await store.call("HGET", bench.slot.cron, "test/tick#0:mark") == str(bench.mark).encode()
 
 
 async def test_after_a_flush_no_instant_is_missed(server: Server, store: Store) -> None:

@@ -146,6 +146,26 @@ async def test_a_due_index_that_is_earlier_than_the_record_wakes_nobody(bench: B
     assert promotion.head_ms == due, "its index is as its record says again"
 
 
+async def test_a_run_that_is_woken_does_not_come_due_as_well(bench: Bench) -> None:
+    """Its fallback went with it: else the promoter would look at it again, and call what it finds there late."""
+    d = await bench.read("a")
+    await bench.runs.park(d, state="held", channel="nudges", delay_ms=60_000)
+    assert await bench.calls.wake(bench.slot, FN, d.run) == 1
+    promotion = await bench.calls.promote(bench.slot)
+    assert (promotion.moved, promotion.head_ms) == (0, None)
+    assert await bench.store.call("XLEN", bench.slot.ready(FN)) == 1
+
+
+async def test_a_run_that_is_woken_before_it_rests_is_made_ready_once(bench: Bench) -> None:
+    d = await bench.read("a")
+    assert isinstance(await bench.runs.begin(d, explicit_id="", record_wanted=True), Begun)
+    assert await bench.calls.wake(bench.slot, FN, d.run) == 2
+    assert await bench.store.call("XLEN", bench.slot.ready(FN)) == 0
+    await bench.runs.park(d, state="held", channel="nudges", delay_ms=60_000)
+    assert (await bench.calls.promote(bench.slot)).moved == 1
+    assert await bench.store.call("XLEN", bench.slot.ready(FN)) == 1
+
+
 async def test_a_parked_run_outlives_its_event(bench: Bench) -> None:
     d = await bench.read("a")
     await bench.park(d, delay_ms=0)

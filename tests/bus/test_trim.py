@@ -104,6 +104,20 @@ async def test_a_pending_entry_is_never_trimmed(store: Store) -> None:
     assert sorted(got) == list(range(10))
 
 
+async def test_trimming_stops_before_the_first_pending_entry_whatever_was_read_after_it(store: Store) -> None:
+    slot, calls = store.keys.slot("test/counted"), SlotCalls(store, SHORT)
+    await calls.ensure_group(slot, "test/count")
+    await send(store, 0, 5)
+    read = await store.call("XREADGROUP", "GROUP", "test/count", "c", "STREAMS", slot.stream, ">")
+    entries = [entry for entry, _ in read[0][1]]
+    await store.call("XACK", slot.stream, "test/count", *entries[:2], *entries[3:])
+    await later(store, 5)
+    assert await calls.housekeep(slot) == (2, 0)
+    assert [entry for entry, _ in await store.call("XRANGE", slot.stream, "-", "+")] == entries[2:]
+    await store.call("XACK", slot.stream, "test/count", entries[2])
+    assert await calls.housekeep(slot) == (3, 0)
+
+
 async def test_a_group_that_is_not_ours_blocks_trimming_until_it_is_dropped(store: Store) -> None:
     slot, calls = store.keys.slot("test/counted"), SlotCalls(store, SHORT)
     await calls.ensure_group(slot, "test/count")

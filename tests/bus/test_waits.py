@@ -255,6 +255,7 @@ async def test_one_event_ends_many_waits_each_once(one_store: Store) -> None:
     [
         ({}, "{}"),
         ({"text": 'a "quoted" \\ ünïcode 😀'}, '{"text":"a \\"quoted\\" \\\\ \\u00fcn\\u00efcode \\ud83d\\ude00"}'),
+        ({"text": "plain"}, '{"text":"\\u0070lain"}'),
         ({"rank": 7}, '{"rank":7}'),
         ({"rank": 17}, '{"rank":1.7e1}'),
         ({"rank": 17}, '{"rank":170E-1}'),

@@ -51,6 +51,10 @@ def room(world: World) -> bool:
     return waits + sum(len(world.bus.slot(slot).open) for slot in (ORDER, PAID)) < MOST_AT_WORK
 
 
+def delayed(world: World) -> list[tuple[str, str]]:
+    return [(slot, event_id) for slot in (ORDER, PAID) for event_id in world.bus.slot(slot).delayed]
+
+
 def dead(world: World) -> list[tuple[str, Id]]:
     return [(s, entry) for s in (ORDER, PAID) for entry in world.bus.slot(s).dead.entries]
 

@@ -15,7 +15,8 @@ from tests.model.writes import WRITES, Writes, sent, zombie_writes
 
 DELAY = st.sampled_from([0, MINUTE, HOUR])
 STEADY = st.sampled_from([True, True, False])
-STEP = st.sampled_from(["look", "act", "tell", "rest", "last"])
+STEPS = ["look", "act", "tell", "rest", "last"]
+STEP = st.sampled_from(STEPS)
 
 
 class RunActs(Base):
@@ -72,7 +73,7 @@ class RunActs(Base):
         if self.world.begin(h)[0] in ("dropped", "refused"):
             self.world.hands[h] = "over"
 
-    @act(5, "permits", h=lambda world: _limited(world), line_up=st.booleans(), steady=STEADY)
+    @act(5, "permits", h=lambda world: limited(world), line_up=st.booleans(), steady=STEADY)
     def ask_for_a_permit(self, h: Hand, line_up: bool, steady: bool) -> None:
         self.writes.ask(h, line_up=line_up, steady=steady)
 
@@ -95,7 +96,7 @@ def _refused(world: World) -> list[Hand]:
     return [h for h in hands("working")(world) if world.permits.get(h.claim) is False]
 
 
-def _limited(world: World) -> list[Hand]:
+def limited(world: World) -> list[Hand]:
     return [h for h in hands("working")(world) if (h.fn, KEY) in LIMITS]
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from tests.model.acts_chores import ChoreActs
-from tests.model.acts_events import EventActs
-from tests.model.acts_runs import RunActs
+from tests.model.acts_scenes import SceneActs
 from tests.model.acts_waits import WaitActs
 
 
-class BusMachine(EventActs, RunActs, WaitActs, ChoreActs):
+class BusMachine(SceneActs, WaitActs, ChoreActs):
     """Everything that can happen to a bus, in any order."""

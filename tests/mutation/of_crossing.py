@@ -40,6 +40,7 @@ MUTANTS = (
         "if ARGV[6] ~= '0' and redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[6]) then return { 1 } end",
         "",
         PERMITS,
+        model=False,  # its limits are never lowered
     ),
     Mutant(
         "a dead holder keeps its permit", "lua/acquire.lua", "redis.call('ZREM', KEYS[1], old)", "local _ = 0", PERMITS
@@ -111,6 +112,7 @@ MUTANTS = (
         " or text:find('\\\\', 1, true)",
         "",
         WAITS,
+        model=False,  # its events say plainly what they say
     ),
     Mutant(
         "a number in another form is passed over",
@@ -118,6 +120,7 @@ MUTANTS = (
         " or text:find('%d[.eE]')",
         "",
         WAITS,
+        model=False,  # its waits ask for no number
     ),
     Mutant("a cancelled run stays due", "lua/cancel.lua", "redis.call('ZREM', KEYS[5], 'r:' .. ARGV[1])", "", CANCEL),
     Mutant(

@@ -120,8 +120,8 @@ MUTANTS = (
         "'PX'",
         ("test_worker.py", "test_two_streams.py"),
     ),
-    Mutant("a run that is not held is woken", "lua/wake.lua", "if state ~= 'held' then", "if false then", PERMITS),
+    Mutant("a run that is not held is woken", "lua/wake.lua", "if state ~= 'held' then", "if false then", FENCING),
     Mutant(
-        "a wake-up leaves the fallback", "lua/wake.lua", "redis.call('ZREM', KEYS[2], 'r:' .. ARGV[1])", "", PERMITS
+        "a wake-up leaves the fallback", "lua/wake.lua", "redis.call('ZREM', KEYS[2], 'r:' .. ARGV[1])", "", FENCING
     ),
 )

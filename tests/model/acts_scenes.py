@@ -1,0 +1,42 @@
+"""Short scenes, for what a walk of single acts would seldom come to: their parts must come one right after the other."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from tests.model.acts_events import EventActs, delayed, room
+from tests.model.acts_runs import STEPS, RunActs, limited
+from tests.model.base import act, hands
+from tests.model.shop import BILL, ORDER, WORKERS
+from tests.model.spec.nouns import HOUR, Hand
+
+
+class SceneActs(EventActs, RunActs):
+    @act(1, "time", when=room, what=lambda world: delayed(world))
+    def publish_again_after_the_window(self, what: tuple[str, str]) -> None:
+        """An event that still waits when its id is forgotten is known all the same."""
+        self.world.advance(30 * HOUR)
+        self.publish(*what, 0, "{}")
+
+    @act(1, h=hands("working"))
+    def take_every_step(self, h: Hand) -> None:
+        """There are more than a run may have."""
+        for name in STEPS:
+            self.step(h, name, "1", False)
+
+    @act(1, "permits", when=room, consumer=st.sampled_from(WORKERS), rests=st.booleans())
+    def hand_over_too_soon(self, consumer: str, rests: bool) -> None:
+        """Several runs ask for one permit; who has it ends, and it is handed on before the others rest."""
+        w = self.world
+        for _ in range(2):
+            self.publish(ORDER, "", 0, "{}")
+        self.read((ORDER, BILL), consumer, 10, True)
+        crowd = [h for h in limited(w) if h.fn == BILL]
+        refused = [h for h in crowd if not self.writes.ask(h)]
+        for h in [h for h in crowd if h not in refused]:
+            self.finish(h, "completed", True, False)
+        for slot, name in [(slot, name) for slot, state in w.bus.slots.items() for name in state.outbox]:
+            if name in w.bus.slot(slot).outbox:  # a release delivers the wake-up that it makes
+                w.deliver(slot, name, done=True)
+        for h in refused if rests else []:
+            self.hold(h, HOUR)

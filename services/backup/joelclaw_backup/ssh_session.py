@@ -37,6 +37,8 @@ class Session:
         self.lacks: set[str] = set()
         self._spent = 0.0
         self._loop = asyncio.new_event_loop()
+        # What a lost connection leaves of requests under way nobody asks for: the first of them has told it.
+        self._loop.set_exception_handler(lambda *_: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="ssh", daemon=True)
         self._thread.start()
         self._connection: asyncssh.SSHClientConnection | None = None

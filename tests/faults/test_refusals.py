@@ -18,6 +18,7 @@ from tests.support.seen import Seen
 from tests.support.server import Server
 from tests.support.workers import working
 
+pytestmark = pytest.mark.timeout(400)  # only a bound: its waits have their own
 AWAY = {
     "READONLY": "READONLY You can't write against a read only replica.",
     "LOADING": "LOADING Redis is loading the dataset in memory",
@@ -69,7 +70,7 @@ class Once:
 
     async def meets_all(self, send: Callable[[], Awaitable[None]]) -> None:
         """Sends work until each kind of call was met, but for those of a worker's end."""
-        with anyio.move_on_after(60):
+        with anyio.move_on_after(120):
             while not self.emptied.is_set():
                 await send()
                 with anyio.move_on_after(0.3):
@@ -109,7 +110,7 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
 
 async def everything_over(seen: Seen) -> None:
     """Whatever was told to have begun is told to be over, while the worker works: spells, and each thing refused."""
-    with suppress(TimeoutError), anyio.fail_after(30):
+    with suppress(TimeoutError), anyio.fail_after(60):
         while stuck(seen) or len(seen.all(StoreTrouble)) != len(seen.all(StoreBack)):
             await seen.more()
     assert not stuck(seen)

@@ -17,7 +17,9 @@ PAGE = 1_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Bytes of data as the server counts them, without its buffers for clients; entries of the stream at its fullest and at the end."""
+    """Bytes of data as the server counts them, without its buffers for clients; entries of the stream at its fullest
+    and at the end.
+    """
 
     lost: int
     doubled: int

@@ -1,4 +1,4 @@
-"""Short scenes, for what a walk of single acts would seldom come to: their parts must come one right after the other."""
+"""Short scenes, for what a walk of single acts would seldom come to: their parts must come right after each other."""
 
 from __future__ import annotations
 

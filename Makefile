@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick waits faults-long trim-million runs-million due-storm silence poison backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -56,6 +56,9 @@ router-kills: setup ## SIGKILL the router 100 times at random moments: no decisi
 mutants: setup ## Take one safeguard away at a time: the tests must go red
 	@$(BIN)/python -m tests.mutation $(MUTANTS)
 
+typesense: setup ## Typesense backups against real servers: each of its lies, and the command end to end (2 minutes)
+	@$(BIN)/python -m pytest tests/typesense tests/cli/test_backup_typesense.py -m typesense -n 2
+
 backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
@@ -90,6 +93,9 @@ bench-quick: setup ## How fast the bus is beside the limit of its store, in unde
 
 decide: setup ## What deciding costs: the pure page, and requests at 500 a second from stream to announcement
 	@$(BIN)/python -m bench.decide
+
+ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as a ratio (needs Debian's sshd)
+	@$(BIN)/python -m bench.ssh_copy
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
 	@$(BIN)/python bench/waits.py

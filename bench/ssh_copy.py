@@ -47,6 +47,8 @@ def main(size: int) -> int:
 
 
 def _raced(sshd: Sshd, at: Path, root: Path) -> tuple[list[float], list[float], float]:
+    from bench.ssh_copy import sending  # by this name the child finds it, too
+
     ours, theirs, peak = [], [], 0.0
     for _ in range(ROUNDS):
         began = time.monotonic()

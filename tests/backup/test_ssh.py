@@ -274,3 +274,28 @@ async def test_a_killed_copy_is_gone_on_with_by_the_next_run(source, shared_sshd
     proven = await backup.verify(taken, copied)
     published = await backup.publish(taken, copied, proven)
     assert [p.name for p in (remote / "backups/redis").iterdir() if not p.is_symlink()] == [published["id"]]
+
+
+async def test_where_the_other_end_lacks_opensshs_additions_it_works_all_the_same_and_says_so(shared_sshd, remote):
+    with closing(open_root(over(shared_sshd, remote))) as folder:
+        handler = folder._session._sftp._handler
+        for name in ("fsync", "posix_rename", "statvfs"):
+            setattr(handler, f"_supports_{name}", False)
+        replace_small("it", b"one", folder)
+        replace_small("it", b"two", folder)
+        assert read_small("it", folder) == b"two"
+        assert folder.free() is None
+        lacks = ["fsync", "fsync of directories", "posix-rename", "statvfs"]
+        assert folder.about()["lacks"] == lacks
+
+
+async def test_a_copy_uses_no_more_of_the_line_than_it_may(shared_sshd, remote):
+    asked = []
+    options = replace(over(shared_sshd, remote), ssh=replace(shared_sshd.options(), bytes_per_second=MIB))
+    with closing(open_root(options)) as folder:
+        session = folder._session
+        session.wait = asked.append
+        for _ in range(4):
+            session.pace(MIB)
+    assert asked[0] <= 1.0
+    assert sum(asked) >= 4 * 0.95, "each megabyte waits for those before it"

@@ -55,6 +55,14 @@ def test_a_backup_is_made_listed_and_proven_and_damage_is_named(cli: Cli, suite:
     assert (refused.code, refused.error) == (1, "backup_not_verified")
 
 
+def test_a_target_that_is_not_configured_is_said_to_be_so_and_is_never_begun(cli: Cli, suite: Path) -> None:
+    assert cli("backup", "run", "redis", "--wait").code == 0
+    asked = cli("backup", "run", "typesense", "--wait")
+    assert (asked.code, asked.error) == (1, "not_configured")
+    assert "TYPESENSE_API_KEY" in asked.out
+    assert cli("bus", "runs").out.count("system/backup.typesense") == 0
+
+
 def test_people_see_path_size_hash_keys_and_the_proof(cli: Cli, suite: Path) -> None:
     said = cli("backup", "run", "redis", "--wait", people=True)
     assert said.code == 0

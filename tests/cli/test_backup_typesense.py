@@ -13,6 +13,8 @@ from tests.cli.conftest import Cli
 from tests.support.server import Server
 from tests.support.typesense import KEY, TypesenseServer, books, typesense_binary
 
+pytestmark = pytest.mark.typesense
+
 
 @pytest.fixture
 def typesense(tmp_path: Path) -> Iterator[TypesenseServer]:

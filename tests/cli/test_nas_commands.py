@@ -88,3 +88,29 @@ def test_a_directory_in_the_place_of_the_file_stays(
     assert "is no file" in said.err
     assert (tmp_path / "config" / "kept").is_dir()
     assert not (tmp_path / "config.old").exists()
+
+
+def test_check_tells_every_problem_with_its_key_and_exits_2(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file.parent.mkdir()
+    file.write_text('{"selfHealing": {"router": {"maxRetrys": 7, "sleepMinMs": 9, "sleepMaxMs": 8}}, "budget": {}}')
+    monkeypatch.setenv("SELF_HEALING_RETRY_MAX_MS", "120000oops")
+    said = call("nas", "config", "check")
+    assert (said.code, said.error) == (2, "config_invalid")
+    problems = {p["key"] or p["where"]: p["message"] for p in said.envelope["result"]["problems"]}
+    assert set(problems) == {
+        "selfHealing.router.maxRetrys", "selfHealing.router.sleepMinMs", "budget", "SELF_HEALING_RETRY_MAX_MS",
+    }  # fmt: skip
+    assert "did you mean selfHealing.router.maxRetries?" in problems["selfHealing.router.maxRetrys"]
+    shown = call("nas", "config", "check", people=True)
+    assert shown.code == 2
+    assert all(key in shown.out for key in problems)
+
+
+def test_check_of_a_good_file_exits_0_and_of_another_file_looks_there(file: Path, tmp_path: Path) -> None:
+    assert call("nas", "config", "check").code == 2, "JOELCLAW_CONFIG names a file that is not there"
+    call("nas", "config", "init")
+    assert call("nas", "config", "check").result["problems"] == []
+    other = tmp_path / "other.json"
+    other.write_text('{"budgets": {"actsPerHour": -1}}')
+    refused = call("nas", "config", "check", str(other))
+    assert (refused.code, refused.envelope["result"]["problems"][0]["key"]) == (2, "budgets.actsPerHour")

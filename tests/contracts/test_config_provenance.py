@@ -54,7 +54,11 @@ def test_secrets_are_hidden(load):
     assert not [secret for secret in ("tokenA", "tokenB", "hunter2", "hunter3", "user") if secret in shown]
     assert rows(config)["backup.redis.url"].value == "redis://***@host:6379/1"
     assert rows(config)["alerts.owners"].value == {"joel": ["slack://***", "ops-room"]}
-    assert config.alerts.channels("joel") == ("slack://tokenA/tokenB", "ops-room")
+    slack, room = config.alerts.channels("joel")
+    assert slack.startswith("slack-")
+    assert "token" not in slack, "channels stand in events, which anybody may read"
+    assert config.alerts.addresses() == {slack: "slack://tokenA/tokenB"}
+    assert room == "ops-room"
 
 
 def test_the_hash_is_that_of_the_effective_values(load):

@@ -17,7 +17,9 @@ PAGE = 1_000
 
 @dataclass(frozen=True)
 class Figures:
-    """Bytes as the server counts them; entries of the stream at its fullest and at the end."""
+    """Bytes of data as the server counts them, without its buffers for clients; entries of the stream at its fullest
+    and at the end.
+    """
 
     lost: int
     doubled: int
@@ -31,7 +33,7 @@ class Figures:
 async def used(store: Store) -> int:
     await store.call("MEMORY", "PURGE")
     info = await store.call("INFO", "memory")
-    return int(next(line for line in info.split(b"\r\n") if line.startswith(b"used_memory:")).split(b":")[1])
+    return int(next(line for line in info.split(b"\r\n") if line.startswith(b"used_memory_dataset:")).split(b":")[1])
 
 
 async def read(store: Store, slot: Slot, group: str) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -19,7 +20,8 @@ from joelclaw_router.failure import (
     RouteTrouble,
     Surroundings,
 )
-from joelclaw_router.policy import decide, delay, is_target_set
+from joelclaw_router.flap import flaps_shortly
+from joelclaw_router.policy import STORMS_BLIND, decide, delay, is_target_set, order
 from joelclaw_router.rules import Rule, Verdict
 
 NOW = 1_700_000_000_000
@@ -218,21 +220,40 @@ INCIDENTS = st.one_of(
 )
 
 
-@settings(max_examples=600)
-@given(FAILURES, INCIDENTS, st.integers(0, 20), POLICIES, DICE)
-def test_no_act_passes_a_deadline_or_a_budget(
-    failure: Failure, incident: Incident | None, used: int, policy: Policy, dice: float
+AROUNDS = st.builds(
+    Surroundings,
+    paused=st.sampled_from(["", "", "p1 (all, joel): why"]),
+    blind=st.sampled_from(["", "", "all fails"]),
+    failing=st.integers(0, 6),
+    storm_until_ms=st.sampled_from([0, 0, NOW, NOW + 1]),
+    storms=st.integers(0, 4),
+    outages=st.lists(st.integers(NOW - 10**9, NOW), max_size=8).map(lambda times: tuple(sorted(times))),
+)
+
+
+@settings(max_examples=1_000)
+@given(FAILURES, INCIDENTS, st.builds(Budgets, st.integers(0, 20), st.integers(0, 70)), POLICIES, DICE, AROUNDS)
+def test_no_act_passes_a_deadline_a_budget_a_pause_or_a_storm(
+    failure: Failure, incident: Incident | None, budgets: Budgets, policy: Policy, dice: float, around: Surroundings
 ) -> None:
-    decision = decide(failure, incident, Budgets(used), now=NOW, policy=policy, dice=dice)
-    assert decision == decide(failure, incident, Budgets(used), now=NOW, policy=policy, dice=dice)
+    decision = decide(failure, incident, budgets, now=NOW, policy=policy, dice=dice, around=around)
+    assert decision == decide(failure, incident, budgets, now=NOW, policy=policy, dice=dice, around=around)
     if not acts(decision):
         return
+    used = budgets.retries_today
+    assert not around.paused
+    assert not around.blind
+    assert around.storms < STORMS_BLIND
+    assert around.storm_until_ms <= NOW
+    assert around.failing + 1 < policy.storm_targets
+    assert not flaps_shortly(around.outages, policy.flap_outages, policy.flap_half_life_ms)
     assert not failure.deadline_ms or decision.due_ms <= failure.deadline_ms
     assert decision.next_attempt <= policy.max_retries
     assert policy.sleep_min_ms <= decision.delay_ms <= policy.sleep_max_ms
     assert failure.kind is not FailureClass.PERMANENT
     if decision.verdict is Verdict.RETRY:
         assert used < policy.retries_per_day
+        assert budgets.retries_of_all < policy.all_retries_per_hour
         assert failure.route_trouble is None
         assert not failure.window_end_ms or decision.due_ms <= failure.window_end_ms
         assert failure.kind is not FailureClass.DEFERRED
@@ -240,6 +261,19 @@ def test_no_act_passes_a_deadline_or_a_budget(
         assert incident is None or incident.last_act != "pause"
 
 
-def test_a_failure_comes_back_from_its_audit_line_as_it_was() -> None:
+@given(FAILURES, st.builds(Budgets, st.integers(0, 20), st.integers(0, 70)), POLICIES, st.sampled_from(["", "joel"]))
+def test_an_order_binds_itself_to_switch_route_and_rolling_budgets(
+    failure: Failure, budgets: Budgets, policy: Policy, stopped: str
+) -> None:
+    lost = replace(INCIDENT, state=State.ESCALATED, attempt=99)
+    decision = order(failure, lost, budgets, now=NOW, policy=replace(policy, stopped=stopped), actor="ann")
+    free = budgets.retries_today < policy.retries_per_day and budgets.retries_of_all < policy.all_retries_per_hour
+    assert (decision.rule is Rule.ORDERED) is (free and not stopped and failure.route_trouble is None)
+    assert decision.due_ms in (0, NOW)
+
+
+def test_a_failure_and_its_surroundings_come_back_from_an_audit_line_as_they_were() -> None:
     for failure, *_ in CASES.values():
         assert Failure.from_json(failure.to_json()) == failure
+    for around in AROUND.values():
+        assert Surroundings.from_json(json.loads(json.dumps(around.to_json()))) == around

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from joelclaw_contracts import Budgets, Config, RouterKnobs
-from joelclaw_healing import Ledger, Voice
+from joelclaw_healing import Ledger, PauseReason, Voice
 from joelclaw_healing.closing import close_incident
 from joelclaw_router.rulebook import Rulebook
 from joelclaw_router.whatif.history import History, history_of
@@ -150,3 +150,44 @@ async def test_a_closed_incident_is_simulated_from_its_real_record(make_desk: Ma
     course = simulate(history, Rulebook(CONFIG), Spent())
     assert (course.retries, course.pages) == (recorded(history).retries, 0) == (1, 0)
     assert course.recovery_ms is not None
+
+
+async def test_what_was_paused_stormy_or_flapping_is_decided_again_the_same(
+    make_desk: MakeDesk, ledger: Ledger
+) -> None:
+    """What bore on a decision stands in its record, so that it needs no store to be decided again."""
+    desk, now = make_desk(Config()), await ledger.store.time_ms()
+    await ledger.pause(PauseReason("p1", "domain:paused", "joel", "why", now, now + 3_600_000))
+    outcomes = [await desk.decide(healing("p", domain="paused"))]
+    for n in range(5):
+        outcomes.append(await desk.decide(healing(f"s{n}", domain="stormy", targetComponent=f"t{n}")))
+    for n in range(3):
+        outcomes.append(await desk.decide(healing(f"f{n}", domain="flapping")))
+        if n < 2:
+            assert await close_incident(ledger, outcomes[-1]["incident"], by="probe", detail="well", voice=VOICE)
+    assert {o["rule"] for o in outcomes} >= {"pause-reason", "storm-of-its-group", "flapping"}
+    for incident in {o["incident"] for o in outcomes}:
+        _, lines = await ledger.show(incident)
+        rows = replay(lines)
+        assert rows
+        assert all(row.same for row in rows), rows
+
+
+async def test_a_storm_under_another_limit_would_have_been_retries(make_desk: MakeDesk, ledger: Ledger) -> None:
+    for n in range(5):
+        outcome = await make_desk(Config()).decide(healing(f"s{n}", targetComponent=f"t{n}"))
+    found, lines = await ledger.show(outcome["incident"])
+    history = history_of(found.id, lines)
+    assert history is not None
+    assert simulate(history, Rulebook(Config()), Spent()).last_rule == "storm-of-its-group"
+    calm = Rulebook(Config(budgets=Budgets(storm_targets=6)))
+    assert simulate(history, calm, Spent()).retries > 0
+
+
+def test_a_record_of_before_the_whole_policy_is_still_read() -> None:
+    old = line(0, "retry-within-budget", "retry")
+    new = {"all_retries_per_hour", "storm_targets", "storm_window_ms", "storm_cool_down_ms", "approval_ms"}
+    old["policy"] = {k: v for k, v in old["policy"].items() if k not in new and not k.startswith("flap_")}
+    old["failure"] = {k: v for k, v in old["failure"].items() if k not in ("group", "approved_by")}
+    (row,) = replay([old])
+    assert row.differs == () or "can't be read" not in row.differs[0]

@@ -60,11 +60,11 @@ def roots(tmp_path: Path) -> tuple[str, str]:
     return str(made[0]), str(made[1])
 
 
-def settings_of(server: TypesenseServer | str, nas: Path, roots: tuple[str, ...], **more: Any) -> TypesenseSettings:
+def settings_of(at: TypesenseServer | str, nas: Path, roots: tuple[str, ...], **more: Any) -> TypesenseSettings:
     state = nas.parent / "state"
     told: dict[str, Any] = {"seconds": 60.0, "server": str(typesense_binary())}
     return TypesenseSettings(
-        url=server if isinstance(server, str) else server.url,
+        url=at if isinstance(at, str) else at.url,
         key=KEY,
         roots=roots,
         destination=Destination("directory", nas),

@@ -24,7 +24,7 @@ from joelclaw_backup.typesense.verdict import Lying, judge
 from tests.support.typesense import TypesenseServer, books, free_ports
 from tests.typesense.conftest import back_up, settings_of
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.typesense]
 ARTEFACT = "20261118T110640Z-6cf0c3191e44"
 
 
@@ -245,6 +245,9 @@ async def test_a_minority_node_still_snapshots_and_its_part_is_recorded_and_told
             await anyio.to_thread.run_sync(server.wait)
         servers[0].create("books")
         servers[0].put("books", books(200))
+        with anyio.fail_after(60):
+            while [c["num_documents"] for c in servers[0].ask("GET", "/collections")] != [200]:  # noqa: ASYNC110
+                await anyio.sleep(0.1)  # a majority has them; this one may be behind it
         for server in servers[1:]:
             server.stop()
         with anyio.fail_after(60):

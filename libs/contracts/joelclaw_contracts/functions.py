@@ -17,6 +17,7 @@ FunctionId = Literal[
     "system/backup.redis",
     "system/self-healing.inngest-runtime",
     "system/self-healing.investigator",
+    "system/health.digest",
 ]
 
 FUNCTION_IDS: tuple[FunctionId, ...] = get_args(FunctionId)
@@ -28,6 +29,7 @@ DEFAULT_SCHEDULES: Mapping[str, str] = MappingProxyType(
         "system/backup.redis": "TZ=America/Los_Angeles 30 3 * * *",
         "system/self-healing.inngest-runtime": "TZ=America/Los_Angeles */10 * * * *",
         "system/self-healing.investigator": "TZ=America/Los_Angeles */10 * * * *",
+        "system/health.digest": "TZ=America/Los_Angeles 0 9 * * *",
     }
 )
 """Cron by function id. A function that is absent here runs on events alone and can't be given a schedule."""

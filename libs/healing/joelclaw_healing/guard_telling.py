@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, cast
 
-from joelclaw_contracts import Audit, Level, SendMessage
-from joelclaw_healing.alerts import DEFAULT_CHANNEL
+from joelclaw_contracts import Level
+from joelclaw_healing.alerts import messages
 from joelclaw_healing.evidence import Voice
 from joelclaw_healing.guard_history import Record, Target
 from joelclaw_healing.guard_policy import Ruling
@@ -74,9 +74,5 @@ def _alert(
         text = f"{target.action} of {target.text}: {ruling.rule}\nwhy: {ruling.why}\na person should look"
     else:
         text = f"Resolved: {target.text}\nit has stayed well; told before: {before.told}"
-    letters = []
-    for channel in channels or (DEFAULT_CHANNEL,):
-        message = SendMessage(channel=channel, text=text, audit=Audit(producer=voice.source))
-        key = f"guard:{target.text}:{number}:{transition}:{channel}"
-        letters.append(Letter(SendMessage.event_name, key, message.to_json().decode()))
-    return letters
+    id = f"guard:{target.text}:{transition}:{number}"
+    return list(messages(id, text, channels=channels, producer=voice.source))

@@ -9,6 +9,7 @@
 | file                                     | duty                                                              |
 |------------------------------------------|-------------------------------------------------------------------|
 | serve, shell, store_wait, ready_file     | from the environment to the exit code                             |
+| shifts                                   | one worker after the other: SIGHUP reads the configuration again  |
 | settings, errors                         | what a service is told, and what is wrong with it                 |
 | worker_like                              | what the shell asks of the worker it carries                      |
 | answers (pure), probes                   | /live, /ready, /metrics                                           |

@@ -28,6 +28,8 @@ from joelclaw_pod.wake import Wake
 PREFIX = "ALERT "
 CONDITION, DATA_LOST = "store/unavailable", "store/data-lost"
 FILE = "alerts.log"
+MESSAGE = "message"
+"""The transition of what was meant for this very place: it goes no further."""
 FILE_BYTES = 1024 * 1024
 SHOWN = 6
 _IDLE = 3600.0  # seconds; the loop waits for a wake-up, the time-out only bounds it
@@ -40,9 +42,13 @@ class LastResort:
     service: str
     state_dir: Path | None = None
     stream: TextIO | None = None
+    outside: Callable[[str, str, str], None] | None = None
+    """Hears (transition, condition, text) too, and takes it out of this machine; may not block. Health sets it."""
 
     def tell(self, transition: str, condition: str, text: str) -> bool:
         line = f"{PREFIX}{transition} {condition} service={self.service}: {' '.join(redact_text(text).split())}\n"
+        if self.outside is not None and transition != MESSAGE:
+            self.outside(transition, condition, redact_text(text))
         return any([self._say(line), self._file(line)])  # a list: both are tried
 
     def _say(self, line: str) -> bool:

@@ -14,6 +14,7 @@ from joelclaw_bus.observer import Observer
 from joelclaw_bus.store import Store
 from joelclaw_contracts import Config
 from joelclaw_pod.evidence import Evidence
+from joelclaw_pod.last_resort import LastResort
 from joelclaw_pod.settings import ServiceSettings
 from joelclaw_pod.tracing import Tracing
 from joelclaw_pod.worker_like import Condition, Health, WorkerLike
@@ -21,7 +22,8 @@ from joelclaw_pod.worker_like import Condition, Health, WorkerLike
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """`config`: the effective configuration, read at the start (its `hash` is in the evidence of the start).
+    """`config`: the effective configuration (its `hash` is in the evidence of the start); after a SIGHUP the service is
+    built again from a pod with the new one.
 
     `observer` hears the bus's facts (metrics, traces, evidence, last resort); `evidence` takes a service's own.
     """
@@ -33,7 +35,10 @@ class Pod:
     evidence: Evidence
     tracing: Tracing
     about: dict[str, object] = field(default_factory=dict)
-    """What its worker says of itself in its heartbeats; the shell adds `http` once the probes listen."""
+    """What its worker says of itself in its heartbeats; the shell adds `http` once the probes listen, and `config`,
+    the hash of what is in force (`configRefused`: why a newer one is not)."""
+    resort: LastResort = field(default_factory=lambda: LastResort("service"))
+    """The alert that needs no store; a service may give it a way out of this machine."""
 
     @property
     def worker_settings(self) -> WorkerSettings:

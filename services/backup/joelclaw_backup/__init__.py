@@ -1,8 +1,8 @@
 """Backups that are proven: taken, copied, read back, restored in a throwaway server, and only then listed.
 
-A run of `system/backup.redis` is `take → copy → verify → publish → recheck`, each a journaled step; copies go to a
-mounted root or over SSH, whichever is open, and wait in a queue on the local disk where neither is. It leaves an
-artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
+A run of `system/backup.<target>` is `take → copy → verify → publish → clean → recheck`, each a journaled step;
+copies go to a mounted root or over SSH, whichever is open, and wait in a queue on the local disk where neither is. It
+leaves an artefact, `<root>/backups/<target>/<UTC time>-<run>`, with the data, `manifest.json` (what left the source),
 `verified.json` (what was proven, written last) and `checked.json` (what later looks found). Until it is proven its name
 ends in `.partial` and nobody counts it. A run's result proves nothing: lists, health and retention read these records.
 
@@ -21,9 +21,9 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 | files, partial, staging, publishing   | durable writing, hashing, half-done directories, from a dump to a set    |
 | throwaway, restore, leash             | the throwaway server                                                     |
 | artefacts, inspection, checks         | what is there, whether it still is what it was, what looks found         |
-| looking, fetch, drill                 | later looks; a copy brought here; restored and compared                  |
+| looking, fetch, drill, reviving       | later looks; a copy brought here; restored and compared                  |
 | pruning, restoring                    | old sets go; a set is put where a person wants it                        |
-| redis_backup                          | the steps                                                                |
+| steps, redis_backup, typesense/       | what all targets do alike; how Redis and Typesense are taken             |
 | carrying, waiting_sets, draining      | a copy on its way, whichever is open; the queue, and who empties it      |
 | functions, telling, incidents         | what runs when, and what it says                                         |
 | settings, __main__                    | what we are told; the process                                            |

@@ -20,7 +20,7 @@ from joelclaw_backup.ssh_phases import Phase
 from joelclaw_backup.ssh_session import Session
 
 BLOCK = 1024 * 1024
-WINDOW = 6
+WINDOW = 4
 """So many blocks are on their way at once."""
 _KINDS = {asyncssh.FILEXFER_TYPE_REGULAR: "file", asyncssh.FILEXFER_TYPE_DIRECTORY: "folder"}
 

@@ -1,8 +1,9 @@
 """A replica for the time of one snapshot: asks a server for its data over the replication stream, and hangs up.
 
 It sees everything a replica sees: all databases, function libraries, exact TTLs. It needs no file on the server's side
-and, where the server streams without a disk (the default since 7.0), writes none there: a full disk over there can't
-make our backup mute the bus. docs/decisions/0040 says why this client is not redis-py's.
+and none is written there: `rdb-only` makes a server stream even where `repl-diskless-sync` is `no` (tests/backup/
+test_muted.py). So a full disk over there can't make our backup mute the bus. docs/decisions/0040 says why this client
+is not redis-py's.
 
     AUTH · REPLCONF listening-port 0 · REPLCONF capa eof · REPLCONF rdb-only 1 · PSYNC ? -1
     → `+FULLRESYNC <id> <offset>`, then the dump as `$<bytes>`, or streamed from `$EOF:<40 bytes>` to those 40 bytes

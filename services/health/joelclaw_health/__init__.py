@@ -14,7 +14,9 @@ not probed, and can't be red.
 | book, lua/turn           | what is remembered, changed in one atomic step with its letters              |
 | registry, probes/        | understanding; one file a probe, one a foreign library                       |
 | clinic                   | a round: probe, judge, write down, close                                     |
-| functions, deliver       | what runs when; alerts to the terminal                                       |
+| functions                | what runs when                                                               |
+| alerting/                | alerts on their way to people, the digest                    |
+| deadman                  | the heartbeat to an address outside                                          |
 | opening                  | the first round after a start                                                |
 | settings, service        | configuration to values; the worker put together                             |
 """

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 from joelclaw_contracts.config import state_directory
 from joelclaw_healing import Voice
-from joelclaw_health.deliver import Terminal
+from joelclaw_health.alerting.outside import Outside
+from joelclaw_health.alerting.targets import read_outlets
+from joelclaw_health.alerting.terminal import Terminal
+from joelclaw_health.deadman import DeadMan
 from joelclaw_health.opening import OpeningRound
 from joelclaw_health.service import worker_of
 from joelclaw_health.settings import read_settings
-from joelclaw_pod import LastResort, Pod, WorkerLike, run_service
+from joelclaw_pod import Pod, WorkerLike, run_service
 
 
 def build(pod: Pod) -> WorkerLike:
-    """The worker of this process."""
+    """The worker of this process. SettingsError: a target of alerts that nobody could deliver to."""
     voice = Voice("health", pod.settings.system_id, pod.evidence.session_id)
-    terminal = Terminal(LastResort(pod.settings.service, pod.settings.state_dir))
     settings = read_settings(pod.config, state_directory(pod.settings.environ))
-    worker = worker_of(pod.store, settings, voice, terminal.deliver, worker=pod.worker_settings, observer=pod.observer)
-    return OpeningRound(worker)
+    outlets = read_outlets(pod.config)
+    deadman = DeadMan(pod.store, settings.heartbeat_url, settings.heartbeat_every, settings.cadence_ms)
+    worker = worker_of(
+        pod.store,
+        settings,
+        voice,
+        Terminal(pod.resort),
+        outlets,
+        outside=deadman.sample,
+        worker=pod.worker_settings,
+        observer=pod.observer,
+    )
+    pod.resort.outside = Outside(pod.settings.service, outlets.outside())
+    return OpeningRound(worker, deadman.run)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ Keys, all under `{healing/health}:` (a deployment prefix inside the braces):
 | `round`             | string | the last round, HealthRound, JSON                 | never (one)          |
 | `seq`               | string | how many rounds were written                      | never (one)          |
 | `done:ROUND`        | string | a round that was written, and its outcome         | expires after 48 h   |
+| `alert:…`, `sending:…`, `digest` |  | alerts (see `alerting/memory`)         |                      |
 | `outbox`, `…:items` |        | letters on their way (the bus delivers them)      | delivery             |
 """
 
@@ -60,6 +61,11 @@ class Book:
                 raise reply
         checks = {k.decode(): HealthCheck.model_validate_json(v) for k, v in zip(rows[::2], rows[1::2], strict=True)}
         return Page((seq or b"0").decode(), checks, int(clock[0]) * 1000 + int(clock[1]) // 1000)
+
+    async def last_round(self) -> HealthRound | None:
+        """None if none ever ended. StoreUnavailable, StoreRefused."""
+        raw = await self.store.call("GET", self.slot.key("round"))
+        return HealthRound.model_validate_json(raw) if raw else None
 
     async def write(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import anyio
 from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthCheck, HealthMode, HealthRound
 from joelclaw_healing import Ledger, Letter, Voice, close_target
+from joelclaw_health.alerting.digest import digest
+from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book, Page
 from joelclaw_health.inventory import coverage, jobs
 from joelclaw_health.judge import BLINDNESS, SELF, Judged, judge
@@ -41,6 +43,8 @@ class Clinic:
     book: Book
     ledger: Ledger
     voice: Voice
+    outside: Callable[[int], Sequence[Sample]] | None = None
+    """What the dead-man's switch last met."""
     limit: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(AT_ONCE))
 
     async def probe(self, component: str, mode: HealthMode) -> list[Json]:
@@ -49,7 +53,7 @@ class Clinic:
         known = {key for key, check in page.checks.items() if check.state in ("ok", "failing")}
         samples: list[Sample] = []
         async with anyio.create_task_group() as tasks:
-            for job in jobs(registry, self.store, self.settings, self.limit, known):
+            for job in jobs(registry, self.store, self.settings, self.limit, known, self.outside):
                 if job.is_wanted(component, mode):
                     tasks.start_soon(_take, job.look, samples)
         wanted = (s for s in samples if component in ("", s.component))
@@ -76,6 +80,13 @@ class Clinic:
         return await close_target(
             self.ledger, domain, component, by=by, detail=detail, voice=self.voice, channels=who.channels
         )
+
+    async def gather(self, memory: Memory) -> Json:
+        """The digest of now: its text, and the ids of what was kept and stands in it."""
+        kept, page = await memory.kept(), await self.book.read()
+        failing = [key for key, check in page.checks.items() if check.state == "failing"]
+        text = digest(kept, await self.ledger.queue(), failing, await self.book.last_round())
+        return {"text": text, "ids": list(kept)}
 
     async def _write(
         self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry

@@ -49,6 +49,10 @@ KINDS: dict[str, Kind] = {
              "joelclaw backup list"),
         Kind("readiness", "core", "GET runtime.url, which answers 2xx when the runtime is ready",
              "joelclaw inngest status", RUNTIME_DOMAIN, RUNTIME_OWNER),
+        Kind("configuration", "core", "whether a worker refused the configuration that it was told to read",
+             "joelclaw nas config check, mend it, then joelclaw nas config reload"),
+        Kind("outside", "core", "the last heartbeat to health.heartbeatUrl, the dead-man's switch",
+             "look at that service and at this machine's way out"),
         Kind("blindness", "core", "whether any probe of a kind succeeds anywhere",
              "look at this service's own network and clock first"),
     )

@@ -14,9 +14,10 @@ import anyio
 
 from joelclaw_bus import Store
 from joelclaw_contracts import CoverageRow, HealthMode
+from joelclaw_health import deadman
 from joelclaw_health.coverage import KINDS, row
 from joelclaw_health.judge import BLINDNESS, MANY, SELF
-from joelclaw_health.probes import artefact, data_path, destination, heartbeats, http, runtime, waiting
+from joelclaw_health.probes import artefact, configuration, data_path, destination, heartbeats, http, runtime, waiting
 from joelclaw_health.registry import Expected, Registry
 from joelclaw_health.sample import Sample, key_of
 from joelclaw_health.settings import Settings
@@ -28,6 +29,8 @@ NONE_YET = "none yet: a verified one is due within one period of the service's f
 NO_RUNTIME = "not configured: runtime names nothing"
 NO_URL = "not configured: runtime.url names no address; the remediator looks at its process alone"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
+NO_HEARTBEAT = "not configured: health.heartbeatUrl names no address, so nobody outside would miss this suite"
+NO_CONFIG = "not configured: no worker tells which configuration it runs"
 NO_HTTP = "not configured: its workers name no address"
 
 
@@ -46,10 +49,15 @@ class Job:
 
 
 def jobs(
-    registry: Registry, store: Store, s: Settings, limit: anyio.CapacityLimiter, known: Container[str] = ()
+    registry: Registry,
+    store: Store,
+    s: Settings,
+    limit: anyio.CapacityLimiter,
+    known: Container[str] = (),
+    outside: Callable[[int], Sequence[Sample]] | None = None,
 ) -> list[Job]:
     """Everything that can be looked at now. `limit`: the probes' connections at once; `known`: keys of the checks that
-    had a verdict, and were not only unknown."""
+    had a verdict, and were not only unknown; `outside`: what the dead-man's switch last met."""
     now, expected = registry.now_ms, [e for e in registry.expected() if e.name not in s.retired]
 
     async def beats(e: Expected) -> Sequence[Sample]:
@@ -78,6 +86,12 @@ def jobs(
     async def answers(url: str) -> Sequence[Sample]:
         return [await runtime.runtime(url, now=now, timeout=s.runtime.probe_timeout_ms / 1000)]
 
+    async def configured() -> Sequence[Sample]:
+        return [configuration.configuration(registry.beats, now=now, silent_ms=s.silent_ms)]
+
+    async def missed() -> Sequence[Sample]:
+        return outside(now) if outside else []
+
     shelves = [b for b in s.shelves if artefact.SINCE in registry.slots and _is_made(b, registry)]
     url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
@@ -92,6 +106,8 @@ def jobs(
             for b in shelves
             if b.component not in s.retired
         ),
+        *([Job(configuration.COMPONENT, (configuration.CONDITION,), configured)] if tells_config(registry) else []),
+        *([Job(deadman.COMPONENT, (deadman.CONDITION,), missed)] if s.heartbeat_url else []),
         *([Job(runtime.COMPONENT, (runtime.CONDITION,), partial(answers, url))] if url else []),
     ]
 
@@ -116,6 +132,10 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
         rows.append(line("backup", artefact.CONDITION, configured=False, note=NO_PROVIDER))
     note = "" if s.runtime.url else NO_URL if s.runtime.configured else NO_RUNTIME
     rows.append(line(runtime.COMPONENT, runtime.CONDITION, configured=not note, note=note))
+    told = tells_config(registry)
+    rows.append(line(configuration.COMPONENT, configuration.CONDITION, configured=told, note="" if told else NO_CONFIG))
+    off = "" if s.heartbeat_url else NO_HEARTBEAT
+    rows.append(line(deadman.COMPONENT, deadman.CONDITION, configured=not off, note=off))
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]
@@ -128,6 +148,10 @@ def _is_made(shelf: artefact.Shelf, registry: Registry) -> bool:
 
 def has_http(e: Expected) -> bool:
     return bool(e.http or any(b.http for b in e.beats))
+
+
+def tells_config(registry: Registry) -> bool:
+    return any(b.config for b in registry.beats)
 
 
 def _retired(line: CoverageRow) -> CoverageRow:

@@ -39,7 +39,7 @@ class Turn(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """Counts, and times in ms; see `joelclaw_contracts.config.model.Health`."""
+    """Counts, and times in ms; see `joelclaw_contracts.config.watching.Health`."""
 
     confirmations: int = 3
     closings: int = 2

@@ -6,8 +6,9 @@ all that start within five minutes, so that neither replicas nor a service that 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import anyio
 
@@ -30,12 +31,16 @@ class OpeningRound:
     """A worker that asks for a round once its own heartbeat is there: the others' are about to be, too."""
 
     worker: Worker
+    beside: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """What runs as long as the worker does: the dead-man's switch."""
     settle: float = 6.0
     """Seconds from the first heartbeat on, for the others' first ones: a heartbeat comes every third of a lease."""
 
     async def run(self, *, stop: anyio.Event, grace: float) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._ask)
+            if self.beside is not None:
+                tasks.start_soon(self.beside)
             await self.worker.run(stop=stop, grace=grace)
             tasks.cancel_scope.cancel()
 

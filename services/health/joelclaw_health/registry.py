@@ -22,6 +22,10 @@ class Beat:
     service: str = ""
     http: str = ""
     started_ms: int = 0
+    config: str = ""
+    """The hash of the configuration in force; '' where none is told."""
+    refused: str = ""
+    """Why a newer one is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,8 @@ def _beat(worker: str, about: dict[str, Any]) -> Beat:
         str(about.get("service") or ""),
         str(about.get("http") or ""),
         _number(about.get("started")),
+        str(about.get("config") or ""),
+        str(about.get("configRefused") or ""),
     )
 
 

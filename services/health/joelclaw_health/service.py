@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from joelclaw_bus import Observer, Store, Unobserved, Worker, WorkerSettings
-from joelclaw_contracts import SendMessage
 from joelclaw_healing import Ledger, Postman, Voice
+from joelclaw_health.alerting.apprise_target import Send, send
+from joelclaw_health.alerting.delivery import Delivery
+from joelclaw_health.alerting.memory import Memory
+from joelclaw_health.alerting.outlets import Outlets
+from joelclaw_health.alerting.terminal import Terminal
 from joelclaw_health.book import Book
 from joelclaw_health.clinic import Clinic
 from joelclaw_health.functions import functions_of
+from joelclaw_health.sample import Sample
 from joelclaw_health.settings import Settings
 
 
@@ -17,15 +22,19 @@ def worker_of(
     store: Store,
     settings: Settings,
     voice: Voice,
-    deliver: Callable[[SendMessage], None],
+    terminal: Terminal,
+    outlets: Outlets,
     *,
+    send: Send = send,
+    outside: Callable[[int], Sequence[Sample]] | None = None,
     worker: WorkerSettings | None = None,
     observer: Observer | None = None,
 ) -> Worker:
     """A worker that is health. Calls no store."""
     postman = Postman()
     book, ledger = Book(store, postman.post), Ledger(store, postman.post)
-    functions = functions_of(Clinic(store, settings, book, ledger, voice), deliver)
+    delivery = Delivery(Memory(store), outlets, terminal, send)
+    functions = functions_of(Clinic(store, settings, book, ledger, voice, outside), delivery)
     made = Worker(
         store,
         functions,

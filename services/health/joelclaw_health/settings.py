@@ -15,6 +15,7 @@ from joelclaw_health.probes.artefact import Shelf, is_installed
 from joelclaw_health.probes.destination import Destination
 
 BACKED_UP = {"redis": "system/backup.redis", "typesense": "system/backup.typesense"}
+DIGEST_FUNCTION = "system/health.digest"
 NOBODY = "alerts go to the terminal of joelclaw up only: alerts.owners names nobody who could hear them elsewhere"
 
 
@@ -35,6 +36,10 @@ class Settings:
     runtime: Runtime = field(default_factory=Runtime)
     retired: frozenset[str] = frozenset()
     who: Voices = field(default_factory=Voices)
+    digest: str = ""
+    """When the daily digest goes out; '' never (tests)."""
+    heartbeat_url: str | None = field(default=None, repr=False)
+    heartbeat_every: float = 60.0
     findings: tuple[str, ...] = ()
 
     def cadence_ms(self, now: int) -> int:
@@ -44,7 +49,7 @@ class Settings:
 
 def read_settings(config: Config, state_dir: Path) -> Settings:
     health = config.health
-    findings = [] if config.alerts.owners else [NOBODY]
+    findings = [] if config.alerts.channels(None) else [NOBODY]
     destinations: tuple[Destination, ...] = ()
     try:
         destinations = (_destination(config, state_dir),)
@@ -72,6 +77,9 @@ def read_settings(config: Config, state_dir: Path) -> Settings:
         runtime=config.runtime,
         retired=frozenset(health.retired),
         who=Voices(config.alerts.default_owner or "", config.alerts.channels(None)),
+        digest=config.schedules[DIGEST_FUNCTION],
+        heartbeat_url=health.heartbeat_url,
+        heartbeat_every=health.heartbeat_every_ms / 1000,
         findings=tuple(findings),
     )
 

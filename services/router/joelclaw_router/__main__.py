@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from joelclaw_healing.evidence import Voice
 from joelclaw_pod import Pod, WorkerLike, run_service
+from joelclaw_router.rulebook import Rulebook
 from joelclaw_router.service import worker_of
-from joelclaw_router.settings import read_advisers, read_rulebook
+from joelclaw_router.settings import read_advisers
 
 
 def build(pod: Pod) -> WorkerLike:
-    """The worker of this process. ConfigError stops the start before anything is connected."""
-    rules = read_rulebook(pod.settings.environ, Path.home())
+    """The worker of this process."""
+    rules = Rulebook(pod.config)
     voice = Voice("router", pod.settings.system_id, pod.evidence.session_id)
     return worker_of(
         pod.store,

@@ -14,6 +14,7 @@ from joelclaw_backup.draining import _drained
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.ssh_options import SshOptions
 from joelclaw_backup.switch import Patience
 from joelclaw_backup.telling import Speaker
 from joelclaw_backup.travel import Travel
@@ -117,14 +118,15 @@ async def remote_has_too_little_room(bench: Bench) -> list[Result]:
 async def both_ways_out(bench: Bench) -> list[Result]:
     """Queued; at the cap the next one fails and nothing is dropped; drained once a way is back, exactly once."""
     await bench.prepare()
+    nowhere = Sshd(bench.folder / "nowhere").options()  # nobody listens there
     away, results = bench.root.rename(bench.folder / "away"), []
     for _ in range(2):
-        results.append(await _carried(bench, BYTES + BYTES // 2))
-    queue = _travelling(bench, 0).settings.travel.queue
+        results.append(await _carried(bench, nowhere, BYTES + BYTES // 2))
+    queue = _travelling(bench, nowhere).settings.travel.queue
     assert queue is not None
     results += [("miss", f"{len(waiting(queue))} wait")] if len(waiting(queue)) != 1 else []
     away.rename(bench.root)
-    backup = _travelling(bench, 0)
+    backup = _travelling(bench, nowhere)
     async with open_store(StoreSettings(bench.source.url)) as store:
         for _ in range(2):  # the second finds nothing to do
             for entry in waiting(queue):
@@ -149,17 +151,16 @@ class HandStep:
         return name
 
 
-def _travelling(bench: Bench, cap: int) -> RedisBackup:
+def _travelling(bench: Bench, nowhere: SshOptions, cap: int = 0) -> RedisBackup:
     settings = bench.settings()
     queue = Destination("directory", bench.folder / "state/backup-queue", ours=True)
-    nowhere = Sshd(bench.folder / "nowhere").options()
     remote = Destination("ssh", bench.root, ssh=nowhere)
     return RedisBackup(replace(settings, travel=Travel(remote, False, Patience(4, 1, 1), queue, cap)))
 
 
-async def _carried(bench: Bench, cap: int) -> Result:
+async def _carried(bench: Bench, nowhere: SshOptions, cap: int) -> Result:
     bench.counter += 1
-    backup = _travelling(bench, cap)
+    backup = _travelling(bench, nowhere, cap)
     taken = await backup.take(f"fault:{bench.counter}", 0, "", 1_795_000_000_000 + bench.counter * 1000)
     try:
         carried: Carried = await carry(HandStep(), backup, taken, 0)  # type: ignore[arg-type]

@@ -15,13 +15,18 @@ LIVE_MS = 30_000
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
     """age_ms: of its last heartbeat, by the store's clock; in_hand: deliveries it had then; started_ms: when its
-    process started, 0 if it does not say."""
+    process started, 0 if it does not say; service, pid: whose worker it is; config: the hash of the configuration in
+    force there, refused: why a newer one is not ('' where nothing is said)."""
 
     id: str
     age_ms: int
     in_hand: int
     functions: tuple[str, ...]
     started_ms: int = 0
+    service: str = ""
+    pid: int = 0
+    config: str = ""
+    refused: str = ""
 
     @property
     def live(self) -> bool:
@@ -44,6 +49,9 @@ def _facts(name: str, text: str, now: int) -> WorkerFacts:
     try:
         raw = json.loads(text)
         started = int(raw.get("started", 0))
-        return WorkerFacts(name, max(0, now - int(raw["at"])), int(raw["inHand"]), tuple(raw["functions"]), started)
+        age, functions = max(0, now - int(raw["at"])), tuple(raw["functions"])
+        said = [str(raw.get(key) or "") for key in ("service", "pid", "config", "configRefused")]
+        pid = int(said[1]) if said[1].isdigit() else 0
+        return WorkerFacts(name, age, int(raw["inHand"]), functions, started, said[0], pid, said[2], said[3])
     except (ValueError, KeyError, TypeError, RecursionError):
         return WorkerFacts(name, now, 0, ())

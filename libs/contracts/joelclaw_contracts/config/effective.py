@@ -7,22 +7,14 @@ from typing import Any
 
 from pydantic import Field
 
-from .model import (
-    Alerts,
-    Approval,
-    Backup,
-    Budgets,
-    Health,
-    Models,
-    RouterKnobs,
-    Routes,
-    Runtime,
-    Schedules,
-    Section,
-    Transport,
-)
+from .keeping import Backup
+from .model import Alerts, Approval, Budgets, Models, Routes
 from .provenance import Provenance, Source, digest, redacted
+from .retrying import RouterKnobs, Transport
+from .schedules import Schedules
+from .section import Section
 from .sources import KEYS
+from .watching import Health, Runtime
 
 
 class Config(Section):

@@ -20,8 +20,10 @@ from joelclaw_contracts.names import nearest
 
 from .document import config_path, get, read_document, unknown_keys
 from .effective import Config
-from .model import Backup, Schedules, Section, wire_name
+from .keeping import Backup
 from .provenance import Source
+from .schedules import Schedules
+from .section import Section, wire_name
 from .sources import CONFIG_VARIABLE, KEYS, TRANSPORT_SECTIONS, TRANSPORT_VARIABLES, Key
 from .variables import misspelt, parse, variable
 

@@ -10,22 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .model import (
-    Alerts,
-    Approval,
-    BackupDestination,
-    Budgets,
-    Health,
-    Models,
-    Nas,
-    RedisSource,
-    RouterKnobs,
-    Routes,
-    Runtime,
-    Section,
-    Transport,
-    wire_name,
-)
+from .keeping import BackupDestination, RedisSource
+from .model import Alerts, Approval, Budgets, Models, Routes
+from .retrying import Nas, RouterKnobs, Transport
+from .section import Section, wire_name
+from .watching import Health, Runtime
 
 CONFIG_VARIABLE = "JOELCLAW_CONFIG"
 

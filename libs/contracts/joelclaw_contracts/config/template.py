@@ -10,7 +10,7 @@ import shlex
 from typing import Any
 
 from .effective import Config
-from .model import DEFAULT_SSH_FLAGS, Nas
+from .retrying import DEFAULT_SSH_FLAGS, Nas
 from .sources import KEYS
 
 

@@ -9,7 +9,7 @@ from typing import Any, get_args
 from joelclaw_contracts.errors import Problem
 from joelclaw_contracts.names import nearest
 
-from .model import Section
+from .section import Section
 from .sources import VARIABLES
 
 _CLOSED_PREFIXES = ("SELF_HEALING_ROUTER_", "BACKUP_FAILURE_ROUTER_", "BACKUP_ROUTER_", "NAS_BACKUP_", "NAS_SSH_")

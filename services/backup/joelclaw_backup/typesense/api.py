@@ -102,7 +102,8 @@ class Typesense:
                 connection.sock.settimeout(seconds)
                 headers = {"X-TYPESENSE-API-KEY": self.key, "Connection": "close"}
                 connection.request(method, parts.path + path, headers=headers)
-                yield connection.getresponse()
+                with closing(connection.getresponse()) as response:
+                    yield response
             except http.client.HTTPException as error:
                 told = f"Typesense {self.url} broke off its answer: {type(error).__name__}"
                 raise BackupFailed(FailureClass.CONNECTION_RESET, told) from error

@@ -34,9 +34,9 @@ def doctor(place: Place) -> Answer:
     """What weakens the bus here, or keeps its work from moving, and what to do.
 
     Looks at the server's settings and what they promise, clocks, groups, timers, outboxes, runs, workers, the kill
-    switch, incidents that wait for a person, health, lost streams and alerts, and changes nothing. What it can't read
-    is `not known`, never well. Exits 0 when all is well (a warning alone is no finding), 1 with findings, 2 when
-    something is not known and nothing is found.
+    switch, incidents that wait for a person, health, lost streams, the configurations in force and alerts, and changes
+    nothing. What it can't read is `not known`, never well. Exits 0 when all is well (a warning alone is no finding), 1
+    with findings, 2 when something is not known and nothing is found.
     """
     from joelclaw_bus.doctor.check import ordered
     from joelclaw_bus.doctor.examine import Doctor

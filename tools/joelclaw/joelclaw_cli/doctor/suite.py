@@ -6,6 +6,7 @@
 | incidents | the manual queue            | an incident waits for a person                   |                         |
 | health    | what the health service saw | something fails, or nobody looks                 | no such service is here |
 | losses    | the evidence of a day       | a stream or group was lost, with what it held    |                         |
+| configuration | the heartbeats          | a worker refused the one it was told to read     | they run different ones |
 
 What can't be read is not known, part by part.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from joelclaw_bus.doctor.check import Check
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.inspect.spans import clock, span
+from joelclaw_cli.doctor import configuration
 
 if TYPE_CHECKING:
     from joelclaw_bus.store import Store
@@ -117,4 +119,10 @@ def _ago(now: int, then: int) -> str:
     return f"{span(now - then)} ago"
 
 
-PARTS: dict[str, Look] = {"kill switch": _switch, "incidents": _incidents, "health": _health, "losses": _losses}
+PARTS: dict[str, Look] = {
+    "kill switch": _switch,
+    "incidents": _incidents,
+    "health": _health,
+    "losses": _losses,
+    configuration.WHERE: configuration.examine,
+}

@@ -8,11 +8,15 @@ config = Group(
     "config",
     help="The configuration, and where each value comes from.",
     lazy={
+        "reload": (f"{__name__}.reload:reload", "Let the running services read it again."),
         "show": (f"{__name__}.show:show", "What is set, and from where."),
+        "check": (f"{__name__}.check:check", "Everything that is wrong with it."),
         "init": (f"{__name__}.init:init", "Write a configuration file with every default."),
     },
     examples=[
         ("joelclaw nas config show", "what is set here"),
+        ("joelclaw nas config check", "everything that is wrong with it"),
+        ("joelclaw nas config reload", "the services here read it again"),
         ("joelclaw nas config init", "write a file to start from"),
     ],
 )

@@ -52,6 +52,7 @@ def up(
 
     from joelclaw_cli.place import checked_url
     from joelclaw_cli.up.feed import Feed
+    from joelclaw_cli.up.findings import findings
     from joelclaw_cli.up.plan import Plan
     from joelclaw_cli.up.suite import Suite
 
@@ -63,5 +64,6 @@ def up(
         ready_file=ready_file,
         http_host=http_host,
         environ=dict(os.environ),
+        findings=findings(os.environ, Path.home()),
     )
     anyio.run(Suite(plan, Feed(as_json=wants_json())).run)

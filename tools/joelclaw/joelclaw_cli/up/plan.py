@@ -27,6 +27,8 @@ class Plan:
     environ: Mapping[str, str] = field(default_factory=dict)
     services: Sequence[Service] = SERVICES
     grace: float = 15.0
+    findings: Sequence[str] = ()
+    """What the operator is told once all is ready."""
 
 
 class Ending:

@@ -168,6 +168,8 @@ class Suite:
             self._feed.say(f"{self._plan.ready_file} holds something else by now; it is left alone", colour="1;33")
         if first:
             self._feed.ready(*announcement(self._store.url, http, self._state.path, embedded=self._store.embedded))
+            for finding in self._plan.findings:
+                self._feed.say(f"finding: {finding}", colour="1;33")
 
     def _record(self, http: dict[str, str]) -> None:
         self._state.record_suite(suite_record(self._store.url, self._plan.prefix, http))

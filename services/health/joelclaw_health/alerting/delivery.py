@@ -1,0 +1,88 @@
+"""One letter to one outlet. At least once where a repetition can be told apart by its key, else at most once.
+
+| the outlet                          | the letter                                | what is done                       |
+|-------------------------------------|-------------------------------------------|------------------------------------|
+| never heard of the thread, or heard | an end (`resolved`)                       | withheld; no later beginning goes  |
+| its end                             |                                           | there either                       |
+| heard the thread's end              | older than that end                       | withheld: it came too late         |
+| took it                             |                                           | told                               |
+| did not, and dedupes by the key     | not its last attempt                      | tried again                        |
+| did not                             | its last, or a repetition would be double | failed: the terminal has it        |
+| was being sent to when a process    | and a repetition would be double          | unclear: the terminal has it, and  |
+| died                                |                                           | its end will be told               |
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Literal
+
+import anyio
+from anyio import to_thread
+
+from joelclaw_health.alerting import apprise_target
+from joelclaw_health.alerting.letter import AlertLetter
+from joelclaw_health.alerting.memory import Memory
+from joelclaw_health.alerting.outlets import Outlet, Outlets
+from joelclaw_health.alerting.terminal import NotDelivered, Terminal
+
+log = logging.getLogger(__name__)
+
+SECONDS = 60.0
+End = Literal["told", "withheld", "kept", "failed", "unclear"]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`send`: apprise's, or a test's; `seconds`: what one send may take."""
+
+    memory: Memory
+    outlets: Outlets
+    terminal: Terminal
+    send: apprise_target.Send = apprise_target.send
+    seconds: float = SECONDS
+
+    async def deliver(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
+        """By the table above. NotDelivered: try again; last: there will be no other try."""
+        if outlet.kind == "digest":
+            if await self.memory.keep(letter, await self.memory.store.time_ms()):
+                return "kept"
+            log.warning("the digest is full; left out: %s", " ".join(letter.text.split())[:300])
+            return "failed"
+        heard = await self.memory.heard(letter, outlet)
+        if letter.closes and (heard is None or heard[0] == "over"):
+            await self.memory.note(letter, outlet)
+            return "withheld"
+        if heard is not None and heard[0] == "over" and letter.repeat <= heard[1] and letter.transition != "message":
+            return "withheld"
+        end: End = "told"
+        if outlet.kind == "terminal":
+            self.terminal.deliver(letter)
+        else:
+            end = await self._by_apprise(letter, outlet, last)
+        if end != "failed":
+            await self.memory.note(letter, outlet)
+        return end
+
+    async def _by_apprise(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
+        if not outlet.keyed and not await self.memory.begin(letter, outlet):
+            why = "a process died while it was sent, and a second one could not be told from the first"
+            self.terminal.deliver(letter, f"it may not have reached {outlet.name} ({why})")
+            return "unclear"
+        why = await self._send(letter, outlet)
+        if not why:
+            return "told"
+        if outlet.keyed and not last:
+            raise NotDelivered(outlet.name, why)
+        log.error("%s did not take an alert: %s", outlet.name, why)
+        self.terminal.deliver(letter, f"{outlet.name} did not take it ({why})")
+        return "failed"
+
+    async def _send(self, letter: AlertLetter, outlet: Outlet) -> str:
+        """'' when it was taken. The thread is left behind if it hangs: its send may still arrive."""
+        with anyio.move_on_after(self.seconds):
+            return await to_thread.run_sync(
+                self.send, outlet.url, letter.title, letter.text, letter.id, abandon_on_cancel=True
+            )
+        return f"no answer within {self.seconds:g} s"

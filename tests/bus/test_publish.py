@@ -268,7 +268,7 @@ async def test_an_event_nobody_subscribes_to_is_promoted_all_the_same(store: Sto
         return None
 
     async with working(store, functions) as seen:
-        await Publisher(store).send(Noted(), id="alone", at_ms=await store.time_ms() + 50)
+        await Publisher(store).send(Noted(), id="alone", at_ms=await store.time_ms() + 1_500)
         await seen.wait(Promoted, where=lambda f: f.slot == "test/noted")
     assert len(await entries(store)) == 1
 

@@ -24,7 +24,7 @@ from joelclaw_bus import (
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.keys import WAITS_GROUP
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, Stuck, Unstuck, WaitEnded
+from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, RunStarted, Stuck, Unstuck, WaitEnded
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
@@ -204,6 +204,7 @@ async def test_all_of_several_must_come_in_any_order(store: Store) -> None:
         await publisher.send(Answered(question_id="q1", text="at last"))
         await seen.wait(RunEnded)
     assert got == [["test/answered", "test/closed"]]
+    assert len(seen.all(RunStarted)) == 2, "the first of the two woke nobody"
 
 
 async def test_of_all_those_that_came_in_time_are_told_apart_from_those_that_did_not(store: Store) -> None:

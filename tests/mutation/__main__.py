@@ -17,6 +17,9 @@ from tests.mutation.mutants import MUTANTS
 def main(wanted: list[str]) -> int:
     """The table. The first row is the package as it is: it must live."""
     chosen = [m for m in MUTANTS if not wanted or any(part in m.name for part in wanted)]
+    if not chosen:
+        print(f"no mutant's name has any of {', '.join(map(repr, wanted))} in it")
+        return 2
     print(f"{'mutant':48} {'tests':>6} {'model':>6}  killed by", flush=True)
     everything = tuple(dict.fromkeys(test for mutant in chosen for test in mutant.tests))
     alive = [] if _line(None, everything, True) == ["", ""] else ["the package as it is was not passed by all tests"]

@@ -70,7 +70,7 @@ async def ended(seen: Seen, count: int = 1, status: str = "completed") -> list[R
 
 async def on_stream(store: Store, stream: str, count: int = 1, where=lambda _: True) -> list[dict[str, Any]]:
     with anyio.fail_after(30):
-        while len(found := [e for e in await read(store, stream) if where(e)]) < count:  # noqa: ASYNC110
+        while len(found := [e for e in await read(store, stream) if where(e)]) < count:  # noqa: ASYNC110  the store tells nobody
             await anyio.sleep(0.02)
     return found
 
@@ -166,7 +166,7 @@ async def test_the_destination_stays_away_and_a_person_hears_of_it_once(store, b
 
 async def _open(store: Store, count: int) -> list[Any]:
     with anyio.fail_after(30):
-        while len(found := await Ledger(store).list_incidents()) != count:  # noqa: ASYNC110
+        while len(found := await Ledger(store).list_incidents()) != count:  # noqa: ASYNC110  the store tells nobody
             await anyio.sleep(0.02)
     return found
 

@@ -11,7 +11,8 @@ import pytest
 
 from joelclaw_backup import provider
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.manifest import FileRecord, Manifest, Verified, sha256
+from joelclaw_backup.manifest import Manifest, Verified
+from joelclaw_backup.records import FileRecord, sha256
 from joelclaw_backup.redis_backup import RedisBackup
 from tests.backup.conftest import back_up, settings_of
 

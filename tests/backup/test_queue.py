@@ -80,7 +80,7 @@ async def result_of(store: Store, run: str) -> dict[str, Any]:
     """Once it has ended."""
     record = store.keys.slot("backup/run.requested").run(f"{FUNCTION}:{run}")
     with anyio.fail_after(60):
-        while not (raw := await store.call("HGET", record, "result")):  # noqa: ASYNC110
+        while not (raw := await store.call("HGET", record, "result")):  # noqa: ASYNC110  the store tells nobody
             await anyio.sleep(0.02)
     told: dict[str, Any] = json.loads(raw)
     return told
@@ -126,7 +126,7 @@ async def test_a_wait_is_a_parked_run_and_the_way_that_comes_back_is_used(store,
         await ask(store)
         run = store.keys.slot("backup/run.requested").run(f"{FUNCTION}:one")
         with anyio.fail_after(60):
-            while not any(f.startswith(b"step:wait") or b"wait-" in f for f in (await store.call("HKEYS", run))):  # noqa: ASYNC110
+            while not any(f.startswith(b"step:wait") or b"wait-" in f for f in (await store.call("HKEYS", run))):  # noqa: ASYNC110  the store tells nobody
                 await anyio.sleep(0.02)
         away.rename(nas)
         await ended(seen)
@@ -147,12 +147,12 @@ async def test_both_out_is_deferred_held_open_drained_once_and_closed(store, bac
         assert (detected["failureClass"], detected["transportMode"]) == ("deferred", "queued")
         await until(lambda: [e.record.tries for e in waiting(backup.settings.travel.queue)] > [0])
         with anyio.fail_after(30):
-            while not (opened := await Ledger(store).list_incidents()):  # noqa: ASYNC110
+            while not (opened := await Ledger(store).list_incidents()):  # noqa: ASYNC110  the store tells nobody
                 await anyio.sleep(0.02)
         gone.rename(far)
         await until(lambda: not waiting(backup.settings.travel.queue))
         with anyio.fail_after(30):
-            while await Ledger(store).list_incidents():  # noqa: ASYNC110
+            while await Ledger(store).list_incidents():  # noqa: ASYNC110  the store tells nobody
                 await anyio.sleep(0.02)
     ours = [e for e in await read(store, OTEL) if e["source"] == "backup"]
     assert [e["metadata"]["outcome"] for e in ours if e["id"].endswith(":deferred")] == ["deferred"]

@@ -121,7 +121,7 @@ class Sentinels:
         with redis.Redis(port=self.port, socket_timeout=5, protocol=2) as client:
             while time.monotonic() < end:
                 try:
-                    if there(client):  # type: ignore[operator]
+                    if there(client):  # type: ignore[operator]  # a check of the client, by its table
                         return
                 except redis.exceptions.RedisError:
                     pass

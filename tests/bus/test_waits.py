@@ -24,7 +24,16 @@ from joelclaw_bus import (
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.keys import WAITS_GROUP
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded, RunParked, RunStarted, Stuck, Unstuck, WaitEnded
+from joelclaw_bus.observer import (
+    EventBuried,
+    OutboxDelivered,
+    RunEnded,
+    RunParked,
+    RunStarted,
+    Stuck,
+    Unstuck,
+    WaitEnded,
+)
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel

@@ -73,4 +73,4 @@ def test_a_typesense_is_backed_up_proven_listed_and_drilled(cli: Cli, suite: Pat
 
 
 def _snapshots(result: dict[str, object]) -> list[str]:
-    return [str(path).rpartition("/")[2] for path in result["sourceRemoved"]]  # type: ignore[attr-defined]
+    return [str(path).rpartition("/")[2] for path in result["sourceRemoved"]]  # type: ignore[attr-defined]  # of JSON

@@ -160,7 +160,7 @@ async def test_an_ended_run_says_how_and_when(cli: Cli, work: OpenWork) -> None:
 async def test_a_run_is_found_by_its_events_id_or_entry(cli: Cli, work: OpenWork) -> None:
     entry = await work.entry_of("dies")
     for word in ("dies-id", entry):
-        assert (await later(lambda word=word: cli("bus", "explain", word))).result["run"] == work.runs["dies"]  # type: ignore[misc]
+        assert (await later(lambda word=word: cli("bus", "explain", word))).result["run"] == work.runs["dies"]  # type: ignore[misc]  # a default binds the loop variable
 
 
 async def test_a_word_that_means_no_run_or_two_is_answered_with_the_nearest(cli: Cli, work: OpenWork) -> None:

@@ -222,6 +222,8 @@ async def test_the_loss_of_the_store_reaches_the_target_without_the_store(
         await services.until(lambda: any("store/unavailable" in g.body for g in hook.got))
         own_server.start()
         await services.until(lambda: any("resolved store/unavailable" in g.body for g in hook.got))
+        told = [g.body for g in hook.got if "store/unavailable" in g.body]
+        assert "resolved" not in told[0], "that it is away came first"
     finally:
         services.stop()
 

@@ -81,7 +81,7 @@ async def test_what_comes_due_in_a_pause_is_kept_back_and_decided_anew_after_it(
         await pause(ledger, "domain:gateway-bridge")
 
         def held(records: list[dict[str, object]]) -> int:
-            return sum(r["metadata"]["rule"] == "pause-holds-due-act" for r in records)  # type: ignore[index]
+            return sum(r["metadata"]["rule"] == "pause-holds-due-act" for r in records)  # type: ignore[index]  # of JSON
 
         with anyio.fail_after(30):
             while not held(await read(store, OTEL)):  # noqa: ASYNC110 - what we wait for happens in the store

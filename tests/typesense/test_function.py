@@ -73,7 +73,7 @@ async def test_a_retry_or_request_that_names_the_other_target_is_skipped(store, 
 
 
 def test_it_runs_at_three_and_one_at_a_time(nas, roots):
-    made = functions(None, settings_of(NOBODY, nas, roots, server="", schedule="TZ=America/Los_Angeles 0 3 * * *"))  # type: ignore[arg-type]
+    made = functions(None, settings_of(NOBODY, nas, roots, server="", schedule="TZ=America/Los_Angeles 0 3 * * *"))  # type: ignore[arg-type]  # no store is asked
     (function,) = list(made)
     assert (function.id, function.exclusive and function.exclusive.most, function.retries) == (FUNCTION, 1, 2)
 

@@ -184,7 +184,7 @@ def rehashed(archive: Path, manifest: TypesenseManifest) -> tuple[object, ...]:
     """The members as they lie there now: as if they had left the source so."""
     with tarfile.open(archive) as opened:
         return tuple(
-            m.model_copy(update={"sha256": hashlib.sha256(opened.extractfile(m.name).read()).hexdigest()})  # type: ignore[union-attr]
+            m.model_copy(update={"sha256": hashlib.sha256(opened.extractfile(m.name).read()).hexdigest()})  # type: ignore[union-attr]  # a member that is a file
             for m in manifest.members
         )
 
@@ -246,12 +246,12 @@ async def test_a_minority_node_still_snapshots_and_its_part_is_recorded_and_told
         servers[0].create("books")
         servers[0].put("books", books(200))
         with anyio.fail_after(60):
-            while [c["num_documents"] for c in servers[0].ask("GET", "/collections")] != [200]:  # noqa: ASYNC110
+            while [c["num_documents"] for c in servers[0].ask("GET", "/collections")] != [200]:  # noqa: ASYNC110  a server tells nobody
                 await anyio.sleep(0.1)  # a majority has them; this one may be behind it
         for server in servers[1:]:
             server.stop()
         with anyio.fail_after(60):
-            while servers[0].ask("GET", "/status")["state"] == "LEADER":  # noqa: ASYNC110
+            while servers[0].ask("GET", "/status")["state"] == "LEADER":  # noqa: ASYNC110  a server tells nobody
                 await anyio.sleep(0.2)
         taken, _, published, _ = await back_up(TypesenseBackup(settings_of(servers[0], nas, roots), store))
         manifest = Manifest.of(taken["manifest"])

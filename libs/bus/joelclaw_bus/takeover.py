@@ -175,7 +175,7 @@ class Takeover:
         runs = [self.executor.door.run_of(fn, incoming) for incoming, _ in mine]
         try:
             begins = await self.executor.calls.begins_of(slot, runs) if runs else []
-        except BaseException:
+        except BaseException:  # whatever it was: nothing was begun, and it goes on
             for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
                 self.executor.leases.drop(held)
             raise

@@ -22,8 +22,9 @@ from joelclaw_backup.checks import GOOD, Checks, ChecksLost, recall
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Inspected, read_set
 from joelclaw_backup.layout import VERIFIED, is_artefact_id
-from joelclaw_backup.manifest import Manifest, Verified, ms_of
+from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import DAMAGE
+from joelclaw_backup.records import ms_of
 from joelclaw_backup.shelf import Shelf
 
 Standing = Literal["verified", "unknown", "damaged", "unverified"]

@@ -15,8 +15,8 @@ from typing import Literal, Self
 from joelclaw_backup.files import open_directory, read_small, replace_small
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import CHECKED
-from joelclaw_backup.manifest import ManifestInvalid, Record, Sealed, ms_of
 from joelclaw_backup.policy import DAMAGE
+from joelclaw_backup.records import ManifestInvalid, Record, Sealed, ms_of
 
 GOOD = "verified"
 

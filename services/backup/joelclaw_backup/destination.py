@@ -69,7 +69,7 @@ def open_root(destination: Destination) -> Folder:
         if destination.kind == "mount":
             _require_mount(root.resolve(), folder)
         return folder
-    except BaseException:
+    except BaseException:  # whatever it was: the handle is not leaked, and it goes on
         folder.close()
         raise
 
@@ -95,7 +95,7 @@ def _open_remote(destination: Destination, ssh: SshOptions) -> Folder:
     try:
         _require_sentinel(destination.path, folder)
         return folder
-    except BaseException:
+    except BaseException:  # whatever it was: the connection is not leaked, and it goes on
         folder.close()
         raise
 

@@ -14,8 +14,8 @@ from joelclaw_backup.carrying import Carried, attempt
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.incidents import open_incident
-from joelclaw_backup.manifest import plain
 from joelclaw_backup.policy import Outcome, needs_a_person
+from joelclaw_backup.records import plain
 from joelclaw_backup.steps import Facts, Steps
 from joelclaw_backup.switch import Rule, concerns_the_way
 from joelclaw_backup.telling import Speaker, closing, closing_id, result_of

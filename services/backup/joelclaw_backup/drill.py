@@ -25,8 +25,9 @@ from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.inspection import Finding
 from joelclaw_backup.looking import Shelved, check_of, fetching_set
-from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest, iso
+from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest
 from joelclaw_backup.policy import class_of, compare
+from joelclaw_backup.records import iso
 from joelclaw_backup.reviving import require_server, restored_from
 from joelclaw_backup.source import identify, located
 

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 
 from joelclaw_backup.folder import Folder, Reading
 from joelclaw_backup.local_folder import LocalFolder
-from joelclaw_backup.manifest import FileRecord
+from joelclaw_backup.records import FileRecord
 
 SLICE = 8 * 1024 * 1024  # bytes between two signs of life
 SMALL = 4 * 1024 * 1024
@@ -150,7 +150,7 @@ def replace_small(name: str, raw: bytes, at: Folder, by_way_of: Folder | None = 
     try:
         write_small(temporary, raw, there)
         there.rename(temporary, name, at)
-    except BaseException:
+    except BaseException:  # whatever it was: the half-done file is taken away, and it goes on
         with suppress(OSError):
             there.unlink(temporary)
         raise

@@ -20,9 +20,10 @@ from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, read_small
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import DUMP, MANIFEST, RECORDS, VERIFIED, is_file_name
-from joelclaw_backup.manifest import FileRecord, Manifest, ManifestInvalid, OtherVersion, Verified, sha256
+from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.rdb import RdbReader
+from joelclaw_backup.records import FileRecord, ManifestInvalid, OtherVersion, sha256
 
 
 @dataclass(frozen=True, slots=True)

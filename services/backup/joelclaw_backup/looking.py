@@ -15,8 +15,8 @@ from joelclaw_backup.destination import Destination
 from joelclaw_backup.fetch import Scratch, fetching
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Finding, Inspected, inspecting, read_set
-from joelclaw_backup.manifest import iso
 from joelclaw_backup.policy import DAMAGE
+from joelclaw_backup.records import iso
 from joelclaw_backup.shelf import Shelf, open_shelf
 
 

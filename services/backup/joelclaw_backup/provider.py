@@ -23,10 +23,10 @@ from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.here import Here, looked_at, on_shelf
 from joelclaw_backup.killable import Told, run_here
 from joelclaw_backup.looking import Shelved, finding, reading_again, remembering
-from joelclaw_backup.manifest import iso
 from joelclaw_backup.models import Model, artefact_model, drill_model, verdict_model
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.pruning import pruning_shelf
+from joelclaw_backup.records import iso
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.settings import rule_of
 from joelclaw_backup.typesense.settings import server_of

@@ -16,8 +16,8 @@ from joelclaw_backup.artefacts import Artefact, in_use, read_artefacts
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.layout import partial_name
-from joelclaw_backup.manifest import ms_of
 from joelclaw_backup.partial import remove
+from joelclaw_backup.records import ms_of
 from joelclaw_backup.retention import Kept, Rule, keep
 from joelclaw_backup.shelf import Shelf, open_shelf
 

@@ -15,8 +15,9 @@ from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import artefact_id
-from joelclaw_backup.manifest import Dump, FileRecord, Held, Manifest, RedisManifest, Taken, iso, plain
+from joelclaw_backup.manifest import Dump, Held, Manifest, RedisManifest, Taken
 from joelclaw_backup.rdb import RdbFrame, RdbReader
+from joelclaw_backup.records import FileRecord, iso, plain
 from joelclaw_backup.replication import Snapshot, snapshot_of
 from joelclaw_backup.restore import count, restore
 from joelclaw_backup.settings import BackupSettings

@@ -7,21 +7,17 @@ not, the work goes on with what is left, and `about` says what is lacking. Nothi
 from __future__ import annotations
 
 import errno
-from collections import deque
-from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any
 
 import asyncssh
 
 from joelclaw_backup.folder import Folder, Seen
+from joelclaw_backup.remote_files import BLOCK, RemoteReading, RemoteWriting
 from joelclaw_backup.ssh_options import SshOptions
 from joelclaw_backup.ssh_phases import Phase
 from joelclaw_backup.ssh_session import Session
 
-BLOCK = 1024 * 1024
-WINDOW = 4
-"""So many blocks are on their way at once."""
 _KINDS = {asyncssh.FILEXFER_TYPE_REGULAR: "file", asyncssh.FILEXFER_TYPE_DIRECTORY: "folder"}
 
 
@@ -32,7 +28,7 @@ def open_remote(options: SshOptions, path: str) -> RemoteFolder:
         root = RemoteFolder(session, path, owner=True)
         root.require()
         return root
-    except BaseException:
+    except BaseException:  # whatever it was: the connection is closed, and it goes on
         session.close()
         raise
 
@@ -98,14 +94,14 @@ class RemoteFolder:
             self._not_there(name)
             self._not_full()
             raise
-        return RemoteWriting(self._session, self, file, 0)
+        return RemoteWriting(self._session, file, 0, self._not_full)
 
     def go_on(self, name: str, size: int) -> RemoteWriting:
         file = self._session.do(
             Phase.TRANSFER, lambda sftp: sftp.open(self._at(name), asyncssh.FXF_WRITE, encoding=None)
         )
         self._session.do(Phase.TRANSFER, lambda _: file.truncate(size))
-        return RemoteWriting(self._session, self, file, size)
+        return RemoteWriting(self._session, file, size, self._not_full)
 
     def unlink(self, name: str) -> None:
         self._session.do(Phase.PRECONDITION, lambda sftp: sftp.remove(self._at(name)))
@@ -183,87 +179,3 @@ class RemoteFolder:
         free = self.free()
         if free is not None and free < 2 * BLOCK:
             raise OSError(errno.ENOSPC, f"no space left at {self._session.options.shown}:{self._path}")
-
-
-class RemoteReading:
-    """Blocks are asked for ahead."""
-
-    def __init__(self, session: Session, file: asyncssh.SFTPClientFile, size: int) -> None:
-        self._session, self._file, self._size = session, file, size
-        self._asked = self._had = 0
-        self._coming: deque[tuple[int, int, Future[bytes]]] = deque()
-
-    def read(self) -> bytes:
-        while len(self._coming) < WINDOW and self._asked < self._size:
-            size = min(BLOCK, self._size - self._asked)
-            self._coming.append((self._asked, size, self._ask(self._asked, size)))
-            self._asked += size
-        if not self._coming:
-            return self._session.result(Phase.READ_BACK, self._ask(self._had, BLOCK))  # it may have grown
-        at, size, future = self._coming.popleft()
-        block = self._session.result(Phase.READ_BACK, future)
-        if len(block) < size:  # it ends early: what was asked for beyond is nothing
-            self._coming.clear()
-            self._asked = self._size
-        self._had = at + len(block)
-        self._session.pace(len(block))
-        return block
-
-    def _ask(self, at: int, size: int) -> Future[bytes]:
-        async def ask(_: asyncssh.SFTPClient) -> bytes:
-            block = await self._file.read(size, at)
-            assert isinstance(block, bytes)  # it was opened without an encoding
-            return block
-
-        return self._session.start(Phase.READ_BACK, ask)
-
-    def close(self) -> None:
-        with suppress(Exception):  # it was read: how the handle ends is no matter
-            self._session.do(Phase.READ_BACK, lambda _: self._file.close())
-
-
-class RemoteWriting:
-    """Up to `WINDOW` blocks are on their way; `sync` waits for all."""
-
-    def __init__(self, session: Session, folder: RemoteFolder, file: asyncssh.SFTPClientFile, size: int) -> None:
-        self._session, self._folder, self._file, self._size = session, folder, file, size
-        self._going: deque[Future[None]] = deque()
-
-    def write(self, data: memoryview) -> None:
-        while data:
-            block, data = bytes(data[:BLOCK]), data[BLOCK:]
-            self._session.pace(len(block))
-            if len(self._going) >= WINDOW:
-                self._settle()
-            self._going.append(self._send(self._size, block))
-            self._size += len(block)
-
-    def sync(self) -> None:
-        while self._going:
-            self._settle()
-        try:
-            self._session.do(Phase.FSYNC, lambda _: self._file.fsync())
-        except OSError as error:
-            if error.errno != errno.ENOTSUP:
-                raise
-            self._session.lacks.add("fsync")
-
-    def close(self) -> None:
-        for future in self._going:
-            future.cancel()
-        self._going.clear()
-        with suppress(Exception):  # what was to be kept was synced: how the handle ends is no matter
-            self._session.do(Phase.TRANSFER, lambda _: self._file.close())
-
-    def _send(self, at: int, block: bytes) -> Future[None]:
-        async def send(_: asyncssh.SFTPClient) -> None:
-            await self._file.write(block, at)
-
-        return self._session.start(Phase.TRANSFER, send)
-
-    def _settle(self) -> None:
-        try:
-            self._session.result(Phase.TRANSFER, self._going.popleft())
-        except OSError:
-            self._folder._not_full()
-            raise

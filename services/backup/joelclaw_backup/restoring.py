@@ -16,7 +16,7 @@ from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, open_directory
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.looking import Shelved
-from joelclaw_backup.manifest import FileRecord
+from joelclaw_backup.records import FileRecord
 from joelclaw_backup.shelf import open_shelf
 from joelclaw_backup.space import require_room
 

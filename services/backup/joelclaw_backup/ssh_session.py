@@ -48,7 +48,7 @@ class Session:
         self._connection: asyncssh.SSHClientConnection | None = None
         try:
             self._sftp = self._wait(Phase.CONNECT, asyncio.run_coroutine_threadsafe(self._connect(), self._loop))
-        except BaseException:
+        except BaseException:  # whatever it was: the thread is ended, and it goes on
             self.close()
             raise
 

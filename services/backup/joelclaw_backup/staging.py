@@ -10,8 +10,8 @@ from joelclaw_backup.destination import Destination
 from joelclaw_backup.files import HashingFile
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import DUMP
-from joelclaw_backup.manifest import FileRecord
 from joelclaw_backup.partial import at_work_in, remove, sweep
+from joelclaw_backup.records import FileRecord
 from joelclaw_backup.shelf import open_shelf
 from joelclaw_backup.space import MIB, require_room
 

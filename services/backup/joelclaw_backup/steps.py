@@ -26,10 +26,11 @@ from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.looking import Shelved, rechecking
-from joelclaw_backup.manifest import Collected, Held, Manifest, Verified, iso, plain, sha256
+from joelclaw_backup.manifest import Collected, Held, Manifest, Verified
 from joelclaw_backup.policy import class_of, compare
 from joelclaw_backup.progress import progress_file, telling
 from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
+from joelclaw_backup.records import iso, plain, sha256
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.staging import discard
 from joelclaw_backup.switch import Mode

@@ -9,8 +9,9 @@ from typing import Any
 
 from joelclaw_backup.carrying import Carried, NotCarried
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Manifest, Verified, iso, ms_of
+from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import DAMAGE, Outcome, class_of, needs_a_person
+from joelclaw_backup.records import iso, ms_of
 from joelclaw_backup.steps import Keeping
 from joelclaw_bus import Failure
 from joelclaw_contracts import (

@@ -19,8 +19,9 @@ from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import read_small, replace_small, write_small
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.layout import MANIFEST, QUEUED, is_artefact_id
-from joelclaw_backup.manifest import Manifest, ManifestInvalid, Record, iso, ms_of
+from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.partial import at_work_in, remove, sweep
+from joelclaw_backup.records import ManifestInvalid, Record, iso, ms_of
 from joelclaw_backup.shelf import open_shelf
 from joelclaw_backup.staging import staged
 

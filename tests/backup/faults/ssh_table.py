@@ -131,7 +131,7 @@ async def both_ways_out(bench: Bench) -> list[Result]:
         for _ in range(2):  # the second finds nothing to do
             for entry in waiting(queue):
                 speaker = Speaker(backup.settings, "test", "s")
-                kept = await _drained(HandStep(), store, backup, speaker, entry, queue)  # type: ignore[arg-type]
+                kept = await _drained(HandStep(), store, backup, speaker, entry, queue)  # type: ignore[arg-type]  # a step turned by hand
                 results.append(("stored" if kept is None and bench.is_listed(entry.id) else "queued", kept or ""))
     return [*results, *([("miss", "it still waits")] if waiting(queue) else []), *_told(bench, 2)]
 
@@ -163,7 +163,7 @@ async def _carried(bench: Bench, nowhere: SshOptions, cap: int) -> Result:
     backup = _travelling(bench, nowhere, cap)
     taken = await backup.take(f"fault:{bench.counter}", 0, "", 1_795_000_000_000 + bench.counter * 1000)
     try:
-        carried: Carried = await carry(HandStep(), backup, taken, 0)  # type: ignore[arg-type]
+        carried: Carried = await carry(HandStep(), backup, taken, 0)  # type: ignore[arg-type]  # a step turned by hand
     except BackupFailed as failed:
         await backup.discard(taken)
         return "failed", class_of(failed).value

@@ -17,7 +17,7 @@ from typing import IO
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import SNAPSHOT
-from joelclaw_backup.manifest import FileRecord
+from joelclaw_backup.records import FileRecord
 from joelclaw_backup.staging import StagedDump
 from joelclaw_backup.typesense.place import Member, Place
 from joelclaw_backup.typesense.verdict import LIST, Listed, Lying, judge

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from joelclaw_backup.ssh_options import SshFlagsInvalid, SshOptions, parse_ssh
-from joelclaw_contracts.config.model import DEFAULT_SSH_FLAGS
+from joelclaw_contracts.config.retrying import DEFAULT_SSH_FLAGS
 
 
 def test_the_default_flags_are_what_the_contract_says():

@@ -57,7 +57,7 @@ def _one_set(bench: Bench, told: Killed, dice: random.Random, count: int) -> Non
             [sys.executable, "-m", "tests.support.copying", str(work)], stdout=subprocess.PIPE, text=True
         )
         if not last:
-            least = _watched(bench.root, process, dice.randint(before, BYTES))
+            least = _watched(bench.root, process, dice.randint(min(before, BYTES), BYTES))
             process.kill()
             told.kills += 1
             told.there += before

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 from collections.abc import Iterator
 
 import httpx
@@ -15,6 +17,7 @@ from joelclaw_health.alerting.digest import LONGEST, digest
 from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book
 from joelclaw_health.deadman import DeadMan
+from joelclaw_pod.logs import setup_logs
 from tests.health.conftest import clinic_of, last_round, look, settings_of
 from tests.support.receiver import Receiver, receiver
 
@@ -66,6 +69,26 @@ async def test_the_heartbeat_vouches_for_current_rounds_only(one_store: Store, h
     await one_store.call("SET", Book(one_store).slot.key("round"), json.dumps(old.to_wire()))
     assert not await beaten(deadman)
     assert len(hook.got) == 1
+
+
+async def test_a_heartbeat_leaves_its_address_in_no_log(
+    one_store: Store, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out = logging.getLogger(), io.StringIO()
+    level = root.level
+    monkeypatch.setattr(root, "handlers", root.handlers[:])
+    try:
+        setup_logs("health", "info", stream=out)
+        deadman = DeadMan(one_store, f"http://{hook.address}/ping/token", 60.0, lambda now: 900_000)
+        await look(clinic_of(one_store), "r")
+        assert await beaten(deadman)
+        hook.status = 404
+        assert await beaten(deadman)
+    finally:
+        root.setLevel(level)
+        logging.captureWarnings(False)
+    assert "does not answer" in out.getvalue()
+    assert "/ping/" not in out.getvalue()
 
 
 async def test_a_switch_that_does_not_answer_is_a_failing_check_that_hides_its_address(

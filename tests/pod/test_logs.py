@@ -57,3 +57,13 @@ def test_a_person_gets_a_short_line() -> None:
     logging.getLogger("x").warning("shown", extra={"a": 1})
     assert out.getvalue().endswith("warn  shown  a=1\n")
     assert "not shown" not in out.getvalue()
+
+
+@pytest.mark.parametrize("name", ["httpx", "httpcore.connection", "asyncssh", "asyncssh.sftp"])
+def test_a_library_that_tells_addresses_is_heard_from_warnings_on(name: str) -> None:
+    out = io.StringIO()
+    setup_logs("health", "debug", stream=out)
+    logging.getLogger(name).info("HTTP Request: GET %s", "https://hc.example/ping/token")
+    logging.getLogger(name).warning("gave up")
+    assert "token" not in out.getvalue()
+    assert "gave up" in out.getvalue()

@@ -18,6 +18,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING
 _NAMES = {10: "debug", 20: "info", 30: "warn", 40: "error", 50: "fatal"}
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
 _QUIET = ("opentelemetry", "urllib3")  # they log at warning while an exporter's target is away; tracing says it once
+_CHATTY = ("httpx", "httpcore", "asyncssh")  # they log addresses at info, and an address may be nothing but a secret
 
 
 def setup_logs(service: str, level: str, *, stream: TextIO | None = None, human: bool | None = None) -> None:
@@ -30,6 +31,8 @@ def setup_logs(service: str, level: str, *, stream: TextIO | None = None, human:
     logging.captureWarnings(True)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.ERROR)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _level(record: logging.LogRecord) -> str:

@@ -85,6 +85,8 @@ class Shifts:
         try:
             # In a thread, which may be left behind: a share that hangs must hold up neither the loop nor a stop.
             config = await to_thread.run_sync(self.load, abandon_on_cancel=True)
+            if self.stop.is_set():  # it came while the configuration was read: nobody would stop a worker begun now
+                return
             if _same(config, self.pod.config):
                 log.info("the configuration is as it was", extra={"config": config.hash})
             else:

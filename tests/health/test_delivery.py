@@ -151,6 +151,18 @@ def test_beyond_this_machine_without_a_store_an_end_follows_only_a_beginning_tha
     assert [json.loads(g.body)["message"].split()[0] for g in hook.got] == ["opened", "opened", "resolved"]
 
 
+def test_each_spell_without_the_store_has_keys_of_its_own_in_every_process(hook: Receiver) -> None:
+    for _ in range(2):  # two processes
+        outside = Outside("health", (Outlet("json-1", "apprise", f"json://{hook.address}/"),))
+        for _ in range(2):
+            outside.step("opened", "store/unavailable", "gone")
+            outside.step("resolved", "store/unavailable", "back")
+    keys = [g.key for g in hook.got]
+    assert len(set(keys)) == len(keys) == 8
+    spells = [key.rpartition(":")[0] for key in keys]
+    assert spells[::2] == spells[1::2], "an end names the spell that it ends"
+
+
 @pytest.fixture
 def services(one_server: Server, tmp_path: Path) -> Iterator[Services]:
     started = Services(one_server.url, tmp_path)

@@ -1,13 +1,15 @@
 """Beyond this machine without the store: what the last resort tells goes to the default owner's targets too.
 
 Called from the event loop, which may not wait: a thread of its own sends, one message after the other. `resolved` goes
-only where `opened` was taken. A message that nobody takes is on stderr and in alerts.log all the same.
+only where `opened` was taken, and under the key of that spell: a receiver that drops repetitions must not take the next
+outage for the last one. A message that nobody takes is on stderr and in alerts.log all the same.
 """
 
 from __future__ import annotations
 
 import logging
 import queue
+import secrets
 import threading
 from dataclasses import dataclass, field
 
@@ -21,12 +23,16 @@ WAITING = 100
 
 @dataclass(eq=False)
 class Outside:
-    """`outlets`: where to; none is quiet. The thread starts with the first message and ends with the process."""
+    """`outlets`: where to, and none is quiet; a reload puts others there, and what was opened stays known. The thread
+    starts with the first message and ends with the process."""
 
     service: str
     outlets: tuple[Outlet, ...]
     send: apprise_target.Send = apprise_target.send
-    _told: set[tuple[str, str]] = field(default_factory=set, init=False)
+    _boot: str = field(default_factory=lambda: secrets.token_hex(6), init=False)
+    _spells: int = field(default=0, init=False)
+    _told: dict[tuple[str, str], str] = field(default_factory=dict, init=False)
+    """The spell that is open, by condition and outlet."""
     _queue: queue.Queue[tuple[str, str, str]] = field(default_factory=lambda: queue.Queue(WAITING), init=False)
     _thread: threading.Thread | None = field(default=None, init=False)
 
@@ -48,15 +54,18 @@ class Outside:
 
     def step(self, transition: str, condition: str, text: str) -> None:
         """Sends one message to each outlet, once."""
+        if transition != "resolved":
+            self._spells += 1
         for outlet in self.outlets:
             place = (condition, outlet.name)
-            if transition == "resolved" and place not in self._told:
+            spell = self._told.get(place) if transition == "resolved" else f"{self._boot}-{self._spells}"
+            if spell is None:
                 continue
             title, body = f"system-bus {condition}", f"{transition} {condition} ({self.service}): {text}"
-            why = self.send(outlet.url, title, body, f"{self.service}:{condition}:{transition}")
+            why = self.send(outlet.url, title, body, f"{self.service}:{condition}:{spell}:{transition}")
             if why:
                 log.error("%s did not take an alert: %s", outlet.name, why)
             elif transition == "resolved":
-                self._told.discard(place)
+                del self._told[place]
             else:
-                self._told.add(place)
+                self._told[place] = spell

@@ -13,6 +13,7 @@ import pytest
 
 from joelclaw_bus import Publisher, Store
 from joelclaw_contracts import Alerts, Audit, SendMessage
+from joelclaw_health.__main__ import reach_outside
 from joelclaw_health.alerting.delivery import Delivery
 from joelclaw_health.alerting.letter import AlertLetter, read_letter
 from joelclaw_health.alerting.memory import Memory
@@ -161,6 +162,31 @@ def test_each_spell_without_the_store_has_keys_of_its_own_in_every_process(hook:
     assert len(set(keys)) == len(keys) == 8
     spells = [key.rpartition(":")[0] for key in keys]
     assert spells[::2] == spells[1::2], "an end names the spell that it ends"
+
+
+async def test_a_reload_between_a_beginning_and_its_end_withholds_no_end(hook: Receiver) -> None:
+    def outlets() -> Outlets:
+        return Outlets({"json-1": f"json://{hook.address}/"}, ("json-1",))
+
+    resort = LastResort("health", stream=io.StringIO())
+    reach_outside(resort, outlets())
+    resort.tell("opened", "store/unavailable", "gone")
+    await expect_told(hook, ["opened"])
+    reach_outside(resort, outlets())
+    resort.tell("resolved", "store/unavailable", "back")
+    await expect_told(hook, ["opened", "resolved"])
+    reach_outside(resort, Outlets())
+    resort.tell("opened", "store/unavailable", "gone")
+    assert isinstance(resort.outside, Outside)
+    assert resort.outside.outlets == ()
+
+
+async def expect_told(hook: Receiver, words: list[str]) -> None:
+    """These transitions arrive, in this order."""
+    with anyio.move_on_after(20):
+        while len(hook.got) < len(words):  # noqa: ASYNC110  a thread receives
+            await anyio.sleep(0.02)
+    assert [json.loads(g.body)["message"].split()[0] for g in hook.got] == words
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from joelclaw_contracts.config import state_directory
 from joelclaw_healing import Voice
+from joelclaw_health.alerting.outlets import Outlets
 from joelclaw_health.alerting.outside import Outside
 from joelclaw_health.alerting.targets import read_outlets
 from joelclaw_health.alerting.terminal import Terminal
@@ -11,7 +12,7 @@ from joelclaw_health.deadman import DeadMan
 from joelclaw_health.opening import OpeningRound
 from joelclaw_health.service import worker_of
 from joelclaw_health.settings import read_settings
-from joelclaw_pod import Pod, WorkerLike, run_service
+from joelclaw_pod import LastResort, Pod, WorkerLike, run_service
 
 
 def build(pod: Pod) -> WorkerLike:
@@ -30,8 +31,16 @@ def build(pod: Pod) -> WorkerLike:
         worker=pod.worker_settings,
         observer=pod.observer,
     )
-    pod.resort.outside = Outside(pod.settings.service, outlets.outside())
+    reach_outside(pod.resort, outlets)
     return OpeningRound(worker, deadman.run)
+
+
+def reach_outside(resort: LastResort, outlets: Outlets) -> None:
+    """One `Outside` for the process, however often it is built again: it knows whose `opened` is without its end."""
+    if isinstance(resort.outside, Outside):
+        resort.outside.outlets = outlets.outside()
+    else:
+        resort.outside = Outside(resort.service, outlets.outside())
 
 
 def main() -> None:

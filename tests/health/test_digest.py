@@ -31,16 +31,37 @@ def hook() -> Iterator[Receiver]:
 
 
 def test_a_quiet_day_is_told_too() -> None:
-    assert "all is well" in digest({}, [], [], HealthRound(at_ms=1, run="r", cadence_ms=1, coverage=(), findings=()))
+    assert (
+        "all is well" in digest({}, [], [], HealthRound(at_ms=1, run="r", cadence_ms=1, coverage=(), findings=())).text
+    )
 
 
 def test_the_digest_tells_who_is_waited_for_what_fails_and_what_was_kept_in_order() -> None:
     kept = {"b": {"at": 2, "text": "second\nline"}, "a": {"at": 1, "text": "first"}}
-    text = digest(kept, [INCIDENT], ["store data-path"], None)
+    text = digest(kept, [INCIDENT], ["store data-path"], None).text
     for part in ("waits for a person: 1", "inc-1 backup/redis: no space left", "failing: 1", "- store data-path"):
         assert part in text
     assert text.index("- first") < text.index("- second line")
-    assert len(digest({str(n): {"at": n, "text": "x" * 900} for n in range(99)}, [], [], None)) <= LONGEST
+
+
+def test_only_what_stands_in_the_digest_is_told_and_the_rest_waits_for_the_next_oldest_first() -> None:
+    kept = {f"id-{n}": {"at": n, "text": f"letter {n:03} " + "x" * 900} for n in range(60)}
+    crowd, told = [INCIDENT] * 200, list[str]()
+    while kept:
+        made = digest(kept, crowd, [f"service-{n} heartbeat" for n in range(200)], None)
+        assert len(made.text) <= LONGEST
+        assert made.ids, "a long queue of another kind keeps nothing out for ever"
+        for id, one in kept.items():
+            assert (f"- {one['text'][:10]} " in made.text) == (id in made.ids)
+        told += made.ids
+        for id in made.ids:
+            del kept[id]
+    assert told == [f"id-{n}" for n in range(60)]
+
+
+def test_what_fits_is_told_whole() -> None:
+    made = digest({"a": {"at": 1, "text": "one"}}, [INCIDENT] * 60, [], None)
+    assert (made.text.count("- inc-1"), made.ids, "more (see" in made.text) == (60, ["a"], False)
 
 
 async def test_what_is_gathered_for_the_digest_stays_until_it_was_sent(one_store: Store) -> None:

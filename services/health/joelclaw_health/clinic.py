@@ -85,8 +85,8 @@ class Clinic:
         """The digest of now: its text, and the ids of what was kept and stands in it."""
         kept, page = await memory.kept(), await self.book.read()
         failing = [key for key, check in page.checks.items() if check.state == "failing"]
-        text = digest(kept, await self.ledger.queue(), failing, await self.book.last_round())
-        return {"text": text, "ids": list(kept)}
+        made = digest(kept, await self.ledger.queue(), failing, await self.book.last_round())
+        return {"text": made.text, "ids": made.ids}
 
     async def _write(
         self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry

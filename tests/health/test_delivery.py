@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from joelclaw_bus import Publisher, Store
+from joelclaw_bus import Publisher, Store, StoreRefused
 from joelclaw_contracts import Alerts, Audit, SendMessage
 from joelclaw_health.__main__ import reach_outside
 from joelclaw_health.alerting.delivery import Delivery
@@ -124,6 +125,53 @@ async def test_without_a_key_nothing_is_ever_sent_twice(desk: Desk) -> None:
     assert await desk.delivery.deliver(letter(), UNKEYED, False) == "unclear"
     assert len(desk.sent) == 1
     assert "ntfy-1 did not take it" in desk.out.getvalue()
+
+
+async def test_in_a_full_store_a_page_goes_out_once_and_so_does_its_end(desk: Desk) -> None:
+    await desk.store.call("CONFIG", "SET", "maxmemory", 1)
+    try:
+        with pytest.raises(StoreRefused, match="OOM"):
+            await desk.store.call("SET", "x", "y")
+        for outlet in (TERMINAL, KEYED, UNKEYED):
+            assert await desk.delivery.deliver(letter("opened", 1), outlet, False) == "told"
+            assert await desk.delivery.deliver(letter("resolved", 2), outlet, False) == "told"
+            assert await desk.delivery.deliver(letter("resolved", 2), outlet, False) == "withheld"
+    finally:
+        await desk.store.call("CONFIG", "SET", "maxmemory", 0)
+    assert desk.sent == ["inc-1:opened:1", "inc-1:resolved:2"] * 2
+    assert desk.out.getvalue().count("ALERT ") == 2
+
+
+@pytest.mark.parametrize("outlet", [KEYED, UNKEYED])
+async def test_an_end_that_was_withheld_during_a_slow_send_is_told_after_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, outlet: Outlet
+) -> None:
+    sending, go_on = threading.Event(), threading.Event()
+
+    def slow(url: str, title: str, text: str, key: str) -> str:
+        if key == "inc-1:opened:1":
+            sending.set()
+            assert go_on.wait(20)
+        desk.sent.append(key)
+        return ""
+
+    monkeypatch.setattr(desk, "send", slow)
+    delivery, ends = desk.delivery, list[str]()
+
+    async def open_it() -> None:
+        ends.append(await delivery.deliver(letter("opened", 1), outlet, False))
+
+    with anyio.fail_after(30):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(open_it)
+            while not sending.is_set():  # noqa: ASYNC110  a thread sets it
+                await anyio.sleep(0.01)
+            assert await delivery.deliver(letter("resolved", 2), outlet, False) == "withheld"
+            go_on.set()
+    assert ends == ["told"]
+    assert desk.sent == ["inc-1:opened:1", "inc-1:resolved:2"]
+    assert await delivery.deliver(letter("resolved", 2), outlet, False) == "withheld", "its end was told"
+    assert await delivery.deliver(letter("opened", 3), outlet, False) == "told", "it was opened again"
 
 
 async def test_what_is_for_the_digest_is_kept_once_and_no_more_than_it_can_hold(

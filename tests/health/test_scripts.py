@@ -9,8 +9,8 @@ from joelclaw_bus.script import load_script, scripts_of
 NAMES = scripts_of("joelclaw_health")
 
 
-def test_there_is_the_one_that_writes_a_round() -> None:
-    assert NAMES == ["turn"]
+def test_there_are_the_one_that_writes_a_round_and_the_one_that_remembers_an_alert() -> None:
+    assert NAMES == ["remember", "turn"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -20,4 +20,5 @@ def test_a_script_says_what_it_wants_and_checks_before_it_writes(name: str) -> N
     for label in ("-- KEYS: ", "-- ARGV: ", "-- Answers: ", " 0: "):
         assert label in text
     body = text.partition("-- Answers")[2]
-    assert body.find("return 0") < body.find("'INCR'")
+    first_write = min(at for at in (body.find("'INCR'"), body.find("'SET'")) if at > 0)
+    assert 0 < body.find("return 0") < first_write

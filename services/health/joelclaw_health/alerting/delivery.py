@@ -10,6 +10,7 @@
 | did not                             | its last, or a repetition would be double | failed: the terminal has it        |
 | was being sent to when a process    | and a repetition would be double          | unclear: the terminal has it, and  |
 | died                                |                                           | its end will be told               |
+| took it, while its end was withheld | a beginning                               | told, and its end after it         |
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from anyio import to_thread
 
 from joelclaw_health.alerting import apprise_target
 from joelclaw_health.alerting.letter import AlertLetter
-from joelclaw_health.alerting.memory import Memory
+from joelclaw_health.alerting.memory import Heard, Memory
 from joelclaw_health.alerting.outlets import Outlet, Outlets
 from joelclaw_health.alerting.terminal import NotDelivered, Terminal
 
@@ -51,19 +52,33 @@ class Delivery:
             log.warning("the digest is full; left out: %s", " ".join(letter.text.split())[:300])
             return "failed"
         heard = await self.memory.heard(letter, outlet)
-        if letter.closes and (heard is None or heard[0] == "over"):
-            await self.memory.note(letter, outlet)
-            return "withheld"
+        while letter.closes and (heard is None or heard[0] == "over"):
+            if await self.memory.note(letter, outlet, heard):
+                return "withheld"
+            heard = await self.memory.heard(letter, outlet)  # its beginning was taken just now
         if heard is not None and heard[0] == "over" and letter.repeat <= heard[1] and letter.transition != "message":
             return "withheld"
-        end: End = "told"
-        if outlet.kind == "terminal":
-            self.terminal.deliver(letter)
-        else:
-            end = await self._by_apprise(letter, outlet, last)
-        if end != "failed":
-            await self.memory.note(letter, outlet)
+        end = await self._hand_over(letter, outlet, last)
+        if end != "failed" and (over := await self._over_meanwhile(letter, outlet, heard)):
+            log.info("it ended while it was told: %s", letter.id)
+            text = f"over since: {letter.text}"
+            closing = AlertLetter(f"{letter.thread}:resolved:{over}", letter.thread, "resolved", over, "", text)
+            await self._hand_over(closing, outlet, True)  # its end was noted by who withheld it
         return end
+
+    async def _hand_over(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
+        if outlet.kind != "terminal":
+            return await self._by_apprise(letter, outlet, last)
+        self.terminal.deliver(letter)
+        return "told"
+
+    async def _over_meanwhile(self, letter: AlertLetter, outlet: Outlet, heard: Heard | None) -> int:
+        """Notes that it was heard; the number of its thread's end, if that was withheld during the send, else 0."""
+        while not await self.memory.note(letter, outlet, heard):
+            heard = await self.memory.heard(letter, outlet)
+            if heard is not None and heard[1] >= letter.repeat:  # the later word stands
+                return heard[1] if heard[0] == "over" and not letter.closes else 0
+        return 0
 
     async def _by_apprise(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
         if not outlet.keyed and not await self.memory.begin(letter, outlet):

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from joelclaw_bus import Slot, Store
+from joelclaw_bus import Slot, Store, load_script
 from joelclaw_contracts import HEALTH_SLOT
 from joelclaw_health.alerting.letter import AlertLetter
 from joelclaw_health.alerting.outlets import Outlet
@@ -44,16 +44,16 @@ class Memory:
         word, _, repeat = raw.decode().partition(":")
         return ("told" if word == "told" else "over"), int(repeat)
 
-    async def note(self, letter: AlertLetter, outlet: Outlet) -> None:
-        """It heard this one; or, had it heard of no beginning, it shall hear of none."""
+    async def note(self, letter: AlertLetter, outlet: Outlet, heard: Heard | None) -> bool:
+        """It heard this one; or, had it heard of no beginning, it shall hear of none. False: what was `heard` before
+        is not the last thing any more, since another letter of the thread went there meanwhile."""
         word = "over" if letter.closes else "told"
-        text = f"{word}:{letter.repeat}"
-        await self.store.write("SET", self._thread(letter, outlet), text, "PX", KEEP_THREAD_MS)
+        before = f"{heard[0]}:{heard[1]}" if heard else ""
+        return await self._remember(self._thread(letter, outlet), before, f"{word}:{letter.repeat}", KEEP_THREAD_MS)
 
     async def begin(self, letter: AlertLetter, outlet: Outlet) -> bool:
         """Marks the send as begun; False if it was begun before, and how that ended nobody knows."""
-        key = self.slot.key("sending", _short(letter.id, outlet.name))
-        return bool(await self.store.write("SET", key, "1", "NX", "PX", KEEP_SENDING_MS))
+        return await self._remember(self.slot.key("sending", _short(letter.id, outlet.name)), "", "1", KEEP_SENDING_MS)
 
     async def keep(self, letter: AlertLetter, at_ms: int) -> bool:
         """For the digest; the same letter once. False if it is full: then it is counted by nobody, so say so."""
@@ -73,6 +73,10 @@ class Memory:
         """What a digest has told."""
         if ids:
             await self.store.write("HDEL", self.slot.key("digest"), *ids)
+
+    async def _remember(self, key: str, before: str, after: str, keep_ms: int) -> bool:
+        script = load_script("joelclaw_health", "remember")
+        return bool(await self.store.run(script, [key], [before, after, keep_ms]))
 
     def _thread(self, letter: AlertLetter, outlet: Outlet) -> str:
         return self.slot.key("alert", _short(letter.thread, outlet.name))

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -45,7 +46,7 @@ def test_the_digest_tells_who_is_waited_for_what_fails_and_what_was_kept_in_orde
 
 
 def test_only_what_stands_in_the_digest_is_told_and_the_rest_waits_for_the_next_oldest_first() -> None:
-    kept = {f"id-{n}": {"at": n, "text": f"letter {n:03} " + "x" * 900} for n in range(60)}
+    kept: dict[str, dict[str, Any]] = {f"id-{n}": {"at": n, "text": f"letter {n:03} " + "x" * 900} for n in range(60)}
     crowd, told = [INCIDENT] * 200, list[str]()
     while kept:
         made = digest(kept, crowd, [f"service-{n} heartbeat" for n in range(200)], None)

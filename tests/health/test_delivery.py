@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -172,6 +172,28 @@ async def test_an_end_that_was_withheld_during_a_slow_send_is_told_after_it(
     assert desk.sent == ["inc-1:opened:1", "inc-1:resolved:2"]
     assert await delivery.deliver(letter("resolved", 2), outlet, False) == "withheld", "its end was told"
     assert await delivery.deliver(letter("opened", 3), outlet, False) == "told", "it was opened again"
+
+
+@pytest.mark.parametrize("last", [False, True])
+async def test_what_got_no_answer_may_have_arrived_so_its_end_is_told(desk: Desk, last: bool) -> None:
+    go_on = threading.Event()
+
+    def hung(url: str, title: str, text: str, key: str) -> str:
+        assert go_on.wait(20)
+        return ""
+
+    delivery = replace(desk.delivery, send=hung, seconds=0.05)
+    try:
+        if last:
+            assert await delivery.deliver(letter("opened", 1), KEYED, True) == "unclear"
+        else:
+            with pytest.raises(NotDelivered, match="no answer within"):
+                await delivery.deliver(letter("opened", 1), KEYED, False)
+            with pytest.raises(NotDelivered, match="no answer within"):
+                await delivery.deliver(letter("resolved", 2), KEYED, False)
+    finally:
+        go_on.set()
+    assert await desk.delivery.deliver(letter("resolved", 2), KEYED, False) == "told"
 
 
 async def test_what_is_for_the_digest_is_kept_once_and_no_more_than_it_can_hold(

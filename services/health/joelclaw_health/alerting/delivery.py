@@ -10,6 +10,8 @@
 | did not                             | its last, or a repetition would be double | failed: the terminal has it        |
 | was being sent to when a process    | and a repetition would be double          | unclear: the terminal has it, and  |
 | died                                |                                           | its end will be told               |
+| gave no answer in time              | any                                       | as if not taken; but it may have   |
+|                                     |                                           | been, so its end will be told      |
 | took it, while its end was withheld | a beginning                               | told, and its end after it         |
 """
 
@@ -32,6 +34,10 @@ log = logging.getLogger(__name__)
 
 SECONDS = 60.0
 End = Literal["told", "withheld", "kept", "failed", "unclear"]
+
+
+class NoAnswer(NotDelivered):
+    """Its send was left behind, and may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +64,23 @@ class Delivery:
             heard = await self.memory.heard(letter, outlet)  # its beginning was taken just now
         if heard is not None and heard[0] == "over" and letter.repeat <= heard[1] and letter.transition != "message":
             return "withheld"
-        end = await self._hand_over(letter, outlet, last)
-        if end != "failed" and (over := await self._over_meanwhile(letter, outlet, heard)):
+        try:
+            end = await self._hand_over(letter, outlet, last)
+        except NoAnswer:
+            if not letter.closes:  # an end is tried again until it is known to be told
+                await self._tell_end_if_over(letter, outlet, heard)
+            raise
+        if end != "failed":
+            await self._tell_end_if_over(letter, outlet, heard)
+        return end
+
+    async def _tell_end_if_over(self, letter: AlertLetter, outlet: Outlet, heard: Heard | None) -> None:
+        """Notes that it was heard; was its thread's end withheld during the send, that end is told now."""
+        if over := await self._over_meanwhile(letter, outlet, heard):
             log.info("it ended while it was told: %s", letter.id)
             text = f"over since: {letter.text}"
             closing = AlertLetter(f"{letter.thread}:resolved:{over}", letter.thread, "resolved", over, "", text)
-            await self._hand_over(closing, outlet, True)  # its end was noted by who withheld it
-        return end
+            await self._hand_over(closing, outlet, True)  # that it is over was noted by who withheld it
 
     async def _hand_over(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
         if outlet.kind != "terminal":
@@ -85,19 +101,22 @@ class Delivery:
             why = "a process died while it was sent, and a second one could not be told from the first"
             self.terminal.deliver(letter, f"it may not have reached {outlet.name} ({why})")
             return "unclear"
-        why = await self._send(letter, outlet)
-        if not why:
+        answer = await self._send(letter, outlet)
+        if answer == "":
             return "told"
+        late = answer is None
+        why = answer or f"no answer within {self.seconds:g} s"
         if outlet.keyed and not last:
-            raise NotDelivered(outlet.name, why)
+            raise (NoAnswer if late else NotDelivered)(outlet.name, why)
         log.error("%s did not take an alert: %s", outlet.name, why)
         self.terminal.deliver(letter, f"{outlet.name} did not take it ({why})")
-        return "failed"
+        return "unclear" if late else "failed"
 
-    async def _send(self, letter: AlertLetter, outlet: Outlet) -> str:
-        """'' when it was taken. The thread is left behind if it hangs: its send may still arrive."""
+    async def _send(self, letter: AlertLetter, outlet: Outlet) -> str | None:
+        """'' when it was taken, None when no answer came in time: its thread is left behind, and may
+        still be taken."""
         with anyio.move_on_after(self.seconds):
             return await to_thread.run_sync(
                 self.send, outlet.url, letter.title, letter.text, letter.id, abandon_on_cancel=True
             )
-        return f"no answer within {self.seconds:g} s"
+        return None

@@ -6,7 +6,7 @@
 | the way (the destination's away) | the next tick: it is drained within a minute of the way's return            |
 | the data (other bytes, no start) | after 2^n minutes, at most 6 h; n: such tries since a way was last at fault |
 
-Nothing leaves the queue by waiting: a person who mends the cause sees in `joelclaw backup queue` when it is tried again.
+Nothing leaves the queue by waiting; `joelclaw backup queue` tells a person who mends the cause when it is tried again.
 """
 
 from __future__ import annotations

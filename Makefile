@@ -97,7 +97,7 @@ decide: setup ## What deciding costs: the pure page, and requests at 500 a secon
 ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as a ratio (needs Debian's sshd)
 	@$(BIN)/python -m bench.ssh_copy
 
-waits: setup ## 10,000 answers sent around the moment that their run begins to wait (3 minutes)
+waits: setup ## 10,000 answers sent around the moment that their run begins to wait (4 minutes)
 	@$(BIN)/python bench/waits.py
 
 lock: ## Compile the lock files anew (hashes, no addresses)

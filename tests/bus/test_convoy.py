@@ -26,11 +26,11 @@ class Counted(Convoy):
         self.held = anyio.Event()
         self.held.set()
 
-    async def _trip(self, packed: list[bytes]) -> list[Any]:
+    async def _trip(self, packed: list[bytes], replies: list[Any]) -> None:
         self.trips.append(len(packed))
         with anyio.move_on_after(30):  # a trip is shielded: a test that fails must end
             await self.held.wait()
-        return await super()._trip(packed)
+        await super()._trip(packed, replies)
 
 
 @pytest.fixture
@@ -90,6 +90,29 @@ async def test_a_refusal_concerns_the_one_who_asked(convoy: Counted) -> None:
     assert (answers["good"], answers["also good"]) == (b"a", b"b")
     assert isinstance(answers["bad"], redis.exceptions.ResponseError)
     assert convoy.trips[-1] == 3, "they travelled together"
+
+
+async def test_what_was_answered_before_the_line_broke_was_answered(convoy: Counted) -> None:
+    answers: dict[str, Any] = {}
+
+    async def ask(name: str, *command: str) -> None:
+        answers[name] = await convoy.send(command)
+
+    convoy.held = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(ask, "first", "PING")
+        await until(lambda: convoy.trips)
+        tasks.start_soon(ask, "before", "INCR", "test/convoy")
+        await until(lambda: len(convoy._waiting) == 1)
+        tasks.start_soon(ask, "breaks", "QUIT")
+        await until(lambda: len(convoy._waiting) == 2)
+        tasks.start_soon(ask, "after", "INCR", "test/convoy")
+        await until(lambda: len(convoy._waiting) == 3)
+        convoy.held.set()
+    assert (answers["before"], answers["breaks"]) == (1, b"OK")
+    assert isinstance(answers["after"], redis.exceptions.ConnectionError)
+    assert await convoy.send(("GET", "test/convoy")) == b"1"
+    await convoy.send(("DEL", "test/convoy"))
 
 
 async def test_one_who_is_cancelled_while_waiting_sends_nothing_and_holds_nobody_up(convoy: Counted) -> None:

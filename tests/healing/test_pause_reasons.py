@@ -19,12 +19,12 @@ def reason(scope: str = "all", *, id: str = "p1", until: int = 2**52) -> PauseRe
     return PauseReason(id, scope, "joel", "moving", 1, until)
 
 
-async def may_act(ledger: Ledger, id: str) -> object:
+async def may_act(ledger: Ledger, id: str, scopes: tuple[str, ...] = SCOPES) -> object:
     """What the store answers to an act of backup/redis in the group nas."""
     look = await ledger.look("backup", "redis")
     before = reported(None, Report("r", "backup", "redis", 1), look.now)
     after = scheduled(before, Act(f"{id}:1", Kind.PAUSE, look.now + 5))
-    return await ledger.make(look, Move(id, {}, {}, None, after, acts=True, scopes=SCOPES))
+    return await ledger.make(look, Move(id, {}, {}, None, after, acts=True, scopes=scopes))
 
 
 @pytest.mark.parametrize("scope", ["all", "domain:backup", "group:nas", "target:backup/redis"])
@@ -66,6 +66,13 @@ async def test_what_can_t_be_read_pauses_everything(ledger: Ledger) -> None:
         assert (read.scope, covering([read], SCOPES)) == ("all", read)
     assert await ledger.resume("odd", actor="joel")
     assert isinstance(await may_act(ledger, "m1"), Made)
+
+
+async def test_a_person_s_order_is_barred_by_no_pause_not_even_an_unreadable_one(ledger: Ledger) -> None:
+    await ledger.pause(reason("all"))
+    await ledger.store.call("HSET", ledger.slot.key("pauses"), "odd", "{")
+    assert await may_act(ledger, "m1") == Paused()
+    assert isinstance(await may_act(ledger, "m1", scopes=()), Made)
 
 
 async def test_the_list_has_an_end(ledger: Ledger) -> None:

@@ -10,7 +10,18 @@ import pytest
 
 from joelclaw_contracts import Alerts, Budgets, Config
 from joelclaw_contracts.config import Routes
-from joelclaw_healing import Act, End, Incident, Kind, Ledger, State, Voice, close_incident, dismiss_incident
+from joelclaw_healing import (
+    Act,
+    End,
+    Incident,
+    Kind,
+    Ledger,
+    PauseReason,
+    State,
+    Voice,
+    close_incident,
+    dismiss_incident,
+)
 from joelclaw_healing.errors import IncidentOver
 from joelclaw_router.desk import Outcome
 from joelclaw_router.failure import Budgets as Used
@@ -442,6 +453,9 @@ async def test_an_act_whose_run_is_lost_is_seen_to_by_the_next_report(ledger: Le
     overdue = replace(look.incident.act, due_ms=look.now - 400_000)
     row = replace(look.incident, act=overdue).to_fields()
     await ledger.store.call("HSET", ledger.slot.key("incident", lost["incident"]), "act", row["act"])
+    await ledger.pause(PauseReason("p", "all", "joel", "moving the NAS", look.now, look.now + 3_600_000))
+    assert (await desk.decide(healing("e1b")))["act"] is None, "what a pause holds is late, and its run is not lost"
+    assert await ledger.resume("p", actor="joel")
     joined = await desk.decide(healing("e2"))
     assert (joined["rule"], joined["act"]["decision"]) == ("joined", lost["act"]["decision"])
     assert (await seen_to(desk, joined))["rule"] == "handed-over"

@@ -5,8 +5,8 @@ lane is busy waits for the next trip. A driver makes one trip, its own, and hand
 that no task outlives its caller. A trip is shielded, and bounded by the connection's deadline: a caller that is
 cancelled in the middle of it would spoil the answers of the others.
 
-What the server refuses is one caller's answer; a connection that fails is the answer of all on that trip, as it would
-have been for each of them alone.
+What the server refuses is one caller's answer; a connection that fails is the answer of all on that trip who had none
+yet, as it would have been for each of them alone.
 """
 
 from __future__ import annotations
@@ -60,7 +60,11 @@ class Convoy:
             if reply is not _Wheel:
                 return reply
             # Those whom the last trip served run before us and may ask for more: they are to come along.
-            await cancel_shielded_checkpoint()
+            try:
+                await cancel_shielded_checkpoint()
+            except asyncio.CancelledError:  # a task's own cancel goes through anyio's shields
+                self._hand_over()
+                raise
         with anyio.CancelScope(shield=True):
             return await self._drive(seat)
 
@@ -68,24 +72,27 @@ class Convoy:
         seats = [seat]
         while self._waiting and len(seats) < MOST:
             seats.append(self._waiting.popleft())
-        replies: list[Any] = [NoAnswer("the trip ended before its answers")] * len(seats)
+        replies: list[Any] = []
+        fault: Exception = NoAnswer("the trip ended before its answers")
         try:
-            replies = await self._trip([s.packed for s in seats])
+            await self._trip([s.packed for s in seats], replies)
         except FAULTS as error:
-            replies = [error] * len(seats)
+            fault = error
         finally:
+            replies += [fault] * (len(seats) - len(replies))  # what was answered before the line broke was answered
             for other, reply in zip(seats[1:], replies[1:], strict=True):
                 if not other.told.done():
                     other.told.set_result(reply)
             self._hand_over()
         return replies[0]
 
-    async def _trip(self, packed: list[bytes]) -> list[Any]:
+    async def _trip(self, packed: list[bytes], replies: list[Any]) -> None:
         pool = self.client.connection_pool
         connection = await pool.get_connection()
         try:
             await connection.send_packed_command([b"".join(packed)], check_health=False)
-            return [await _reply(connection) for _ in packed]
+            for _ in packed:
+                replies.append(await _reply(connection))
         finally:
             await pool.release(connection)
 

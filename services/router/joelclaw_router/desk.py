@@ -23,6 +23,7 @@ from joelclaw_router import moves, replies
 from joelclaw_router.adapters import adapter_of
 from joelclaw_router.advice.adviser import Adviser, Consulted
 from joelclaw_router.facts import Bench
+from joelclaw_router.holds import held_by
 from joelclaw_router.judgement import choice, judge, judge_again
 from joelclaw_router.request import BACKUP, Request
 from joelclaw_router.rules import Rule
@@ -99,7 +100,7 @@ class Desk:
                 if isinstance(made, Made):
                     return made.outcome
                 continue
-            kept_by = moves.held_by(look, found)
+            kept_by = held_by(look, found)
             if kept_by is not None:
                 if found.act is not None and not found.act.held:
                     # Lost races and repeats change nothing: the next check tells it, or it was told.

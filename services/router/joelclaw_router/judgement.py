@@ -28,6 +28,7 @@ from joelclaw_router.advice.adviser import Consulted
 from joelclaw_router.advice.question import Question, question_of
 from joelclaw_router.facts import Bench, Facts, base_of, facts_of, payload_of
 from joelclaw_router.failure import Advice, Decision, Failure
+from joelclaw_router.holds import held_by
 from joelclaw_router.policy import decide, is_target_set, order
 from joelclaw_router.record import audit_of, outcome
 from joelclaw_router.request import Request
@@ -164,7 +165,7 @@ class _Case:
         act = after.act
         if act is None:
             return None
-        overdue = self.look.now > act.due_ms + OVERDUE_MS and self.look.switch is None
+        overdue = self.look.now > act.due_ms + OVERDUE_MS and held_by(self.look, after) is None
         mine = decision.verdict in (Verdict.RETRY, Verdict.PAUSE)
         return (act.decision, act.due_ms) if mine or overdue else None
 

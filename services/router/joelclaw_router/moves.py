@@ -14,39 +14,17 @@ from __future__ import annotations
 from typing import Any
 
 from joelclaw_healing.incident import Act, Incident
-from joelclaw_healing.ledger_keys import group_of
 from joelclaw_healing.lifecycle import escalated, held, paged_again, served, watched
 from joelclaw_healing.look import Look
 from joelclaw_healing.move import Letter, Move, Storm
-from joelclaw_healing.pause_reasons import covering, scopes_of
 from joelclaw_router import replies
 from joelclaw_router.facts import Bench
 from joelclaw_router.failure import Decision
+from joelclaw_router.holds import Held, scopes_about
 from joelclaw_router.judgement import repeated
-from joelclaw_router.policy import STORMS_BLIND
 from joelclaw_router.record import outcome
 from joelclaw_router.request import Request
 from joelclaw_router.rules import Rule
-
-Held = tuple[Rule, str]
-
-
-def held_by(look: Look, found: Incident) -> Held | None:
-    """What keeps an act back whose time has come. A person's order is kept back by the kill switch alone."""
-    if look.switch is not None:
-        return Rule.SWITCH_HOLDS, f"all acting is stopped: {look.switch.owner}: {look.switch.reason}"
-    if found.act is not None and found.act.ordered_by:
-        return None
-    pause = covering(look.pauses, _scopes(found))
-    if pause is not None:
-        return Rule.PAUSE_HOLDS, f"acting on it is paused: {pause.text}"
-    if look.blind:
-        return Rule.BLIND_HOLDS, look.blind
-    if len(look.storms) >= STORMS_BLIND:
-        return Rule.BLIND_HOLDS, f"{len(look.storms)} groups fail at once: what we see is not trusted"
-    if look.storms.get(group_of(found), 0) > look.now:
-        return Rule.STORM_HOLDS, f"{group_of(found)} is in a storm; its targets wait until it is over"
-    return None
 
 
 def held_back(bench: Bench, look: Look, found: Incident, act: Act, why: Held) -> Move:
@@ -71,7 +49,7 @@ def hand_over(bench: Bench, look: Look, found: Incident, act: Act, id: str) -> M
         acts=True,
         letters=(route, proof_of(bench, look, found, decision, id, request), replies.look_again(after)),
         traceparent=request.traceparent,
-        scopes=() if act.ordered_by else _scopes(found),
+        scopes=() if act.ordered_by else scopes_about(found),
         storm=None if act.ordered_by else Storm(),
     )
 
@@ -119,7 +97,3 @@ def say(bench: Bench, look: Look, found: Incident, id: str, decision: Decision, 
 
 def proof_of(bench: Bench, look: Look, found: Incident, decision: Decision, id: str, request: Request | None) -> Letter:
     return replies.evidence(id, request, decision, found, None, None, None, now=look.now, voice=bench.voice)
-
-
-def _scopes(found: Incident) -> tuple[str, ...]:
-    return scopes_of(found.domain, found.target, group_of(found))

@@ -1,5 +1,7 @@
--- Whether a pause reason that lasts covers one of these scopes. One that can't be read covers everything.
+-- Whether a pause reason that lasts covers one of these scopes. One that can't be read covers everything; where no scope
+-- is asked for (a person's order) none bars.
 local function paused(key, scopes, now)
+  if #scopes == 0 then return false end
   local wanted = {}
   for _, scope in ipairs(scopes) do wanted[scope] = true end
   for _, text in ipairs(redis.call('HVALS', key)) do

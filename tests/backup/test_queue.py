@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from joelclaw_backup import draining
+from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.functions import functions_of
 from joelclaw_backup.manifest import Manifest
@@ -183,6 +184,46 @@ async def test_at_the_byte_cap_the_new_one_fails_and_what_waits_stays(store, bac
     assert [e.id for e in waiting(backup.settings.travel.queue)] == [kept.id]
 
 
+async def test_a_set_that_differs_is_tried_ever_more_rarely_told_once_per_try_and_holds_up_nobody(
+    store, backup, nas, far, monkeypatch
+):
+    away, gone = nas.rename(nas.with_name("away")), far.rename(far.with_name("gone"))
+    queue = backup.settings.travel.queue
+    async with working(store, functions(store, backup)) as seen:
+        await ask(store)
+        await ended(seen)
+    (spoilt,) = waiting(queue)
+    dump = queue.root / "backups/redis" / spoilt.id / "dump.rdb"
+    raw = bytearray(dump.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    dump.write_bytes(raw)
+    patient = differently(backup, patience=Patience(1, 20, 40))
+    async with working(store, functions(store, patient)) as seen:
+        await ask(store, "two")
+        await ended(seen)
+    good = next(entry.id for entry in waiting(queue) if entry.id != spoilt.id)
+    away.rename(nas)
+    gone.rename(far)
+
+    def left() -> tuple[str, int]:
+        (entry,) = [entry for entry in waiting(queue) if entry.id == spoilt.id]
+        return entry.record.failure, entry.record.tries_of_data
+
+    minutes, ticks = 0, list[int]()
+    monkeypatch.setattr(draining, "now_ms", lambda: ticks.append(minutes) or now_ms() + minutes * 60_000)
+    async with working(store, functions(store, backup)):
+        await until(lambda: good in sets(nas) and left() == ("hash-differs", 1))
+        before = len(ticks)
+        await until(lambda: len(ticks) >= before + 3)
+        assert left() == ("hash-differs", 1), "three more ticks, and nobody looked at it"
+        minutes = 3
+        await until(lambda: left() == ("hash-differs", 2))
+    told = [e for e in await read(store, OTEL) if e["metadata"].get("failureClass") == "hash-differs"]
+    assert [e["metadata"]["id"] for e in told] == [spoilt.id] * 2
+    assert [entry.id for entry in waiting(queue)] == [spoilt.id], "and nothing was dropped"
+    assert spoilt.id not in sets(nas)
+
+
 async def test_a_changed_host_key_is_asked_once_pages_and_the_set_waits(store, backup, nas, far, sshd, tmp_path):
     nas.rmdir()
     wrong = tmp_path / "known"
@@ -233,6 +274,21 @@ class TestTheDirectory:
         take_away(settings.travel.queue, "redis", entry.id)
         take_away(settings.travel.queue, "redis", entry.id)
         assert waiting(settings.travel.queue) == []
+
+    async def test_tries_of_the_data_are_counted_until_a_way_fails_and_an_older_record_is_read(self, backup):
+        settings, taken = backup.settings, await self.staged(backup, "r")
+        queue, manifest = settings.travel.queue, Manifest.of(taken["manifest"])
+        put(settings.staging, taken["staged"], queue, manifest, 1 << 30)
+        counted = []
+        for failure, of_data in (("hash-differs", True), ("hash-differs", True), ("timeout", False)):
+            note(queue, waiting(queue)[0], failure, "so it was", of_data=of_data)
+            counted.append(waiting(queue)[0].record.tries_of_data)
+        assert counted == [1, 2, 0]
+        assert waiting(queue)[0].record.tries == 3
+        older = {"id": manifest.id, "queuedAt": "2026-11-20T01:00:00.000Z", "tries": 7, "failure": "", "detail": ""}
+        (queue.root / "backups/redis" / manifest.id / "queued.json").write_text(json.dumps(older))
+        record = waiting(queue)[0].record
+        assert (record.queued_at, record.tries, record.tries_of_data) == (older["queuedAt"], 7, 0)
 
     async def test_what_can_not_be_read_is_told_and_counts(self, backup):
         settings, taken = backup.settings, await self.staged(backup, "r")

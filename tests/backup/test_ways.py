@@ -15,6 +15,7 @@ import pytest
 from joelclaw_backup import provider
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.progress import progress_file, telling
+from joelclaw_backup.records import ms_of
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import read_backup_settings
 from joelclaw_backup.space import MIB
@@ -122,9 +123,13 @@ async def test_what_waits_is_told_with_its_age_and_what_keeps_it(configured, sou
     told = provider.queue(configured)
     (entry,) = told["entries"]
     assert (entry["id"], entry["tries"], entry["failure"], entry["detail"]) == (manifest.id, 1, "timeout", "it hung")
+    assert (entry["againAt"], bool(entry["triedAt"])) == (None, True), "a way was away: the next tick tries it"
     assert (told["bytes"], told["capBytes"]) == (manifest.bytes, 10_240 * MIB)
     assert told["oldestMs"] == entry["waitedMs"] >= 0
     assert provider.list_artefacts(configured) == [], "what waits is no backup"
+    note(settings.travel.queue, waiting(settings.travel.queue)[0], "hash-differs", "other bytes", of_data=True)
+    (entry,) = provider.queue(configured)["entries"]
+    assert (entry["failure"], ms_of(entry["againAt"]) - ms_of(entry["triedAt"])) == ("hash-differs", 120_000)
 
 
 def test_a_transfer_tells_how_far_it_is_until_it_ends(configured):

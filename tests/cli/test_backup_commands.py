@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.server import Server
 
+from joelclaw_backup.manifest import Verified
+
 
 @pytest.fixture
 def suite(cli: Cli, one_server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
@@ -53,6 +55,23 @@ def test_a_backup_is_made_listed_and_proven_and_damage_is_named(cli: Cli, suite:
     assert "damaged" in cli("backup", "list", people=True).out
     refused = cli("backup", "restore", result["id"], "--into", str(suite / "there"))
     assert (refused.code, refused.error) == (1, "backup_not_verified")
+
+
+def test_a_copy_that_was_read_back_and_never_restored_is_listed_as_that_until_a_drill(cli: Cli, suite: Path) -> None:
+    made = cli("backup", "run", "redis", "--wait").result
+    (listed,) = cli("backup", "list").result["artefacts"]
+    assert (listed["provenBy"], listed["lastDrill"]["verdict"]) == ("restore", "verified")
+    assert "read back only" not in cli("backup", "list", people=True).out
+    record = Path(made["path"]) / "verified.json"
+    proof = Verified.read(record.read_bytes())  # as where no server of its kind is here: a Typesense without a binary
+    record.write_bytes(proof.model_copy(update={"restored": None, "restore_ms": None}).sealed().render())
+    (listed,) = cli("backup", "list").result["artefacts"]
+    assert (listed["standing"], listed["provenBy"], listed["lastDrill"]) == ("verified", "read-back", None)
+    assert "read back only" in cli("backup", "list", people=True).out
+    assert "read back only" in cli("backup", "show", "latest", people=True).out
+    assert cli("backup", "drill", "--latest", "redis").code == 0
+    (listed,) = cli("backup", "list").result["artefacts"]
+    assert (listed["provenBy"], listed["lastDrill"]["verdict"]) == ("restore", "verified")
 
 
 def test_a_target_that_is_not_configured_is_said_to_be_so_and_is_never_begun(cli: Cli, suite: Path) -> None:

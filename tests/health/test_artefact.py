@@ -15,6 +15,7 @@ from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_bus import Store
 from joelclaw_contracts import Config
 from joelclaw_health import settings as health_settings
+from joelclaw_health.book import Book
 from joelclaw_health.inventory import NO_BACKUPS, NO_PROVIDER, NONE_YET
 from joelclaw_health.probes.artefact import SINCE, Shelf, judged
 from joelclaw_health.probes.shelf import newest
@@ -66,7 +67,7 @@ def test_a_size_that_jumps_is_a_finding_and_no_failure(before: int, after: int, 
 def test_none_yet_is_nothing_until_the_first_period_is_over_and_then_it_fails() -> None:
     assert seen(first_ran=DAY, known=False) is None
     outcome, _, reason = seen(first_ran=2 * DAY, known=False) or ("", "", "")
-    assert (outcome, reason) == ("failing", "no verified backup: the service first ran 48.0 h ago")
+    assert (outcome, reason) == ("failing", "no verified backup: none in the 48.0 h that it is configured")
 
 
 def test_one_that_was_there_and_is_gone_fails_at_once() -> None:
@@ -146,6 +147,54 @@ async def test_only_a_verified_artefact_makes_it_green_and_its_loss_is_told_once
         await look(clinic, f"r{number}")
     assert (await checks(store))["backup redis artefact"].state == "failing"
     assert await letters(store) == ["health:backup redis:artefact:opened:1"]
+
+
+async def test_a_target_that_is_first_configured_on_an_old_bus_is_due_a_period_later_and_not_at_once(
+    store: Store, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(*words: str, timeout: float) -> dict[str, Any]:
+        return {"newest": [], "doubtful": {}}
+
+    monkeypatch.setattr("joelclaw_health.probes.artefact.ask", told)
+    late = Shelf("typesense", "system/backup.typesense", SHELF.schedule)
+    configured = settings_of(timeout=20.0, shelves=(late,))
+    firsts = Book(store).slot.key("firsts")
+    await store.call("HSET", store.keys.slots, SINCE, await store.time_ms() - 30 * DAY)
+    await look(clinic_of(store, configured), "before")
+    assert await store.call("EXISTS", firsts) == 0, "nobody makes these backups yet"
+    await store.call("HSET", store.keys.functions, late.function, "{}")
+    await look(clinic_of(store, configured), "r1")
+    assert late.component not in " ".join(await checks(store))
+    assert await row_of(store) == (False, NONE_YET)
+    noted = await store.call("HGET", firsts, late.component)
+    await look(clinic_of(store, configured), "r2")
+    assert await store.call("HGET", firsts, late.component) == noted, "another process counts from the same moment"
+
+    await store.call("HSET", firsts, late.component, int(noted) - 2 * DAY)
+    for number in range(3, 6):
+        await look(clinic_of(store, configured), f"r{number}")
+    assert (await checks(store))[f"{late.component} artefact"].state == "failing"
+
+
+async def test_the_bus_s_own_data_are_overdue_by_the_service_s_first_start(
+    store: Store, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def told(*words: str, timeout: float) -> dict[str, Any]:
+        return {"newest": [], "doubtful": {}}
+
+    monkeypatch.setattr("joelclaw_health.probes.artefact.ask", told)
+    await store.call("HSET", store.keys.slots, SINCE, await store.time_ms() - 30 * DAY)
+    assert [s["outcome"] for s in await clinic_of(store, patient()).probe("backup redis", "signals")] == ["failing"]
+
+
+async def test_a_store_that_takes_no_writes_makes_nothing_overdue_and_costs_no_look(store: Store) -> None:
+    await store.call("CONFIG", "SET", "maxmemory", 1)
+    try:
+        assert await Book(store).firsts(["backup typesense"], NOW) == {"backup typesense": NOW}
+    finally:
+        await store.call("CONFIG", "SET", "maxmemory", 0)
+    assert await Book(store).firsts(["backup typesense"], NOW + 1) == {"backup typesense": NOW + 1}
+    assert await Book(store).firsts(["backup typesense"], NOW + 2) == {"backup typesense": NOW + 1}
 
 
 async def test_a_size_that_jumped_is_among_the_findings_of_the_round(

@@ -24,7 +24,7 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 | looking, fetch, drill, reviving       | later looks; a copy brought here; restored and compared                  |
 | pruning, restoring                    | old sets go; a set is put where a person wants it                        |
 | steps, redis_backup, typesense/       | what all targets do alike; how Redis and Typesense are taken             |
-| carrying, waiting_sets, draining      | a copy on its way, whichever is open; the queue, and who empties it      |
+| carrying, waiting_sets, draining, due | a copy on its way, whichever is open; the queue, who empties it, when    |
 | functions, telling, incidents         | what runs when, and what it says                                         |
 | settings, __main__                    | what we are told; the process                                            |
 | provider, here, ways, models, progress | what the command reads of us                                            |

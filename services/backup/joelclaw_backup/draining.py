@@ -2,16 +2,20 @@
 
 A set is copied, read back, restored and published as any other; then its incident is closed, and only then does it
 leave the queue. Whatever dies in between, the next tick goes on: a set that has its name already is not copied again.
-One that finds no way stays, and those behind it wait with it; what keeps it there is told once, when it changes.
+One that finds no way stays, and those behind it wait with it; what keeps it there is told once, when it changes. One
+whose data are the trouble holds up nobody; it is tried ever more rarely (`due.py`), and each try is told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from joelclaw_backup.carrying import Carried, attempt
+from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
+from joelclaw_backup.due import due_again
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.incidents import open_incident
 from joelclaw_backup.policy import Outcome, needs_a_person
@@ -38,11 +42,11 @@ def add_drainer(functions: Functions, store: Store, backups: Sequence[tuple[Step
 
     @functions.function(DRAINER, on=[cron(EVERY_MINUTE)], exclusive=1, retries=1)
     async def drain(e: Event[Any], step: Step) -> Facts:
-        """Step-less while nothing waits, so that an idle minute leaves no record."""
+        """Step-less while nothing is due, so that an idle minute leaves no record."""
         told: Facts = {"drained": []}
-        entries, way = await in_thread(waiting, queue), True
+        entries, way, now = await in_thread(waiting, queue), True, now_ms()
         for entry in entries:
-            if entry.target in known and way:
+            if entry.target in known and way and due_again(entry.record, now):
                 trouble = await _drained(step, store, *known[entry.target], entry, queue)
                 way = trouble is None or not concerns_the_way(trouble)
                 told["drained"] += [] if trouble else [entry.id]
@@ -80,10 +84,12 @@ async def _drained(
         await step.send_event(f"evidence-{entry.id}", evidence)
         await in_thread(take_away, queue, entry.target, entry.id)
         return None
-    await in_thread(note, queue, entry, failure, detail)
-    if failure != entry.record.failure:
+    of_data = not concerns_the_way(failure)
+    if of_data or failure != entry.record.failure:
         metadata = {"outcome": Outcome.DEFERRED, "id": entry.id, "failureClass": failure, "bytes": entry.bytes}
-        id, pages = f"{step.run_id}:{entry.id}:waits", needs_a_person(failure)
+        id, pages = f"{entry.id}:waits:{entry.record.tries + 1}", needs_a_person(failure)
         evidence = speaker.drains(id, step.now_ms, metadata, f"{entry.id} waits: {detail}", pages=pages)
         await step.send_event(f"evidence-{entry.id}", evidence)
+    # last: noted before it is told, it would be told by nobody where we die in between
+    await in_thread(partial(note, queue, entry, failure, detail, of_data=of_data))
     return failure

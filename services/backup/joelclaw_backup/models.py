@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from joelclaw_backup.artefacts import Artefact
+from joelclaw_backup.checks import GOOD
 from joelclaw_backup.drill import Drilled
 from joelclaw_backup.inspection import Finding, Inspected
 from joelclaw_backup.looking import verdict_of
@@ -16,13 +17,15 @@ Model = dict[str, Any]
 
 
 def artefact_model(artefact: Artefact, newest: bool) -> Model:
-    """A line of the list. `rereadAt` is None where nobody has read it since it was verified."""
+    """A line of the list. `rereadAt` is None where nobody has read it since it was verified. `provenBy`: `restore`, or
+    `read-back` where the bytes alone were compared and no server ever started from it; None where nothing is proven."""
     manifest, verified, checks = artefact.manifest, artefact.verified, artefact.checks
     model: Model = {
         "id": artefact.id,
         "path": artefact.path,
         "verified": bool(artefact.verified_ms),
         "standing": artefact.standing,
+        "provenBy": _proven_by(artefact),
         "newest": newest,
         "target": PurePath(artefact.path).parent.name,
         "problem": artefact.problem,
@@ -46,12 +49,19 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
     return model
 
 
+def _proven_by(artefact: Artefact) -> str | None:
+    if not artefact.verified_ms or artefact.verified is None:
+        return None
+    drilled = artefact.checks.drill if artefact.checks else None
+    return "restore" if artefact.verified.restored or (drilled and drilled.verdict == GOOD) else "read-back"
+
+
 def _drill(artefact: Artefact) -> Model | None:
-    """The last drill: the one that the set was verified by, or a later one."""
+    """The last drill: the one that the set was verified by, or a later one; None where it was never restored."""
     checks, verified = artefact.checks, artefact.verified
     if checks and checks.drill:
         return {"at": checks.drill.at, "verdict": checks.drill.verdict, "restoreMs": checks.drill.restore_ms}
-    if verified:
+    if verified and verified.restored:
         return {"at": verified.verified_at, "verdict": "verified", "restoreMs": verified.restore_ms}
     return None
 

@@ -29,11 +29,14 @@ TARGETS = ("redis", "typesense")
 
 
 class Queued(Record):
-    """Why it waits. tries: how often the drainer tried; failure, detail: how that ended last."""
+    """Why it waits. tries: how often the drainer tried, last at `tried_at`; failure, detail: how that ended last.
+    tries_of_data: how many of the last tries in a row failed by the data themselves."""
 
     id: str
     queued_at: str
     tries: int = 0
+    tries_of_data: int = 0
+    tried_at: str = ""
     failure: str = ""
     detail: str = ""
 
@@ -87,10 +90,13 @@ def waiting(queue: Destination) -> list[WaitingSet]:
     return sorted(found, key=lambda entry: (entry.since_ms, entry.id))
 
 
-def note(queue: Destination, entry: WaitingSet, failure: str, detail: str) -> None:
-    """Remembers that it was tried in vain."""
-    changed = {"tries": entry.record.tries + 1, "failure": failure, "detail": detail[:500]}
-    record = entry.record.model_copy(update=changed)
+def note(queue: Destination, entry: WaitingSet, failure: str, detail: str, *, of_data: bool = False) -> None:
+    """Remembers that it was tried in vain; of_data: no way was at fault."""
+    before = entry.record
+    changed = {"tries": before.tries + 1, "tries_of_data": before.tries_of_data + 1 if of_data else 0}
+    record = before.model_copy(
+        update={**changed, "tried_at": iso(now_ms()), "failure": failure, "detail": detail[:500]}
+    )
     with open_shelf(queue, entry.target) as shelf, closing(shelf.folder.folder(entry.id)) as folder:
         replace_small(QUEUED, record.render(), folder, by_way_of=shelf.folder)
 
@@ -130,8 +136,10 @@ def _read(target: str, name: str, folder: Folder) -> WaitingSet:
 def _record(folder: Folder, artefact: str) -> Queued:
     """What is written of it; where that can't be read, it waits since its directory was made."""
     try:
-        record = Queued.read(read_small(QUEUED, folder))
+        record = Queued.model_validate_json(read_small(QUEUED, folder))  # also one from before a field was added
         ms_of(record.queued_at)
+        if record.tried_at:
+            ms_of(record.tried_at)
         return record
-    except (OSError, ManifestInvalid):
+    except (OSError, ValueError):
         return Queued(id=artefact, queued_at=iso(int(folder.changed() * 1000)), failure="unreadable")

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 from joelclaw_backup.artefacts import Artefact, newest_verified
 from joelclaw_backup.clock import now_ms
+from joelclaw_backup.due import due_again_ms
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.here import Here, looked_at, on_shelf
 from joelclaw_backup.models import Model, artefact_model
 from joelclaw_backup.progress import progress_file, read_progress
+from joelclaw_backup.records import iso
 from joelclaw_backup.space import MIB
 from joelclaw_backup.travel import queue_of
 from joelclaw_backup.waiting_sets import TARGETS, waiting
@@ -42,7 +44,8 @@ def transports(environ: Mapping[str, str]) -> list[Model]:
 
 def queue(environ: Mapping[str, str]) -> Model:
     """What waits on this disk for a way to the NAS: {"path", "capBytes", "bytes", "oldestMs", "entries": [{"id",
-    "target", "bytes", "queuedAt", "waitedMs", "tries", "failure", "detail"}], "progress"}; see `progress.py`."""
+    "target", "bytes", "queuedAt", "waitedMs", "tries", "triedAt", "againAt", "failure", "detail"}], "progress"}; see
+    `progress.py`. againAt: None where the next tick tries it."""
     here, now = Here.of(environ), now_ms()
     place = queue_of(here.config, here.state)
     entries = waiting(place)
@@ -59,6 +62,8 @@ def queue(environ: Mapping[str, str]) -> Model:
                 "queuedAt": entry.record.queued_at,
                 "waitedMs": max(0, now - entry.since_ms),
                 "tries": entry.record.tries,
+                "triedAt": entry.record.tried_at or None,
+                "againAt": iso(at) if (at := due_again_ms(entry.record)) is not None else None,
                 "failure": entry.record.failure or None,
                 "detail": entry.record.detail,
             }

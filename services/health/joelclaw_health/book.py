@@ -5,6 +5,7 @@ Keys, all under `{healing/health}:` (a deployment prefix inside the braces):
 | key                 | type   | what                                              | who clears it        |
 |---------------------|--------|---------------------------------------------------|----------------------|
 | `checks`            | hash   | `COMPONENT CONDITION` -> HealthCheck, JSON        | the round that retires it |
+| `firsts`            | hash   | what is backed up -> since when it is, ms         | never (a few)        |
 | `round`             | string | the last round, HealthRound, JSON                 | never (one)          |
 | `seq`               | string | how many rounds were written                      | never (one)          |
 | `done:ROUND`        | string | a round that was written, and its outcome         | expires after 48 h   |
@@ -15,7 +16,7 @@ Keys, all under `{healing/health}:` (a deployment prefix inside the braces):
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +67,20 @@ class Book:
         """None if none ever ended. StoreUnavailable, StoreRefused."""
         raw = await self.store.call("GET", self.slot.key("round"))
         return HealthRound.model_validate_json(raw) if raw else None
+
+    async def firsts(self, names: Collection[str], now: int) -> dict[str, int]:
+        """Since when each is known, ms; what is asked for the first time is known from `now` on, for good.
+
+        A store that takes no writes costs no look: then it is `now`, and the next look remembers. StoreUnavailable,
+        StoreRefused.
+        """
+        key = self.slot.key("firsts")
+        rows = await self.store.call("HGETALL", key)
+        known = {k.decode(): int(v) for k, v in zip(rows[::2], rows[1::2], strict=True)}
+        new = [name for name in names if name not in known]
+        if new:
+            await self.store.calls([("HSETNX", key, name, now) for name in new])
+        return {name: known.get(name, now) for name in names}
 
     async def write(
         self,

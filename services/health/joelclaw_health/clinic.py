@@ -14,7 +14,7 @@ from joelclaw_healing import Ledger, Letter, Voice, close_target
 from joelclaw_health.alerting.digest import digest
 from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book, Page
-from joelclaw_health.inventory import coverage, jobs
+from joelclaw_health.inventory import backed_up, coverage, jobs
 from joelclaw_health.judge import BLINDNESS, SELF, Judged, judge
 from joelclaw_health.plan import CHECK_FUNCTION, plan
 from joelclaw_health.probes.http import AT_ONCE
@@ -51,9 +51,10 @@ class Clinic:
         """The samples, as JSON. `component` '' is all. StoreUnavailable, StoreRefused: nothing can be probed then."""
         registry, page = await read_registry(self.store), await self.book.read()
         known = {key for key, check in page.checks.items() if check.state in ("ok", "failing")}
+        firsts = await self.book.firsts(backed_up(registry, self.settings), registry.now_ms)
         samples: list[Sample] = []
         async with anyio.create_task_group() as tasks:
-            for job in jobs(registry, self.store, self.settings, self.limit, known, self.outside):
+            for job in jobs(registry, self.store, self.settings, self.limit, known, self.outside, firsts):
                 if job.is_wanted(component, mode):
                     tasks.start_soon(_take, job.look, samples)
         wanted = (s for s in samples if component in ("", s.component))

@@ -6,7 +6,7 @@ is not configured has a line and no job.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Container, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,13 +25,14 @@ from joelclaw_health.settings import Settings
 NO_DESTINATION = "not configured: backup.destination names no place"
 NO_PROVIDER = "not configured: the backup service is not installed here, so its list of backups can't be read"
 NO_BACKUPS = "not configured: no backup service has run on this bus yet"
-NONE_YET = "none yet: a verified one is due within one period of the service's first start"
+NONE_YET = "none yet: a verified one is due within one period of the first start of what makes it"
 NO_RUNTIME = "not configured: runtime names nothing"
 NO_URL = "not configured: runtime.url names no address; the remediator looks at its process alone"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
 NO_HEARTBEAT = "not configured: health.heartbeatUrl names no address, so nobody outside would miss this suite"
 NO_CONFIG = "not configured: no worker tells which configuration it runs"
 NO_HTTP = "not configured: its workers name no address"
+_NONE: Mapping[str, int] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +56,11 @@ def jobs(
     limit: anyio.CapacityLimiter,
     known: Container[str] = (),
     outside: Callable[[int], Sequence[Sample]] | None = None,
+    firsts: Mapping[str, int] = _NONE,
 ) -> list[Job]:
     """Everything that can be looked at now. `limit`: the probes' connections at once; `known`: keys of the checks that
-    had a verdict, and were not only unknown; `outside`: what the dead-man's switch last met."""
+    had a verdict, and were not only unknown; `outside`: what the dead-man's switch last met;
+    `firsts`: since when each is backed up."""
     now, expected = registry.now_ms, [e for e in registry.expected() if e.name not in s.retired]
 
     async def beats(e: Expected) -> Sequence[Sample]:
@@ -72,12 +75,12 @@ def jobs(
     async def reach(d: destination.Destination) -> Sequence[Sample]:
         return [await destination.destination(d, now=now, timeout=s.timeout, free_mb=s.free_mb)]
 
-    async def backed_up(shelf: artefact.Shelf) -> Sequence[Sample]:
+    async def copied(shelf: artefact.Shelf) -> Sequence[Sample]:
         born = max((e.started_ms for e in expected if shelf.function in e.functions), default=0)
         return await artefact.artefact(
             shelf,
             now=now,
-            since=registry.slots[artefact.SINCE],
+            since=registry.slots[artefact.SINCE] if _is_the_bus(shelf) else firsts.get(shelf.component, now),
             born=born,
             known=key_of(shelf.component, artefact.CONDITION) in known,
             timeout=2 * s.timeout,  # it starts slowly: all of the backup service is loaded
@@ -92,7 +95,7 @@ def jobs(
     async def missed() -> Sequence[Sample]:
         return outside(now) if outside else []
 
-    shelves = [b for b in s.shelves if artefact.SINCE in registry.slots and _is_made(b, registry)]
+    shelves = _shelves(registry, s)
     url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
     return [
@@ -101,11 +104,7 @@ def jobs(
         *(Job(e.name, (http.CONDITION,), partial(ready, e)) for e in expected if has_http(e)),
         Job("", (waiting.CONDITION,), waits),
         *(Job(d.name, (destination.CONDITION,), partial(reach, d)) for d in s.destinations if d.name not in s.retired),
-        *(
-            Job(b.component, (artefact.CONDITION,), partial(backed_up, b))
-            for b in shelves
-            if b.component not in s.retired
-        ),
+        *(Job(b.component, (artefact.CONDITION,), partial(copied, b)) for b in shelves if b.component not in s.retired),
         *([Job(configuration.COMPONENT, (configuration.CONDITION,), configured)] if tells_config(registry) else []),
         *([Job(deadman.COMPONENT, (deadman.CONDITION,), missed)] if s.heartbeat_url else []),
         *([Job(runtime.COMPONENT, (runtime.CONDITION,), partial(answers, url))] if url else []),
@@ -141,9 +140,22 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
     return [_retired(r) if r.component in s.retired else r for r in rows]
 
 
+def backed_up(registry: Registry, s: Settings) -> list[str]:
+    """What is backed up only where it is configured, which may be long after the service first ran."""
+    return [shelf.component for shelf in _shelves(registry, s) if not _is_the_bus(shelf)]
+
+
+def _shelves(registry: Registry, s: Settings) -> list[artefact.Shelf]:
+    return [b for b in s.shelves if artefact.SINCE in registry.slots and _is_made(b, registry)]
+
+
 def _is_made(shelf: artefact.Shelf, registry: Registry) -> bool:
     """Whether somebody makes these backups. The bus's own data are backed up wherever the service ran at all."""
-    return shelf.target == "redis" or shelf.function in registry.functions
+    return _is_the_bus(shelf) or shelf.function in registry.functions
+
+
+def _is_the_bus(shelf: artefact.Shelf) -> bool:
+    return shelf.target == "redis"
 
 
 def has_http(e: Expected) -> bool:

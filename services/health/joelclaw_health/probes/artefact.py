@@ -56,7 +56,8 @@ def is_installed() -> bool:
 
 
 async def artefact(shelf: Shelf, *, now: int, since: int, born: int, known: bool, timeout: float) -> list[Sample]:
-    """since: when the service first ran; born: when it last started; known: whether an artefact was seen before."""
+    """since: when backups of it were first to be made; born: when the service last started; known:
+    whether an artefact was seen before."""
     told = await ask("joelclaw_health.probes.shelf", shelf.target, timeout=timeout)
     if isinstance(told, str):
         return [Sample(shelf.component, CONDITION, "unknown", now, "", f"the list of backups {told}", born)]
@@ -83,7 +84,7 @@ def judged(
     if not newest:
         if not known and now - since <= period + period // 8:  # the run itself takes a while, too
             return []
-        gone = "it is gone" if known else f"the service first ran {_hours(now - since)} ago"
+        gone = "it is gone" if known else f"none in the {_hours(now - since)} that it is configured"
         reason = "; ".join(filter(None, (f"no verified backup: {gone}", *others)))
         return [Sample(shelf.component, CONDITION, "failing", now, "none", reason, born)]
     age, size = max(0, now - int(newest[0]["verifiedMs"])), int(newest[0]["bytes"])

@@ -26,7 +26,8 @@ def queue(state_dir: Path) -> Answer:
     """What waits on this disk for a way to the NAS.
 
     Nothing here is proven, and no list of backups knows it. The backup service carries it to its destination within a
-    minute of a way's return, verifies it there, and only then takes it away here.
+    minute of a way's return, verifies it there, and only then takes it away here. One whose data are the trouble is
+    tried ever more rarely, at least every six hours, and is never dropped.
     """
     told = backups().queue(environ_for(state_dir))
 
@@ -43,13 +44,14 @@ def queue(state_dir: Path) -> Answer:
                 f"{e['bytes']:,}",
                 span(e["waitedMs"]),
                 str(e["tries"]),
+                e["againAt"] or "within a minute",
                 e["failure"] or "",
                 e["detail"],
             )
             for e in told["entries"]
         )
         if count:
-            columns = ("target", "id", ">bytes", ">waits", ">tries", "kept by", "because")
+            columns = ("target", "id", ">bytes", ">waits", ">tries", "tried again", "kept by", "because")
             yield table(columns, rows, empty="")
         yield fields((f"{p['what']} {p['id']}", how_far(p)) for p in told["progress"])
 

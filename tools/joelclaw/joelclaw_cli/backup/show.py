@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 def list_artefacts(state_dir: Path) -> Answer:
     """Every copy at the destination, newest verified first.
 
-    Read from the copies' own manifests: a run that said it succeeded is no proof.
+    Read from the copies' own manifests: a run that said it succeeded is no proof. A copy that is "verified, read back
+    only" was compared byte by byte, and never restored: no server of its kind was there (for Typesense: a
+    typesense-server, TYPESENSE_SERVER_BINARY); joelclaw backup drill restores it.
     """
     provider, environ = backups(), environ_for(state_dir)
     place = provider.destination(environ)
@@ -36,7 +38,7 @@ def list_artefacts(state_dir: Path) -> Answer:
         yield good(where) if place["state"] == "ok" else warning(f"{where}: {place['detail']}")
         rows = (
             (
-                a["standing"],
+                _stands(a),
                 a["target"],
                 a["id"],
                 f"{a.get('bytes', 0):,}",
@@ -53,6 +55,11 @@ def list_artefacts(state_dir: Path) -> Answer:
     ask: Next = ("joelclaw backup run redis --wait", "make one")
     actions = ((f"joelclaw backup verify {found[0]['id']}", "read it again, all of it"), ask) if found else (ask,)
     return Answer({"destination": place, "artefacts": found}, view, actions)
+
+
+def _stands(copy: dict[str, Any]) -> str:
+    """In two words more where its bytes alone are proven."""
+    return f"{copy['standing']}, read back only" if copy["provenBy"] == "read-back" else str(copy["standing"])
 
 
 @command(
@@ -73,7 +80,11 @@ def show(state_dir: Path, artefact: str) -> Answer:
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import fields, good, warning
 
-        yield good(f"{told['id']} is verified") if told["verified"] else warning(f"{told['id']} is {told['standing']}")
+        yield (
+            good(f"{told['id']} is {_stands(told)}")
+            if told["verified"]
+            else warning(f"{told['id']} is {told['standing']}")
+        )
         source, drilled = (told["manifest"] or {}).get("source", {}), told["lastDrill"] or {}
         yield fields(
             [

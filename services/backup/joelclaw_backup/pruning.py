@@ -30,11 +30,15 @@ def pruning_shelf(
         return (yield from pruning(shelf, rule, aside, dry_run=dry_run))
 
 
-def pruning(shelf: Shelf, rule: Rule, aside: Path, *, dry_run: bool = False) -> Generator[None, None, dict[str, Any]]:
-    """{"pruned": [{"id", "bytes", "standing"}], "freedBytes", "kept": [{… , "why"}], "inUse": [id]}."""
+def pruning(
+    shelf: Shelf, rule: Rule, aside: Path, *, dry_run: bool = False, spare: str = ""
+) -> Generator[None, None, dict[str, Any]]:
+    """spare: a set that stays this once, however old it looks: one just made, by a clock that was set back.
+
+    {"pruned": [{"id", "bytes", "standing"}], "freedBytes", "kept": [{… , "why"}], "inUse": [id]}."""
     plan = keep([k for a in read_artefacts(shelf, aside) if (k := _kept(a))], now_ms(), rule)
     pruned, busy = [], []
-    for old in plan.prune:
+    for old in (set_ for set_ in plan.prune if set_.id != spare):
         yield
         freed = old.bytes if dry_run else _prune(shelf, old.id)
         if freed is None:

@@ -110,7 +110,7 @@ def publishing_set(
         told: dict[str, Any] = {"pruned": [], "freedBytes": 0}
         trouble = ""
         try:
-            told = yield from pruning(shelf, rule, aside)
+            told = yield from pruning(shelf, rule, aside, spare=manifest.id)
         except (OSError, RuntimeError, ValueError, BackupFailed) as error:
             # The new set is safe; old ones that stay are a finding, no failure.
             trouble = f"{type(error).__name__}: {error}"

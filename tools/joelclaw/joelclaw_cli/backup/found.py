@@ -28,6 +28,7 @@ class Backups(Protocol):
     ) -> Model | None: ...
     def transports(self, environ: dict[str, str]) -> list[Model]: ...
     def queue(self, environ: dict[str, str]) -> Model: ...
+    def retry(self, environ: dict[str, str], artefact: str) -> Model | None: ...
     def progress(self, environ: dict[str, str], target: str = "redis") -> Model | None: ...
     def prune(self, environ: dict[str, str], target: str = "redis", *, dry_run: bool = False) -> Model: ...
 
@@ -45,6 +46,15 @@ def backups() -> Backups:
 def environ_for(state_dir: Path) -> dict[str, str]:
     """The environment as the service of this state directory has it."""
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
+
+
+def progress(state_dir: Path, target: str) -> Model | None:
+    """How far the service of this state directory is with a transfer; None also where it can't be told: nobody waits
+    for this, and a run goes on without it."""
+    try:
+        return backups().progress(environ_for(state_dir), target)
+    except Exception:  # whatever the provider says of a configuration that is not the service's
+        return None
 
 
 def no_copy(artefact: str, kind: str = "verified copy") -> Failure:

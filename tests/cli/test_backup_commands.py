@@ -13,6 +13,7 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.server import Server
 
+from joelclaw_backup import ledger
 from joelclaw_backup.manifest import Verified
 from joelclaw_cli.backup.progress import ERASE, Line
 
@@ -66,7 +67,9 @@ def test_a_copy_that_was_read_back_and_never_restored_is_listed_as_that_until_a_
     assert "read back only" not in cli("backup", "list", people=True).out
     record = Path(made["path"]) / "verified.json"
     proof = Verified.read(record.read_bytes())  # as where no server of its kind is here: a Typesense without a binary
-    record.write_bytes(proof.model_copy(update={"restored": None, "restore_ms": None}).sealed().render())
+    proof = proof.model_copy(update={"restored": None, "restore_ms": None}).sealed()
+    record.write_bytes(proof.render())
+    ledger.enter(suite / "backup-checks" / "redis", proof)
     (listed,) = cli("backup", "list").result["artefacts"]
     assert (listed["standing"], listed["provenBy"], listed["lastDrill"]) == ("verified", "read-back", None)
     assert "read back only" in cli("backup", "list", people=True).out

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from joelclaw_backup import ledger
 from joelclaw_backup.artefacts import Artefact, in_use, read_artefacts
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
@@ -44,6 +45,8 @@ def pruning(
         if freed is None:
             busy.append(old.id)
         else:
+            if not dry_run:
+                ledger.strike(aside, old.id)
             pruned.append({"id": old.id, "bytes": freed, "standing": old.standing})
     kept = [{"id": k.id, "bytes": k.bytes, "standing": k.standing, "why": list(plan.why[k.id])} for k in plan.keep]
     return {"pruned": pruned, "freedBytes": sum(p["bytes"] for p in pruned), "kept": kept, "inUse": busy}

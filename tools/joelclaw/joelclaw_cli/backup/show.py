@@ -97,6 +97,7 @@ def show(state_dir: Path, artefact: str) -> Answer:
                 (told.get("of", "keys"), f"{told.get('keys', 0):,}"),
                 ("digest", told.get("digest") or "nothing exact was taken"),
                 ("verified at", told["verifiedAt"] or "never"),
+                ("proof noted here", "yes" if told["vouched"] else "no: this suite has no note of having proven it"),
                 ("read again", told["rereadAt"] or "not since"),
                 ("last drill", f"{drilled.get('verdict', 'none')} {drilled.get('at', '')}"),
                 ("parent", told.get("parent") or "none"),

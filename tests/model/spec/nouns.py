@@ -143,6 +143,8 @@ class Run:
     result: str = ""
     error: str = ""
     ended: int = 0
+    redriven: int | None = None
+    """How often it was opened again after it had failed."""
 
 
 @dataclass

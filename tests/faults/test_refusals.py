@@ -93,6 +93,7 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
         open_store(StoreSettings(server.url, deadline=30)) as direct,
         open_store(StoreSettings(proxy.url)) as store,
     ):
+        everything.crowded(direct)
 
         async def send() -> None:
             await everything.leave_an_item(direct)

@@ -68,6 +68,13 @@ class LimitReached:
 
 
 @dataclass(frozen=True, slots=True)
+class WentOn:
+    """An earlier try had parked the run, and it was due or woken since, by `now_ms`: nothing was written again."""
+
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """`done`, and then the state that the run was in; else how it had ended, or '' when there is no such run."""
 
@@ -139,7 +146,7 @@ class RunCalls:
         waits_for: str = "",
         on_cancel: OutboxItem | None = None,
         items: Iterable[OutboxItem] = (),
-    ) -> int | LimitReached | Refused:
+    ) -> int | WentOn | LimitReached | Refused:
         """Put the run to rest; when it is due, ms of the server's clock."""
         s = d.slot
         answer = await self.store.run(
@@ -152,6 +159,8 @@ class RunCalls:
         )
         if answer[0] == 1:
             return int(answer[1])
+        if answer[0] == 3:
+            return WentOn(answer[1])
         return LimitReached(answer[1].decode()) if answer[0] == 2 else Refused(answer[1].decode())
 
     async def finish(

@@ -92,14 +92,14 @@ class Ledger:
         place: Place | None = None,
     ) -> Look:
         """The present incident of a target. StoreUnavailable, StoreRefused: then nobody may act."""
-        current = text_of(await self.store.call("GET", self._keys.current(domain, target)))
-        return await look(self.store, self._keys, current, move, charges, place)
+        return await look(self.store, self._keys, self._keys.current(domain, target), "", move, charges, place)
 
     async def look_at(
         self, incident: str, *, move: str = "", charges: Sequence[Charge] = (), place: Place | None = None
     ) -> Look:
         """The same, by incident id. A move is made on it only while it is its target's present incident."""
-        return await look(self.store, self._keys, incident, move, charges, place)
+        unasked = self._keys.current("none", "none")
+        return await look(self.store, self._keys, unasked, incident or "none", move, charges, place)
 
     async def make(self, look: Look, move: Move) -> Answer:
         """Makes the move if all is still as `look` saw it. Idempotent by the move's id."""

@@ -28,6 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from joelclaw_bus.keys import Slot
@@ -71,14 +72,14 @@ def no_post(slot: Slot, item: OutboxItem) -> None:
     del slot, item
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """The one typed door to the incidents in `store`."""
 
     store: Store
     post: Post = no_post
 
-    @property
+    @cached_property
     def slot(self) -> Slot:
         return self.store.keys.slot(SLOT_NAME)
 
@@ -209,7 +210,7 @@ class Ledger:
         """Where a move's outcome is kept; the guard's moves lie among the incidents'."""
         return self._keys.done(move)
 
-    @property
+    @cached_property
     def _keys(self) -> LedgerKeys:
         return LedgerKeys(self.slot)
 

@@ -54,6 +54,7 @@ def outcome(decision: Decision, incident: Incident | None, waits: tuple[str, int
         "incident": incident.id if incident else "",
         "act": {"decision": waits[0], "due_ms": waits[1]} if waits is not None else None,
     }
-    if decision.rule is Rule.APPROVAL and incident is not None and incident.approval:
+    asks = decision.rule in (Rule.APPROVAL, Rule.SELF_APPROVAL) and decision.delay_ms > 0
+    if asks and incident is not None and incident.approval:
         told["approval"] = {"id": incident.approval, "wait_ms": decision.delay_ms}
     return told

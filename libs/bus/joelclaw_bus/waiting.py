@@ -64,7 +64,9 @@ class Waiting:
         kept = self.record.get(f"w:{step}".encode())
         if kept is None:
             since = tuple(self._since(a, look_back) for a in awaited)
-            spec = Spec(all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since, _but(awaited))
+            spec = Spec(
+                all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since, _but(awaited)
+            )
             self._check(awaited)
             raise self._park(step, awaited, spec, max(0, round(timeout * 1000)), 0)
         ends_ms, spec = Spec.decode(kept)

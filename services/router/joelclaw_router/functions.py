@@ -150,9 +150,7 @@ async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
         if act is None:
             if len(heard) >= WORDS:
                 why = f"{WORDS} words were heard and none was allowed to say it"
-                return await step.run(
-                    "denied", persons.deny, desk, outcome["incident"], outcome["approval"]["id"], why
-                )
+                return await step.run("denied", persons.deny, desk, outcome["incident"], outcome["approval"]["id"], why)
             outcome = await _asked(desk, step, outcome, heard)
             continue
         if check >= CHECKS:

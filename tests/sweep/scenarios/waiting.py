@@ -250,7 +250,6 @@ class CancelledAtWork(CancelledAsleep):
             self.cancelled.set()
         await w.handled()
 
-
     async def _seen(self) -> None:
         """Until the run is at work again, or has ended: it may have been cancelled already."""
         raw = self.play.raw

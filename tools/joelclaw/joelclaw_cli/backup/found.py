@@ -57,9 +57,20 @@ def progress(state_dir: Path, target: str) -> Model | None:
         return None
 
 
+def size_of(environ: dict[str, str], artefact: str) -> int | None:
+    """Bytes of the copy that `verify` means, for its bar: `latest` is the newest, whatever it is worth; else None."""
+    if artefact != "latest":
+        found = backups().show(environ, artefact)
+    else:
+        every = [copy for target in TARGETS for copy in backups().list_artefacts(environ, target)]
+        found = max(every, key=lambda copy: copy["id"], default=None)
+    return found.get("bytes") if found else None
+
+
 def no_copy(artefact: str, kind: str = "verified copy") -> Failure:
     """Failure `not_found`, in the words of what was asked for. kind: what `latest` means to the command."""
     target, _, name = artefact.rpartition("/")
+    target = target if target in TARGETS else ""
     look = "joelclaw backup list"
     what = f"there is no {kind}{f' of {target}' if target else ''}" if name == "latest" else ""
     return Failure(

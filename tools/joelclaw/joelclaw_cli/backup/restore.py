@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @command(
     "restore",
+    progress=False,
     examples=[
         ("joelclaw backup restore latest --into /var/lib/valkey", "the newest verified copy, where a server will look"),
         ("joelclaw backup restore latest --into ./there --force", "though something is there already"),

@@ -98,6 +98,10 @@ class Everything:
             await publisher.send_raw(Job.event_name, b'{"no":"name"}')
             self.invalid += 1
 
+    async def has_much_to_do(self, store: Store) -> bool:
+        """More than a few runs are open: on a slow machine more work would only pile up."""
+        return bool(await store.call("ZCARD", store.keys.slot(Job.event_name).open) > 2 * len(FUNCTIONS))
+
     async def leave_an_item(self, store: Store) -> None:
         """As a worker does that dies between a step and its delivery: an item that a sweep finds."""
         slot, n = store.keys.slot(Job.event_name), len(self.sent)
@@ -148,7 +152,7 @@ class Everything:
             open_runs = await store.call("ZCARD", slot.open)
             return not any(pending) and not lag and not open_runs and await self._sent(store) == len(self.sent)
 
-        await until(settled)
+        await until(settled, within=300)
 
     async def _sent(self, store: Store) -> int:
         return int(await store.call("XLEN", Done.event_name))

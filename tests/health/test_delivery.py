@@ -337,7 +337,7 @@ async def test_the_loss_of_the_store_reaches_the_target_without_the_store(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_the_digest_goes_out_and_names_who_is_waited_for(
     services: Services, one_store: Store, hook: Receiver
 ) -> None:

@@ -28,7 +28,7 @@ def is_gone(pid: int) -> bool:
 
 
 def wait_until(there: Callable[[], bool]) -> bool:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 60
     while not there():
         if time.monotonic() > end:
             return False

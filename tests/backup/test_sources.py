@@ -144,7 +144,7 @@ class Sentinels:
             self.replica.start()  # it can't take the mark of the tests: it has that of its primary
 
     def until(self, there: object) -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 90
         with redis.Redis(port=self.port, socket_timeout=5, protocol=2) as client:
             while time.monotonic() < end:
                 try:

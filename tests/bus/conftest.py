@@ -6,7 +6,10 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from joelclaw_bus import Store, StoreSettings, open_store
+from joelclaw_bus import Limits, Store, StoreSettings, open_store
+from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.slot_calls import SlotCalls
+from tests.support.bench import FN, Bench
 from tests.support.leftovers import Leftovers
 from tests.support.server import Server
 
@@ -32,3 +35,12 @@ async def one_store(one_server: Server) -> AsyncIterator[Store]:
     """A plain store, for what does not depend on slots or versions."""
     async with open_store(StoreSettings(one_server.url)) as opened:
         yield opened
+
+
+@pytest.fixture
+async def bench(store: Store) -> Bench:
+    slot = store.keys.slot("test/events")
+    calls = SlotCalls(store, Limits())
+    await calls.ensure_group(slot, FN)
+    await store.call("XADD", slot.stream, "*", "data", "{}")
+    return Bench(store, slot, RunCalls(store, Limits()), calls)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -11,9 +13,11 @@ import redis
 from anyio.lowlevel import checkpoint
 
 from joelclaw_bus import Store
-from joelclaw_bus.address import read_address
+from joelclaw_bus.address import Address, read_address
 from joelclaw_bus.connect import async_client
 from joelclaw_bus.convoy import MOST, Convoy
+from joelclaw_bus.replies import translate
+from tests.support.resp_proxy import Refuse, RespProxy, Verdict
 from tests.support.server import Server
 
 
@@ -33,13 +37,38 @@ class Counted(Convoy):
         await super()._trip(packed, replies)
 
 
-@pytest.fixture
-async def convoy(one_store: Store) -> Any:
-    client = async_client(one_store.address, None, deadline=2.0, connect=2.0, connections=4)
+@asynccontextmanager
+async def connected(address: Address) -> AsyncIterator[Counted]:
+    client = async_client(address, None, deadline=20.0, connect=20.0, connections=4)
     try:
         yield Counted(client)
     finally:
         await client.aclose()
+
+
+@pytest.fixture
+async def convoy(one_store: Store) -> AsyncIterator[Counted]:
+    async with connected(one_store.address) as convoy:
+        yield convoy
+
+
+async def together(convoy: Counted, *commands: tuple[str, ...]) -> list[Any]:
+    """The answers of commands that travel together, in this order."""
+    answers = dict[int, Any]()
+
+    async def ask(n: int) -> None:
+        answers[n] = await convoy.send(commands[n])
+
+    convoy.held = anyio.Event()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(convoy.send, ("PING",))
+        await until(lambda: convoy.trips)
+        for n in range(len(commands)):
+            tasks.start_soon(ask, n)
+            await until(lambda there=n + 1: len(convoy._waiting) == there)
+        convoy.held.set()
+    assert convoy.trips == [1, len(commands)]
+    return [answers[n] for n in range(len(commands))]
 
 
 async def test_what_waits_while_every_lane_is_busy_goes_in_one_trip_and_each_gets_its_own_answer(
@@ -73,44 +102,32 @@ async def test_a_trip_has_a_limit_and_nobody_is_left_behind(convoy: Counted) -> 
 
 
 async def test_a_refusal_concerns_the_one_who_asked(convoy: Counted) -> None:
-    answers: dict[str, Any] = {}
+    good, bad, also_good = await together(convoy, ("ECHO", "a"), ("NOSUCHCOMMAND",), ("ECHO", "b"))
+    assert (good, also_good) == (b"a", b"b")
+    assert isinstance(bad, redis.exceptions.ResponseError)
 
-    async def ask(name: str, *command: str) -> None:
-        answers[name] = await convoy.send(command)
 
-    convoy.held = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, "first", "PING")
-        await until(lambda: convoy.trips)
-        tasks.start_soon(ask, "good", "ECHO", "a")
-        tasks.start_soon(ask, "bad", "NOSUCHCOMMAND")
-        tasks.start_soon(ask, "also good", "ECHO", "b")
-        await until(lambda: len(convoy._waiting) == 3)
-        convoy.held.set()
-    assert (answers["good"], answers["also good"]) == (b"a", b"b")
-    assert isinstance(answers["bad"], redis.exceptions.ResponseError)
-    assert convoy.trips[-1] == 3, "they travelled together"
+@pytest.mark.parametrize("refusal", ["WRONGPASS no such user", "NOAUTH log in", "LOADING wait", "READONLY replica"])
+async def test_it_does_so_where_the_client_takes_it_for_the_end_of_the_connection(
+    one_server: Server, refusal: str
+) -> None:
+    """Those behind it were done: what they are told must not be that they were refused."""
+
+    def judge(kind: str, request: list[bytes]) -> Verdict:
+        return Refuse(refusal) if kind == "SET" else None
+
+    async with RespProxy(one_server.port, judge) as proxy, connected(read_address(proxy.url)) as convoy:
+        before, bad, after = await together(convoy, ("INCR", "n"), ("SET", "n", "9"), ("INCR", "n"))
+        assert (before, after) == (1, 2)
+        assert isinstance(bad, redis.exceptions.RedisError)
+        assert translate(bad, "here").kind == refusal.split()[0]
+        assert await convoy.send(("DEL", "n")) == 1
 
 
 async def test_what_was_answered_before_the_line_broke_was_answered(convoy: Counted) -> None:
-    answers: dict[str, Any] = {}
-
-    async def ask(name: str, *command: str) -> None:
-        answers[name] = await convoy.send(command)
-
-    convoy.held = anyio.Event()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(ask, "first", "PING")
-        await until(lambda: convoy.trips)
-        tasks.start_soon(ask, "before", "INCR", "test/convoy")
-        await until(lambda: len(convoy._waiting) == 1)
-        tasks.start_soon(ask, "breaks", "QUIT")
-        await until(lambda: len(convoy._waiting) == 2)
-        tasks.start_soon(ask, "after", "INCR", "test/convoy")
-        await until(lambda: len(convoy._waiting) == 3)
-        convoy.held.set()
-    assert (answers["before"], answers["breaks"]) == (1, b"OK")
-    assert isinstance(answers["after"], redis.exceptions.ConnectionError)
+    before, breaks, after = await together(convoy, ("INCR", "test/convoy"), ("QUIT",), ("INCR", "test/convoy"))
+    assert (before, breaks) == (1, b"OK")
+    assert isinstance(after, redis.exceptions.ConnectionError)
     assert await convoy.send(("GET", "test/convoy")) == b"1"
     await convoy.send(("DEL", "test/convoy"))
 
@@ -217,6 +234,6 @@ async def test_a_silent_server_is_everybodys_fault_and_calls_go_on_when_it_speak
 
 
 async def until(holds: Any) -> None:
-    with anyio.fail_after(20):
+    with anyio.fail_after(60):
         while not holds():
             await checkpoint()

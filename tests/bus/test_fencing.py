@@ -2,61 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import dataclass
-
-import pytest
-
-from joelclaw_bus import Limits, Store
-from joelclaw_bus.delivery import Delivery
-from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls, WentOn
-from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
-from tests.support.audit import audit
-from tests.support.waiting import later
-
-FN = "test/fn"
-
-
-@dataclass
-class Bench:
-    """One function's group on one slot, driven by hand."""
-
-    store: Store
-    slot: Slot
-    runs: RunCalls
-    calls: SlotCalls
-
-    async def read(self, consumer: str) -> Delivery:
-        answer = await self.store.call(
-            "XREADGROUP", "GROUP", FN, consumer, "COUNT", 1, "STREAMS", self.slot.stream, self.slot.ready(FN), ">", ">"
-        )
-        stream, entries = answer[0]
-        ready = stream.decode() != self.slot.stream
-        entry = entries[0][0].decode()
-        run = entries[0][1][1].decode() if ready else f"{FN}:{entry}"
-        return Delivery(self.slot, FN, consumer, entry, run, secrets.token_hex(4), ready)
-
-    async def steal(self, d: Delivery, consumer: str) -> Delivery:
-        """What a takeover does: the entry is the other consumer's, delivered once more."""
-        await self.store.call("XCLAIM", d.source, FN, consumer, 0, d.entry)
-        return Delivery(self.slot, FN, consumer, d.entry, d.run, secrets.token_hex(4), d.ready)
-
-    async def begin(self, d: Delivery) -> Begun | Dropped | Poisoned | Refused:
-        return await self.runs.begin(d, explicit_id="", record_wanted=False)
-
-    async def park(self, d: Delivery, **how: int) -> int | WentOn | Refused:
-        return await self.runs.park(d, state="due", channel="nudges", **how)  # type: ignore[arg-type]  # numbers only
-
-
-@pytest.fixture
-async def bench(store: Store) -> Bench:
-    slot = store.keys.slot("test/events")
-    calls = SlotCalls(store, Limits())
-    await calls.ensure_group(slot, FN)
-    await store.call("XADD", slot.stream, "*", "data", "{}")
-    return Bench(store, slot, RunCalls(store, Limits()), calls)
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, WentOn
+from tests.support.bench import FN, Bench
 
 
 async def test_who_lost_the_lease_can_write_nothing(bench: Bench) -> None:
@@ -232,73 +180,3 @@ async def test_a_newer_record_is_left_alone(bench: Bench) -> None:
     await bench.store.call("HSET", bench.slot.run(d.run), "v", 2)
     assert await bench.begin(await bench.steal(d, "b")) == Refused("newer")
     assert (await bench.store.call("XPENDING", bench.slot.stream, FN))[0] == 1
-
-
-async def test_an_entry_deleted_while_pending_is_told(bench: Bench) -> None:
-    d = await bench.read("a")
-    await bench.store.call("XCLAIM", d.source, FN, "a", 0, d.entry, "IDLE", 60_000, "JUSTID")
-    await bench.store.call("XDEL", bench.slot.stream, d.entry)
-    page = await _takeover(bench, "b")
-    assert isinstance(page, Page)
-    assert page.deleted == (d.entry,)
-
-
-async def test_one_claimer_a_group(bench: Bench) -> None:
-    await bench.read("a")
-    assert isinstance(await _takeover(bench, "b"), Page)
-    assert isinstance(await _takeover(bench, "c"), NotClaimer)
-
-
-async def test_a_takeover_that_arrives_late_takes_nothing(bench: Bench) -> None:
-    await bench.read("a")
-    now = await bench.store.time_ms()
-    assert isinstance(await _takeover(bench, "b", lease_ms=1_000, at_ms=now - 400), Jumped)
-    assert isinstance(await _takeover(bench, "b", lease_ms=1_000, at_ms=now + 60_000), Jumped)
-
-
-async def _takeover(bench: Bench, consumer: str, lease_ms: int = 1_000, at_ms: int = 0) -> Page | NotClaimer | Jumped:
-    return await bench.calls.takeover(
-        bench.slot,
-        bench.slot.stream,
-        FN,
-        consumer,
-        lease_ms=lease_ms,
-        cursor="0-0",
-        count=10,
-        at_ms=at_ms or await bench.store.time_ms(),
-    )
-
-
-async def test_renewal_keeps_the_count_and_names_what_is_lost(bench: Bench) -> None:
-    from joelclaw_bus.script import load_script
-
-    d = await bench.read("a")
-    renew = load_script("joelclaw_bus", "renew")
-    assert await bench.store.run(renew, [d.source], [FN, "a", d.entry]) == []
-    rows = await bench.store.call("XPENDING", d.source, FN, "-", "+", 1)
-    assert rows[0][3] == 1
-    await bench.steal(d, "b")
-    assert await bench.store.run(renew, [d.source], [FN, "a", d.entry]) == [d.entry.encode()]
-
-
-async def test_an_entry_that_was_deleted_while_its_run_executes_does_not_keep_it_from_ending(bench: Bench) -> None:
-    from joelclaw_bus.script import load_script
-
-    d = await bench.read("a")
-    await bench.runs.step(d, "one", b"1")
-    await bench.store.call("XDEL", d.source, d.entry)
-    assert await bench.store.run(load_script("joelclaw_bus", "renew"), [d.source], [FN, "a", d.entry]) == []
-    assert await audit(bench.store, bench.slot) == []
-    assert isinstance(await bench.runs.finish(d, status="completed"), int)
-
-
-async def test_an_entry_that_was_deleted_while_its_worker_died_ends_as_lost(bench: Bench) -> None:
-    d = await bench.read("a")
-    await bench.runs.step(d, "one", b"1")
-    await bench.store.call("XDEL", d.source, d.entry)
-    await later(bench.store, 300)
-    page = await _takeover(bench, "b", lease_ms=300)
-    assert isinstance(page, Page)
-    assert page.deleted == (d.entry,)
-    (found,) = await audit(bench.store, bench.slot)
-    assert (found.rule, found.names, found.remedy) == ("entry-lost", (d.run,), "lost")

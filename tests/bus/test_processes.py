@@ -37,9 +37,10 @@ async def test_a_killed_worker_s_run_goes_on_elsewhere_without_repeating_a_step(
     workers: Workers, one_store: Store
 ) -> None:
     first = workers.start()
-    await Publisher(one_store).send(Job(name="a", do="wait", seconds=1))
+    await Publisher(one_store).send(Job(name="a", do="wait at the gate"))
     await workers.wait(act="two")
     first.kill()
+    workers.open_the_gate()
     workers.start()
     await workers.wait(fact="RunEnded")
     await workers.wait(fact="OutboxDelivered", kind="event")
@@ -51,9 +52,10 @@ async def test_a_killed_worker_s_run_goes_on_elsewhere_without_repeating_a_step(
 
 async def test_a_frozen_worker_that_wakes_up_can_write_nothing(workers: Workers, one_store: Store) -> None:
     first = workers.start()
-    await Publisher(one_store).send(Job(name="a", do="wait", seconds=1))
+    await Publisher(one_store).send(Job(name="a", do="wait at the gate"))
     await workers.wait(act="two")
     first.send_signal(signal.SIGSTOP)
+    workers.open_the_gate()
     second = workers.start()
     await workers.wait(fact="RunEnded", pid=second.pid)
     first.send_signal(signal.SIGCONT)
@@ -78,7 +80,7 @@ async def test_a_process_whose_loop_is_silent_for_four_leases_ends_itself(worker
     first = workers.start()
     await Publisher(one_store).send(Job(name="a", do="block", seconds=60))
     await workers.wait(act="two")
-    assert first.wait(30) != 0
+    assert first.wait(60) != 0
     assert not workers.where(act="three")
 
 
@@ -91,13 +93,16 @@ async def test_a_stopping_worker_hands_its_work_back_at_once(
         # Longer than a lease after the workers' first contact with the store, so that takeovers are allowed.
         await Publisher(one_store).send(Job(name="warm"))
         await workers.wait(fact="RunEnded")
-        await Publisher(one_store).send(Job(name="a", do="wait", seconds=8))
+        await Publisher(one_store).send(Job(name="a", do="wait at the gate"))
         begun = (await workers.wait(act="two", name="a"))[0]
         holder, other = (first, second) if begun["pid"] == first.pid else (second, first)
+        other.send_signal(signal.SIGSTOP)  # else it may take the work over before we look
         holder.send_signal(signal.SIGTERM)
         await workers.wait(ended=True, pid=holder.pid)
         idle = await one_store.call("XPENDING", "test/job", "test/work", "-", "+", 1)
         assert idle[0][2] >= 10_000, "its lease counts as run out"
+        other.send_signal(signal.SIGCONT)
+        workers.open_the_gate()
         await workers.wait(fact="RunEnded", pid=other.pid, run=f"test/work:{idle[0][0].decode()}")
     finally:
         workers.stop()

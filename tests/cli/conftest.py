@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -22,11 +23,13 @@ class Terminal(io.StringIO):
 
 @dataclass(frozen=True)
 class Said:
-    """What one command line said. `envelope` is for programs, `out` for people."""
+    """What one command line said. `envelope` is for programs, `out` for people. `progress`: the lines of stderr that
+    say that it goes on, which any command has on a busy machine."""
 
     code: int
     out: str
     err: str
+    progress: str = ""
 
     @property
     def envelope(self) -> dict[str, Any]:
@@ -49,7 +52,9 @@ def call(*words: str, people: bool = False) -> Said:
     out, err = Terminal() if people else io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         code = run(list(words))
-    return Said(code, out.getvalue(), err.getvalue())
+    lines = err.getvalue().splitlines(keepends=True)
+    progress = [line for line in lines if re.fullmatch(r"… joelclaw .*: \d+ s\n", line)]
+    return Said(code, out.getvalue(), "".join(line for line in lines if line not in progress), "".join(progress))
 
 
 Cli = Callable[..., Said]

@@ -279,7 +279,7 @@ def test_following_prints_a_line_an_event_and_ctrl_c_ends_it_well(one_server: Se
                 client.xadd("a/b", {"data": f'{{"n": {n}}}'})
                 assert json.loads(tail.stdout.readline())["data"] == {"n": n}
         tail.send_signal(signal.SIGINT)
-        _, err = tail.communicate(timeout=10)
+        _, err = tail.communicate(timeout=60)
     finally:
         tail.kill()
         tail.communicate()

@@ -69,10 +69,10 @@ class RunningSuite:
     def stop(self) -> int:
         if self.process.poll() is None:
             self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
-def until(true: Callable[[], bool], explain: Callable[[], str], seconds: float = 20) -> None:
+def until(true: Callable[[], bool], explain: Callable[[], str], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, explain()
@@ -181,7 +181,7 @@ def test_down_stops_a_running_suite_gracefully(start: Start) -> None:
     suite.ready()
     down = json.loads(joelclaw("down", "--state-dir", str(suite.state)).stdout)
     assert down["result"]["ended"] == ["suite"]
-    assert suite.process.wait(5) == 0
+    assert suite.process.wait(60) == 0
 
 
 def test_a_second_suite_in_the_same_directory_is_refused_in_one_line(start: Start) -> None:
@@ -198,7 +198,7 @@ def test_a_service_that_refuses_its_configuration_stops_the_suite_and_is_quoted(
     suite = start(
         {"router": "import sys; print('selfHealing.router.modle is no key; did you mean model?'); sys.exit(2)"}
     )
-    assert suite.process.wait(20) == 2
+    assert suite.process.wait(60) == 2
     assert "error: router refuses its configuration: selfHealing.router.modle is no key" in suite.lines()
 
 
@@ -210,6 +210,7 @@ def test_a_service_that_will_not_stop_is_killed_after_its_grace_with_what_it_sta
     )
     suite = start({"router": stubborn}, grace=0.5)
     suite.ready()
+    until(lambda: "." in suite.lines().partition("child=")[2], suite.lines)  # its lines are read beside its ready file
     child = int(suite.lines().partition("child=")[2].partition(".")[0])
     assert suite.stop() == 0
     assert "did not stop in 0.5 s; killed" in suite.lines()
@@ -220,7 +221,7 @@ def test_alerts_of_services_are_shown(start: Start) -> None:
     """Those of the stream come as such a line too: the health service delivers them (tests/health)."""
     suite = start()
     suite.ready()
-    assert "router | ALERT  critical: the house burns" in suite.lines()
+    until(lambda: "router | ALERT  critical: the house burns" in suite.lines(), suite.lines)
 
 
 def test_a_port_in_use_is_one_line_and_a_failure(tmp_path: Path) -> None:

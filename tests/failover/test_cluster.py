@@ -81,7 +81,7 @@ async def test_a_slot_that_moves_with_its_keys_is_followed_under_load(shards: Sh
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_nothing_acknowledged_at_replica_is_lost_when_a_shard_s_primary_dies(
     shards: Shards, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ KILLS = 2
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_nothing_acknowledged_at_replica_is_lost_when_primaries_die(sentinels: Sentinels, tmp_path: Path) -> None:
     account = await Load(sentinels.url, tmp_path, "replica").run(SentinelKills(sentinels), KILLS)
     write_figure(account)
@@ -29,7 +29,7 @@ async def test_nothing_acknowledged_at_replica_is_lost_when_primaries_die(sentin
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_at_memory_workers_resume_too(sentinels: Sentinels, tmp_path: Path) -> None:
     """How much is lost at this level is chance here: that it can be lost, the next test shows."""
     account = await Load(sentinels.url, tmp_path, "memory").run(SentinelKills(sentinels), KILLS)
@@ -39,7 +39,7 @@ async def test_at_memory_workers_resume_too(sentinels: Sentinels, tmp_path: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(("level", "kept"), [("memory", False), ("replica", True)])
 async def test_an_event_acknowledged_while_no_replica_reads_is_lost_at_memory_alone(
     sentinels: Sentinels, level: str, kept: bool

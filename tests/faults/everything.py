@@ -10,7 +10,7 @@ from typing import ClassVar
 import anyio
 
 from joelclaw_bus import Backoff, Event, Functions, OutboxItem, Publisher, Step, Store, cron, event
-from joelclaw_bus.observer import EventBuried, OutboxDelivered, RunEnded
+from joelclaw_bus.observer import EventBuried, LeaseLost, OutboxDelivered, RunEnded, TakenOver, WriteRefused
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.waiting import until
@@ -51,7 +51,7 @@ class Everything:
     def __post_init__(self) -> None:
         quick = Backoff(base_ms=20, cap_ms=40)
 
-        @self.functions.function("test/steps", on=[event(Job)], retries=3, backoff=quick)
+        @self.functions.function(STEPS, on=[event(Job)], retries=3, backoff=quick)
         async def steps(e: Event[Job], step: Step) -> None:
             await step.run("one", self._act, f"one:{e.data.name}")
             await step.sleep("rest", 0.02)
@@ -97,6 +97,10 @@ class Everything:
         for _ in range(invalid):
             await publisher.send_raw(Job.event_name, b'{"no":"name"}')
             self.invalid += 1
+
+    async def has_much_to_do(self, store: Store) -> bool:
+        """More than a few runs are open: on a slow machine more work would only pile up."""
+        return bool(await store.call("ZCARD", store.keys.slot(Job.event_name).open) > 2 * len(FUNCTIONS))
 
     async def leave_an_item(self, store: Store) -> None:
         """As a worker does that dies between a step and its delivery: an item that a sweep finds."""
@@ -148,7 +152,7 @@ class Everything:
             open_runs = await store.call("ZCARD", slot.open)
             return not any(pending) and not lag and not open_runs and await self._sent(store) == len(self.sent)
 
-        await until(settled)
+        await until(settled, within=300)
 
     async def _sent(self, store: Store) -> int:
         return int(await store.call("XLEN", Done.event_name))
@@ -160,10 +164,14 @@ class Everything:
         assert set(ended) == wanted
         assert not [run for run, times in ended.items() if times > 1]
         assert {f.status for f in seen.all(RunEnded)} == {"completed"}
-        assert self.acts == Counter({f"one:{name}": 1 for name in self.sent})
+        assert set(self.acts) == {f"one:{name}" for name in self.sent}
+        # An act may be repeated where its lease ran out before its record: its process stood still for so long.
+        lost = [f for f in seen.facts if isinstance(f, LeaseLost | WriteRefused | TakenOver) and f.function == STEPS]
+        assert self.acts.total() - len(self.acts) <= len(lost), self.acts
         assert await store.call("XLEN", Done.event_name) == len(self.sent)
         assert await store.call("XLEN", store.keys.slot(Job.event_name).dead) == self.invalid
         assert await store.call("ZCARD", store.keys.slot(Job.event_name).open) == 0
 
 
-FUNCTIONS = ("test/steps", "test/crowd", "test/one-by-one", "test/long", "test/waiter")
+STEPS = "test/steps"
+FUNCTIONS = (STEPS, "test/crowd", "test/one-by-one", "test/long", "test/waiter")

@@ -14,6 +14,7 @@ from tests.support.resp_proxy import Delay, LoseReply, Refuse, RespProxy, Verdic
 from tests.support.server import Server
 from tests.support.workers import working
 
+pytestmark = pytest.mark.timeout(400)  # only a bound: its waits have their own
 __all__ = ["impatient"]
 NOT_NOW = "ERR not now"
 """A refusal of one thing: the worker goes on reading and promoting."""
@@ -27,8 +28,13 @@ async def test_the_reply_of_each_kind_of_call_is_lost_once_and_nothing_is_lost_o
         open_store(StoreSettings(proxy.url)) as store,
     ):
         everything.crowded(direct)
+
+        async def send() -> None:
+            if not await everything.has_much_to_do(direct):
+                await everything.send(direct, 1, invalid=1)
+
         async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:
-            await once.meets_all(lambda: everything.send(direct, 1, invalid=1))
+            await once.meets_all(send)
             await everything.all_settled(direct)
         await everything.check(direct, seen)
     assert not once.left

@@ -96,6 +96,8 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
         everything.crowded(direct)
 
         async def send() -> None:
+            if await everything.has_much_to_do(direct):
+                return
             await everything.leave_an_item(direct)
             await everything.send(direct, 1, invalid=1)
 

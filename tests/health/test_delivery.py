@@ -151,7 +151,7 @@ async def test_an_end_that_was_withheld_during_a_slow_send_is_told_after_it(
     def slow(url: str, title: str, text: str, key: str) -> str:
         if key == "inc-1:opened:1":
             sending.set()
-            assert go_on.wait(20)
+            assert go_on.wait(60)
         desk.sent.append(key)
         return ""
 
@@ -179,7 +179,7 @@ async def test_what_got_no_answer_may_have_arrived_so_its_end_is_told(desk: Desk
     go_on = threading.Event()
 
     def hung(url: str, title: str, text: str, key: str) -> str:
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return ""
 
     delivery = replace(desk.delivery, send=hung, seconds=0.05)
@@ -311,7 +311,7 @@ async def test_a_sender_without_a_key_that_dies_never_repeats_it_and_says_so(
 @pytest.mark.slow
 def test_a_target_that_is_none_stops_the_start_and_shows_nothing_of_it(services: Services) -> None:
     configure(services, "nosuchkind://token-a/token-b")
-    assert services.start("joelclaw_health").wait(40) == 2
+    assert services.start("joelclaw_health").wait(90) == 2
     assert "alerts.owners.ada holds a target nosuchkind://… that is none" in services.lines()
     assert "token-a" not in services.lines()
 
@@ -337,7 +337,7 @@ async def test_the_loss_of_the_store_reaches_the_target_without_the_store(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_the_digest_goes_out_and_names_who_is_waited_for(
     services: Services, one_store: Store, hook: Receiver
 ) -> None:

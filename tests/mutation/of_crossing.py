@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.mutant import Mutant
 
-FENCING = ("test_fencing.py",)
+FENCING = ("test_fencing.py", "test_leases.py")
 OUTBOX = ("test_outbox.py",)
 PERMITS = ("test_permits.py",)
 WAITS = ("test_waits.py",)

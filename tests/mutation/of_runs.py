@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.mutant import Mutant
 
-FENCING = ("test_fencing.py",)
+FENCING = ("test_fencing.py", "test_leases.py")
 PERMITS = ("test_permits.py",)
 WORKER = ("test_worker.py",)
 CLAIM = "if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end"
@@ -36,7 +36,7 @@ MUTANTS = (
         "lua/renew.lua",
         "redis.call('XCLAIM', KEYS[1], ARGV[1], ARGV[2], 0, ARGV[i], 'JUSTID')",
         "local _ = 0",
-        ("test_fencing.py", "test_processes.py"),
+        ("test_fencing.py", "test_leases.py", "test_processes.py"),
     ),
     Mutant(
         "begin looks for no id",
@@ -51,14 +51,14 @@ MUTANTS = (
         "lua/begin.lua",
         "if rec[1] == 'ended' then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'ended' } end",
         "",
-        ("test_fencing.py",),
+        ("test_fencing.py", "test_leases.py"),
     ),
     Mutant(
         "an open run begins twice",
         "lua/begin.lua",
         "if rec[2] ~= at then ack(KEYS[1], KEYS[2], fn, entry) return { 2, 'open' } end",
         "",
-        ("test_publish.py", "test_fencing.py"),
+        ("test_publish.py", "test_fencing.py", "test_leases.py"),
     ),
     Mutant("poison is never told", "lua/begin.lua", "begins > tonumber(ARGV[8]) and 3 or 1", "1", FENCING),
     Mutant(
@@ -90,7 +90,7 @@ MUTANTS = (
         "lua/finish.lua",
         "ack(KEYS[1], KEYS[2], ARGV[1], ARGV[3])\nreturn",
         "return",
-        ("test_fencing.py", "test_worker.py"),
+        ("test_fencing.py", "test_leases.py", "test_worker.py"),
     ),
     Mutant(
         "a failed run leaves no dead letter",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.mutation.mutant import Mutant
 
-FENCING = ("test_fencing.py",)
+FENCING = ("test_fencing.py", "test_leases.py")
 PUBLISH = ("test_publish.py",)
 CRON = ("test_cron.py",)
 TRIM = ("test_trim.py",)

@@ -43,7 +43,7 @@ async def test_a_stop_while_the_configuration_is_read_begins_no_worker_and_ends(
 
     def load() -> Config:
         reading.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return changed
 
     url = "redis://127.0.0.1:1/0"  # nobody calls it

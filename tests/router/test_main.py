@@ -62,7 +62,7 @@ class Router:
 
     def run(self) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "joelclaw_router"]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=30, check=False)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, timeout=90, check=False)
 
 
 def hoped(condition: Any, what: str, seconds: float = 60) -> None:

@@ -126,7 +126,7 @@ class Runtime_:
 
 def hoped(condition: Callable[[], bool], what: str) -> None:
     """Waits; the bound only ends a broken test."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while not condition():
         assert time.monotonic() < deadline, f"not so in time: {what}"
         time.sleep(0.02)

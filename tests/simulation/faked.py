@@ -92,7 +92,7 @@ class FakedServer:
             os.pwrite(self._clock, text.encode(), 0)
 
     def _connect(self) -> Wire:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 return Wire(self._directory / "socket")

@@ -90,7 +90,7 @@ class Suite:
         return True
 
     def wait_for_rest(self, answers: int = 1, routed: int = 1) -> None:
-        deadline = time.monotonic() + 40
+        deadline = time.monotonic() + 90
         while not (self.at_rest() and len(self.read(ANSWER)) >= answers and len(self.read(ROUTE)) >= routed):
             if time.monotonic() > deadline:
                 log = (self.home / "router.log").read_text()[-3000:]
@@ -126,7 +126,7 @@ NAMED = {"begin": "begin", "decision journaled": "step", "outbox written": "move
 @pytest.mark.parametrize("point", NAMED)
 def test_everything_killed_right_after(suite: Suite, point: str) -> None:
     entry = suite.request()
-    assert suite.router(NAMED[point], "after", "1").wait(30) == -9
+    assert suite.router(NAMED[point], "after", "1").wait(90) == -9
     suite.server.stop()
     suite.server.start()
     suite.router()
@@ -141,7 +141,7 @@ CALLS = ["begin", "acquire", "move", "step", "park", "publish", "outbox_done", "
 @pytest.mark.parametrize("script", CALLS)
 def test_the_router_killed_at_each_store_call(suite: Suite, script: str, when: str) -> None:
     entry = suite.request()
-    assert suite.router(script, when, "1").wait(30) == -9
+    assert suite.router(script, when, "1").wait(90) == -9
     suite.router()
     suite.wait_for_rest()
     expect_one_retry(suite, entry)

@@ -13,7 +13,7 @@ import pytest
 
 from tests.suite.test_one_machine import Machine
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 SERVICES = {"router", "backup", "runtime-remediator", "health"}
 QUICK = {"confirmations": 1, "closings": 1, "recheckMs": 100, "startGraceMs": 0}
 

@@ -39,5 +39,5 @@ def make_certificates(directory: Path) -> Certificates:
 
 
 def _openssl(*arguments: str | Path) -> None:
-    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, timeout=90)
     assert done.returncode == 0, done.stderr

@@ -34,6 +34,10 @@ class Workers:
         self.processes.append(process)
         return process
 
+    def open_the_gate(self) -> None:
+        """Those that wait at the gate go on, now and later."""
+        self.ledger.with_suffix(".gate").touch()
+
     def keep(self, count: int) -> None:
         """As a supervisor does: start anew what has ended."""
         for _ in range(count - sum(p.poll() is None for p in self.processes)):
@@ -46,11 +50,11 @@ class Workers:
     def where(self, **what: object) -> list[Line]:
         return [line for line in self.lines() if all(line.get(k) == v for k, v in what.items())]
 
-    async def wait(self, count: int = 1, within: float = 40, **what: object) -> list[Line]:
+    async def wait(self, count: int = 1, within: float = 90, **what: object) -> list[Line]:
         """Waits until the ledger holds `count` lines like that. The bound only ends a broken test."""
         return await self.until(lambda: self.where(**what), count, within)
 
-    async def until(self, find: Callable[[], list[Line]], count: int, within: float = 40) -> list[Line]:
+    async def until(self, find: Callable[[], list[Line]], count: int, within: float = 90) -> list[Line]:
         with anyio.move_on_after(within):
             while len(found := find()) < count:  # noqa: ASYNC110  other processes append: nothing to await
                 await anyio.sleep(0.02)

@@ -30,8 +30,12 @@ class Seen:
         await self._more.wait()
 
     async def wait(self, kind: type[F], count: int = 1, where: Callable[[F], bool] = lambda _: True) -> list[F]:
-        """Waits until `count` facts of a kind were seen. The deadline only bounds a broken test."""
-        with anyio.fail_after(60):
+        """Waits until `count` facts of a kind were seen. The deadline, a minute without one more, only bounds a broken
+        test."""
+        there = 0
+        with anyio.fail_after(60) as scope:
             while len(found := [f for f in self.all(kind) if where(f)]) < count:
+                if len(found) > there:
+                    there, scope.deadline = len(found), anyio.current_time() + 60
                 await self._more.wait()
         return found

@@ -70,7 +70,7 @@ class Server:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, socket_timeout=5, protocol=2)
+        return redis.Redis(port=self.port, socket_timeout=20, protocol=2)
 
     def start(self) -> Server:
         command = [
@@ -86,7 +86,7 @@ class Server:
         # Signals as Python has them: a write beyond `disk` is then refused, as on a full disk, rather than deadly.
         self.process = subprocess.Popen(command, stdout=quiet, stderr=quiet, restore_signals=False, env=env)
         with self.client() as client:
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while True:
                 try:
                     client.ping()

@@ -96,7 +96,7 @@ def _keygen(file: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
 
 
-def _until_answers(port: int, log: Path, seconds: float = 20.0) -> None:
+def _until_answers(port: int, log: Path, seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while True:
         try:

@@ -9,9 +9,9 @@ import anyio
 from joelclaw_bus import Store
 
 
-async def until(holds: Callable[[], Awaitable[object]]) -> None:
+async def until(holds: Callable[[], Awaitable[object]], within: float = 60) -> None:
     """Waits until it holds. The deadline only bounds a broken test."""
-    with anyio.fail_after(60):
+    with anyio.fail_after(within):
         while not await holds():  # noqa: ASYNC110 - it is the store's, and has no event
             await anyio.sleep(0.01)
 

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import ClassVar
 
 import anyio
@@ -72,6 +73,7 @@ POISONS: dict[str, Callable[[], object]] = {
 class Ledger:
     def __init__(self, path: str) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.gate = Path(path).with_suffix(".gate")
 
     def write(self, **what: object) -> None:
         os.write(self._file, (json.dumps({"pid": os.getpid(), "at": time.time(), **what}) + "\n").encode())
@@ -91,6 +93,9 @@ def build(ledger: Ledger) -> Functions:
                 match e.data.do:
                     case "wait":
                         await anyio.sleep(e.data.seconds)
+                    case "wait at the gate":
+                        while not ledger.gate.exists():  # noqa: ASYNC110  another process opens it
+                            await anyio.sleep(0.02)
                     case "block":
                         time.sleep(e.data.seconds)  # noqa: ASYNC251  the defect to survive: a blocked loop
                     case poison if poison in POISONS:

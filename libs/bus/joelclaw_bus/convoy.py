@@ -20,7 +20,7 @@ import anyio
 import hiredis
 from anyio.lowlevel import cancel_shielded_checkpoint
 
-from joelclaw_bus.replies import FAULTS, NoAnswer, Refusal
+from joelclaw_bus.replies import FAULTS, NoAnswer, Refusal, was_said
 from joelclaw_bus.routing import Command
 
 LANES = 2
@@ -93,6 +93,11 @@ class Convoy:
             await connection.send_packed_command([b"".join(packed)], check_health=False)
             for _ in packed:
                 replies.append(await _reply(connection))
+            if any(isinstance(reply, NoAnswer) for reply in replies):  # the next one is to log in anew
+                await connection.disconnect(nowait=True)
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         finally:
             await pool.release(connection)
 
@@ -118,7 +123,13 @@ class _Wheel:
 
 
 async def _reply(connection: Any) -> Any:
+    """What the server refuses is a reply, also where redis-py takes it for the end of the connection (WRONGPASS,
+    LOADING): those behind it have their own."""
     try:
-        return await connection.read_response()
+        return await connection.read_response(disconnect_on_error=False)
     except Refusal as error:
+        return error
+    except NoAnswer as error:
+        if not was_said(error):
+            raise
         return error

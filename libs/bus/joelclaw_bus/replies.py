@@ -47,6 +47,11 @@ def _code(error: Exception) -> str:
     return text.split(" ", 1)[0].rstrip(":") if text else type(error).__name__
 
 
+def was_said(error: Exception) -> bool:
+    """Whether the server spoke: some of its refusals are connection errors to redis-py."""
+    return _code(error) != ""
+
+
 def translate(error: Exception, where: str) -> BusError:
     """redis-py's error as one of ours: its refusals are subclasses of its connection errors too."""
     text, code = str(error) or type(error).__name__, _code(error)

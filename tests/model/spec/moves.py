@@ -31,8 +31,8 @@ def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]
 
 
 def cancel_unread(bus: Bus, slot_name: str, fn: str, name: str, entry: Id, reason: str) -> tuple[bool, str]:
-    """A run ends before it has a record, and is remembered for long: whoever comes to its entry finds it ended. One that
-    has a record, or is over, is left as it is: (False, why)."""
+    """A run ends before it has a record, and is remembered for long: whoever comes to its entry finds it ended. One
+    that has a record, or is over, is left as it is: (False, why)."""
     slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
     if run:
         return False, run.state

@@ -17,7 +17,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:buried:ENTRY`    | string | this entry was buried already                     | expires                   |
 | `{NAME}:ids`             | zset   | generations of the dedupe index, by their start   | publish                   |
 | `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
-| `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
+| `{NAME}:marks`           | hash   | function -> acked-through mark; ids' own marks    | never (one per function)  |
 | `{NAME}:waits`           | zset   | runs that wait for this event, by when they stop  | await, match, unwait, audit|
 | `{NAME}:waits:items`     | hash   | what each of them waits for                       | await, match, unwait, audit|
 | `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| await, match, unwait, audit|

@@ -135,6 +135,7 @@ def expected(bus: Bus, keys: Keys) -> Picture:
 def _collections(slot: Slot, state: nouns.Slot) -> Picture:
     marks = {fn: text(through) for fn, through in state.marks.items()}
     marks |= {f"start:{fn}": text(start) for fn, start in state.starts.items()}
+    marks |= {f"redo:{fn}": text(through) for fn, through in state.redo.items()}
     items: dict[str, Any] = {}
     for name, letter in state.outbox.items():
         items[name] = {k: v for k, v in letter.item.items() if v or letter.item["kind"] == "wake"}

@@ -159,6 +159,7 @@ CASES = [
         "",
         "no pause, no hold: what operators do to resume",
     ),
+    case("identity", "deleted", row_deleted("identity"), "", "the next joelclaw up tells it"),
     case("slots", "deleted", lambda w: ("DEL", w.store.keys.slots), "slot-unregistered"),
     *(
         case(row, "deleted", row_deleted(row), "", WRITTEN_AGAIN)

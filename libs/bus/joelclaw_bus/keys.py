@@ -35,6 +35,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{bus}:services`         | hash   | service -> what its workers last said of it       | never (one per service)   |
 | `{bus}:pauses`           | hash   | function id -> why and until when it is paused    | resume                    |
 | `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
+| `{bus}:identity`         | string | which store this is, for who remembers it         | never                     |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
 Names can hold no braces, so the tag of a plain stream key is its whole name.
@@ -211,6 +212,11 @@ class Keys:
     def sweeper(self) -> str:
         """Which worker looks after the slots that nobody reads."""
         return self.bus.key("sweeper")
+
+    @property
+    def identity(self) -> str:
+        """Which store this is: lost with all else, so that whoever remembers it learns of the loss."""
+        return self.bus.key("identity")
 
     @property
     def nudges(self) -> str:

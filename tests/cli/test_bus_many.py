@@ -150,3 +150,63 @@ async def test_dropping_many_shows_how_many_and_only_those(cli: Cli, one_server:
     assert ("delete 1 of 1 letters" in said.out) == people
     (kept,) = (await dead(cli, "list")).result["letters"]
     assert kept["function"] == "test/ship"
+
+
+class Shipping:
+    """A function whose second step fails until it is mended; who else takes the event hears of it once."""
+
+    def __init__(self) -> None:
+        self.broken, self.packed, self.told, self.functions = True, list[int](), list[int](), Functions()
+
+        @self.functions.function("test/ship", on=[event(Ordered)], retries=1)
+        async def ship(e: Event[Ordered], step: Step) -> str:
+            await step.run("pack", self.packed.append, e.data.order)
+            if self.broken:
+                raise Reject("the van is broken")
+            return "shipped"
+
+        @self.functions.function("test/thank", on=[event(Ordered)], retries=1)
+        async def thank(e: Event[Ordered], step: Step) -> None:
+            self.told.append(e.data.order)
+
+
+async def test_failed_runs_go_on_behind_their_journal_or_from_their_start_and_alone(
+    cli: Cli, one_server: Server
+) -> None:
+    shipping = Shipping()
+    async with open_store(StoreSettings(one_server.url)) as store, working(store, shipping.functions) as seen:
+        for n in range(3):
+            await Publisher(store).send(Ordered(order=n), id=f"o-{n}")
+        failed = await seen.wait(RunEnded, 3, lambda f: f.function == "test/ship")
+        assert {f.status for f in failed} == {"failed"}
+        one, *_ = (await dead(cli, "list")).result["letters"]
+        again = await dead(cli, "redrive", one["id"], "--yes")
+        assert (again.result["from"], again.result["run"]) == ("step", one["run"])
+        await seen.wait(RunEnded, 4, lambda f: f.function == "test/ship")  # in vain: there is a letter of it again
+        assert (await dead(cli, "list")).result["total"] == 3
+        assert (await dead(cli, "redrive", one["id"], "--yes")).error == "not_found", "its letter went"
+        assert sorted(shipping.packed) == [0, 1, 2], "what was recorded is not done again"
+        shipping.broken = False
+        assert (await dead(cli, "redrive", "--all", "--from", "start", "--dry-run")).result["meant"] == 3
+        assert (await dead(cli, "redrive", "--all", "--from", "start", "--yes")).result["done"] == 3
+        await seen.wait(RunEnded, 3, lambda f: (f.function, f.status) == ("test/ship", "completed"))
+        assert (await dead(cli, "list")).result["total"] == 0
+    assert sorted(shipping.packed) == [0, 0, 1, 1, 2, 2]
+    assert sorted(shipping.told) == [0, 1, 2]
+
+
+async def test_what_never_was_a_run_or_has_no_record_is_not_opened_again_and_says_what_to_do(
+    cli: Cli, one_server: Server
+) -> None:
+    shipping = Shipping()
+    with one_server.client() as client:
+        client.xadd("test/ordered", {"data": '{"order": "no number"}'})
+        client.xadd("test/ordered", {"data": '{"order": 1}', "id": "gone"})
+    async with open_store(StoreSettings(one_server.url)) as store, working(store, shipping.functions) as seen:
+        await seen.wait(RunEnded, 1, lambda f: f.function == "test/ship")
+        await store.call("DEL", store.keys.slot("test/ordered").run("test/ship:gone"))
+        said = await dead(cli, "redrive", "--all", "--yes")
+        letters = (await dead(cli, "list")).result["letters"]
+        codes = {(await dead(cli, "redrive", x["id"], "--yes")).error for x in letters}
+    assert (said.error, said.envelope["result"]["left"]) == ("partly_done", 2)
+    assert codes == {"no_run", "record_gone"}

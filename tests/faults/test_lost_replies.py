@@ -26,6 +26,7 @@ async def test_the_reply_of_each_kind_of_call_is_lost_once_and_nothing_is_lost_o
         open_store(StoreSettings(one_server.url, deadline=30)) as direct,
         open_store(StoreSettings(proxy.url)) as store,
     ):
+        everything.crowded(direct)
         async with working(store, everything.functions, lease_ms=600, block=0.1, chores=0.1) as seen:
             await once.meets_all(lambda: everything.send(direct, 1, invalid=1))
             await everything.all_settled(direct)

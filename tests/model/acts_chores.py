@@ -161,6 +161,15 @@ class ChoreActs(Base):
         if told[0]:
             w.ledger.cancelled(slot, run)
 
+    @act(2, "operators", what=lambda world: with_letters(world), from_start=st.booleans())
+    def redrive(self, what: tuple[str, str, Id], from_start: bool) -> None:
+        """A letter names a run, which may have been opened again since, by another one."""
+        w, (slot, run, letter) = self.world, what
+        answer = w.do(w.runs.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
+        should = moves.redrive(w.bus, slot, run, letter, from_start=from_start)
+        if w.same(f"redrive {run}", (answer.done, answer.stands), should)[0]:
+            w.ledger.redriven(slot, run)
+
     @act(2, "operators", what=lambda world: first_entries(world))
     def cancel_unread(self, what: tuple[str, str, Id]) -> None:
         """An operator has looked, and nobody had begun it; by now somebody may have, or it may be over."""
@@ -182,6 +191,17 @@ class ChoreActs(Base):
 
 def every_run(world: World) -> list[tuple[str, str]]:
     return [(slot, run) for slot in (ORDER, PAID) for run in world.bus.slot(slot).runs]
+
+
+def with_letters(world: World) -> list[tuple[str, str, Id]]:
+    """Of runs; and each run, as if it had left one."""
+    found = [
+        (slot, fields["run"], entry)
+        for slot in (ORDER, PAID)
+        for entry, fields in world.bus.slot(slot).dead.entries.items()
+        if fields.get("kind") == "run"
+    ]
+    return found + [(slot, run, (1, 1)) for slot, run in every_run(world)]
 
 
 def first_entries(world: World) -> list[tuple[str, str, Id]]:

@@ -41,6 +41,12 @@ class Begun:
     begins: int
     record: dict[bytes, bytes]
 
+    @property
+    def redriven(self) -> int:
+        """How often the run was opened again after it had failed."""
+        times = self.record.get(b"redriven", b"")
+        return int(times) if times.isdigit() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -74,6 +80,14 @@ class Cancelled:
 
     done: bool
     was: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """`done`; else how the run stands: open, ended otherwise, of a `newer` build; '' when nothing is left to begin."""
+
+    done: bool
+    stands: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +237,15 @@ class RunCalls:
             [event_id, reason, self.limits.ended_ms, self.limits.dedupe_ms, *flat],
         )
         return bool(done)
+
+    async def redrive(self, slot: Slot, run: str, letter: str, *, from_start: bool) -> Redriven:
+        """Open a failed run again, due at once: behind its journal, or from its start. Its dead letter goes."""
+        done, word = await self.store.run(
+            _script("redrive"),
+            [slot.run(run), slot.open, slot.ended, slot.due, slot.dead],
+            [run, "start" if from_start else "step", letter, self.store.keys.nudges, slot.name],
+        )
+        return Redriven(bool(done), "" if done else word.decode())
 
     async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
         """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""

@@ -101,8 +101,10 @@ class Settler:
         permit: Claimed | None,
         keep: bool,
         seconds: float,
+        redriven: int = 0,
     ) -> None:
-        """Write one outcome down; a refusal is told to the observer and nothing else is done."""
+        """Write one outcome down; a refusal is told to the observer and nothing else is done. redriven: how often the
+        run was opened again after it had failed."""
         d = held.delivery
         rests = isinstance(outcome, Rest | Retry | Postponed | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
@@ -123,9 +125,8 @@ class Settler:
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
                 try:
-                    items += failure_items(
-                        fn, Failure(fn.id, d.run, d.key, event, attempt, error, cause), self.now_ms()
-                    )
+                    failure = Failure(fn.id, d.run, d.key, event, attempt, error, cause)
+                    items += failure_items(fn, failure, self.now_ms(), redriven)
                 except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
                     told = " ".join(ascii(fault).split())
                     error = f"{error}; and its on_failure failed: {told[:2000]}"
@@ -139,7 +140,13 @@ class Settler:
                 if isinstance(answer, LimitReached):
                     failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
                     await self.settle(
-                        held, fn, failed, event=event, attempt=attempt, permit=permit, keep=True, seconds=seconds
+                        *(held, fn, failed),
+                        event=event,
+                        attempt=attempt,
+                        permit=permit,
+                        keep=True,
+                        seconds=seconds,
+                        redriven=redriven,
                     )
                     return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, state, _ms(answer)))
@@ -198,14 +205,16 @@ class Settler:
             self.observer.saw(WriteRefused(d.function, d.run, operation, why))
 
 
-def failure_items(fn: Function, failure: Failure, now_ms: int) -> list[OutboxItem]:
-    """What a final failure sends, written in the same step as the run's end."""
+def failure_items(fn: Function, failure: Failure, now_ms: int, redriven: int) -> list[OutboxItem]:
+    """What a final failure sends, written in the same step as the run's end. One that was redriven and failed again
+    sends it again: under the id of the first failure nobody would hear of the second."""
     if fn.on_failure is None:
         return []
+    which = f"failed:{redriven}" if redriven else "failed"
     return [
         item_of(
             event,
-            id=f"{failure.key}:failed:{n}",
+            id=f"{failure.key}:{which}:{n}",
             source=fn.id,
             traceparent=failure.event.traceparent,
             now_ms=now_ms,

@@ -30,6 +30,28 @@ def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]
     return True, was
 
 
+def redrive(bus: Bus, slot_name: str, name: str, letter: Id, *, from_start: bool) -> tuple[bool, str]:
+    """A failed run is opened again: due now, with fresh attempts; its journal stays, unless it begins from its start.
+    What it waited for in vain is waited for anew. (True, ""), or (False, how it stands)."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if not run or (run.status == "failed" and run.body is None):
+        return False, ""
+    if run.status != "failed":
+        return False, run.status or run.state
+    slot.dead.entries.pop(letter, None)
+    run.state, run.status, run.result, run.error, run.ended, run.by = "due", "", "", "", 0, ""
+    run.permit, run.wait, run.attempt, run.due, run.moved = None, "", 0, bus.now, bus.now
+    run.errors.clear()
+    run.waits.clear()
+    if from_start:
+        run.journal.clear()
+        run.steps, run.size = 0, None
+    run.redriven = (run.redriven or 0) + 1
+    slot.ended.pop(name, None)
+    slot.due["r:" + name] = bus.now
+    return True, ""
+
+
 def cancel_unread(bus: Bus, slot_name: str, fn: str, name: str, entry: Id, reason: str) -> tuple[bool, str]:
     """A run ends before it has a record, and is remembered for long: whoever comes to its entry finds it ended. One
     that has a record, or is over, is left as it is: (False, why)."""

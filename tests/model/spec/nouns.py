@@ -144,6 +144,8 @@ class Run:
     result: str = ""
     error: str = ""
     ended: int = 0
+    redriven: int | None = None
+    """How often it was opened again after it had failed."""
     kept: int = 0
     """How long it is remembered after its end, where that is not `Bounds.ended`."""
 

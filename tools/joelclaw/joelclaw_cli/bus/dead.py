@@ -25,6 +25,7 @@ dead = Group(
     help="Dead letters: what could not be read, and what no attempt could mend.",
     lazy={
         "replay": ("joelclaw_cli.bus.dead_acts:replay", "Send a dead letter's event anew, or those of many."),
+        "redrive": ("joelclaw_cli.bus.dead_redrive:redrive", "Let a failed run go on, or those of many letters."),
         "drop": ("joelclaw_cli.bus.dead_acts:drop", "Delete a dead letter, or many."),
     },
     examples=[
@@ -79,6 +80,7 @@ def list_letters(place: Place, event: str, limit: int) -> Answer:
 def show(place: Place, letter_id: str, event: str) -> Answer:
     """One dead letter in full."""
     letter = place.run(lambda store: find_letter(store, letter_id, event))
+    redrive = [(f"joelclaw bus dead redrive {letter.id}", "let this run alone go on")] if letter.kind == "run" else []
 
     def view() -> Iterable[RenderableType]:
         return _picture(letter)
@@ -87,6 +89,7 @@ def show(place: Place, letter_id: str, event: str) -> Answer:
         _facts(letter),
         view,
         (
+            *redrive,
             (f"joelclaw bus dead replay {letter.id}", "send it anew as it is"),
             (f"joelclaw bus dead replay {letter.id} --data @mended.json", "send it anew, mended"),
         ),

@@ -66,16 +66,17 @@ def replay(
     go first. What can't be sent as it was stays where it is and is named. Asked again after an interruption it sends
     the rest, none twice.
     """
-    if many_meant(letter_id, filters=_filters(meant, everything)):
+    if many_named(letter_id, meant, everything):
         if data is not None:
             raise usage("--data is one letter's payload, and a filter means many", fix="give the letter's ID")
         return _replay_many(place, meant, limit, force=force, yes=yes, dry_run=dry_run)
     return _replay_one(place, letter_id or "", meant["event"], data, force=force, yes=yes, dry_run=dry_run)
 
 
-def _filters(meant: Filter, everything: bool) -> list[bool]:
-    """--event alone narrows an ID, too: it means many only beside --all."""
-    return [everything, *(meant[name] is not None for name in ("function", "error", "since"))]
+def many_named(letter_id: str | None, meant: Filter, everything: bool) -> bool:
+    """Whether a filter is given instead of an ID. --event alone narrows an ID, too: it means many only beside --all."""
+    filters = [everything, *(meant[name] is not None for name in ("function", "error", "since"))]
+    return many_meant(letter_id, filters=filters)
 
 
 def _replay_one(
@@ -107,7 +108,7 @@ def _replay_many(place: Place, meant: Filter, limit: int, *, force: bool, yes: b
     from joelclaw_bus.dead_letters import replay as put_back
     from joelclaw_bus.inspect.dead import each_letter
 
-    which, total = _counted(place, meant)
+    which, total = counted_letters(place, meant)
     if not dry_run and total:
         many = min(total, limit)
         confirmed(f"Send the events of {many:,} dead letters anew, each to every function that takes it", yes=yes)
@@ -138,7 +139,7 @@ def drop(
     place: Place, letter_id: str | None, everything: bool, limit: int, yes: bool, dry_run: bool, **meant: Any
 ) -> Answer:
     """Delete a dead letter, or many. They can't be brought back."""
-    if many_meant(letter_id, filters=_filters(meant, everything)):
+    if many_named(letter_id, meant, everything):
         return _drop_many(place, meant, limit, yes=yes, dry_run=dry_run)
     return _drop_one(place, letter_id or "", meant["event"], yes=yes, dry_run=dry_run)
 
@@ -166,7 +167,7 @@ def _drop_many(place: Place, meant: Filter, limit: int, *, yes: bool, dry_run: b
     from joelclaw_bus.dead_letters import drop as delete
     from joelclaw_bus.inspect.dead import each_letter
 
-    which, total = _counted(place, meant)
+    which, total = counted_letters(place, meant)
     if not dry_run and total:
         confirmed(f"Delete {min(total, limit):,} dead letters", yes=yes)
 
@@ -179,7 +180,7 @@ def _drop_many(place: Place, meant: Filter, limit: int, *, yes: bool, dry_run: b
     return told(place.run(act), total, verb="delete", things="letters", dry_run=dry_run, look=SEE)
 
 
-def _counted(place: Place, meant: Filter) -> tuple[LetterFilter, int]:
+def counted_letters(place: Place, meant: Filter) -> tuple[LetterFilter, int]:
     """The filter as of now, and how many it means."""
     from joelclaw_bus.inspect.dead import each_letter
     from joelclaw_contracts import check_pattern

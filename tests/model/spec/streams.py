@@ -12,7 +12,7 @@ from tests.model.spec.nouns import Bus, Fields, Group, Hold, Id, Stream, parsed
 def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True) -> tuple[int, str]:
     """A function's groups, where they are missing, at the mark they had reached: 0 there, 1 first, 2 was lost."""
     slot = bus.slot(slot_name)
-    if ready:
+    if ready:  # whoever is done with one of its entries deletes it: all that is there is still to be done
         slot.ready.setdefault(fn, Stream()).groups.setdefault(fn, Group())
     if fn in slot.events.groups:
         return 0, ""
@@ -20,9 +20,17 @@ def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True
     if start is None:
         code, start = 1, (bus.now - back, 0)
         slot.starts.setdefault(fn, start)
+    else:
+        slot.redo[fn] = slot.events.last
     slot.events.groups[fn] = Group(start)
     slot.marks[fn] = start
     return code, f"{start[0]}-{start[1]}"
+
+
+def lose_group(bus: Bus, slot_name: str, fn: str, *, ready: bool) -> None:
+    """A fault from outside: who had what is forgotten, and how far all had read."""
+    slot = bus.slot(slot_name)
+    del (slot.ready[fn] if ready else slot.events).groups[fn]
 
 
 def publish(bus: Bus, slot_name: str, fields: Fields, event_id: str, at: int) -> tuple[Id | None, bool]:

@@ -96,7 +96,9 @@ class Desk:
             if found.state is State.ESCALATED:
                 if found.acked_by:
                     return nothing(incident)
-                made = await self.ledger.make(look, moves.page_again(self.bench, look, found, move_id))
+                over = self.bench.rules.is_unanswered(found.repeats)
+                telling = moves.unanswered if over else moves.page_again
+                made = await self.ledger.make(look, telling(self.bench, look, found, move_id))
                 if isinstance(made, Made):
                     return made.outcome
                 continue

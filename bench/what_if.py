@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.model.virtual import VirtualStore, finished
+from tests.support.server import Server
+
 from joelclaw_contracts import BackupFailureDetected, HealingRequested
 from joelclaw_contracts.config import Config
 from joelclaw_healing import Ledger, Voice, close_incident
@@ -28,8 +31,6 @@ from joelclaw_router.judgement import Bench
 from joelclaw_router.replies import iso
 from joelclaw_router.request import Request
 from joelclaw_router.rulebook import Rulebook
-from tests.model.virtual import VirtualStore, finished
-from tests.support.server import Server
 
 MINUTE, DAY = 60_000, 86_400_000
 TARGETS = [("gateway-bridge", f"bridge-{n}") for n in range(6)] + [("webhooks", f"hook-{n}") for n in range(6)]
@@ -80,9 +81,7 @@ class Month:
         if backup:
             error = self.dice.choice(["Connection refused", "gremlins", "No space left on device"])
             wire = {"targetFunctionId": "system/backup.redis", "target": "redis", "error": error, "attempt": 0}
-            data: Any = BackupFailureDetected.from_wire(
-                {**wire, "backupFailureDetectedAt": iso(self.store.now_ms)}
-            )
+            data: Any = BackupFailureDetected.from_wire({**wire, "backupFailureDetectedAt": iso(self.store.now_ms)})
         else:
             wire = {"sourceFunction": "bench", "problemSummary": "it answers 502", "attempt": 0, "retryPolicy": {}}
             wire |= {"evidence": [], "playbook": {}, "targetEventName": "system/health.check.requested"}
@@ -133,7 +132,8 @@ def tried(url: str, folder: Path, days: int, incidents: int) -> int:
         print(f"{name:10} {sums['retries']:8} {sums['pauses']:8} {sums['pages']:8} {sums['recovered']:10} {mean:>14}")
     rows = told["incidents"]
     differ = sum(row["present"] != row["changed"] for row in rows)
-    print(f"{len(rows)} incidents, {differ} differ; retold as they were: {told['faithful']}; the command took {took:.1f} s")
+    print(f"{len(rows)} incidents, {differ} differ; retold as they were: {told['faithful']}")
+    print(f"the command took {took:.1f} s")
     return 0 if told["faithful"] >= 0.95 * len(rows) and not told["unreadable"] else 1
 
 

@@ -17,7 +17,6 @@ from joelclaw_cli.place import Place
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MOST = 100_000
 SUFFIX = ".model"
 NOBODY = "(none answered)"
 
@@ -29,12 +28,16 @@ NOBODY = "(none answered)"
 )
 @click.option("--hours", type=Finite(0, 24 * 366), default=24.0, show_default=True, help="Only the last so many hours.")
 def advice(place: Place, hours: float) -> Answer:
-    """How often the models would have done what the policy does, and what they cost.
+    """How often the models agree with the policy, and what they cost.
 
     In shadow mode they are asked and not followed. A model that gave no usable answer counts for nothing in the rate.
     """
-    found = read(place, Wanted(SUFFIX, hours, None, None, None, None), MOST)
-    told = [e["metadata"] for e in found if str(e.get("action", "")).endswith(SUFFIX) and "planned" in e["metadata"]]
+    found = read(place, Wanted(SUFFIX, hours), None, whole=True)
+    told = [
+        e["metadata"]
+        for e in found.pieces
+        if str(e.get("action", "")).endswith(SUFFIX) and "planned" in (e.get("metadata") or {})
+    ]
     rows = [_row(name, told) for name in sorted({_name(m) for m in told})]
     result: dict[str, Any] = {"hours": hours, "asked": len(told), "models": rows}
 

@@ -28,6 +28,7 @@ from joelclaw_router.judgement import choice, judge, judge_again
 from joelclaw_router.request import BACKUP, Request
 from joelclaw_router.rules import Rule
 
+CLOSER = "system/self-healing.closer"
 LOOKS = 20
 """So often a move that lost its race is judged again; then the run fails, and is tried again later."""
 CHECK_FIRST_MS = 5_000
@@ -137,8 +138,9 @@ class Desk:
                 return False
             owner = found.owner
             channels = self.bench.rules.channels(owner)
+            voice, acts = self.bench.voice, CLOSER
             return await close_incident(
-                self.ledger, incident, by=by, detail=detail, voice=self.bench.voice, channels=channels, announce=False
+                self.ledger, incident, by=by, detail=detail, voice=voice, channels=channels, announce=False, acts=acts
             )
         except IncidentUnknown:
             return False  # somebody else's incident, or one long forgotten

@@ -142,6 +142,31 @@ async def test_what_came_before_the_run_s_own_event_does_not_count_unless_asked_
     assert got == [None, "old"]
 
 
+async def test_waits_for_the_same_event_can_leave_out_what_was_heard_and_miss_none(store: Store) -> None:
+    """Half of them lie there before the run begins to wait, half come while it does: each is heard once."""
+
+    async def ask(e: Event[Asked], step: Step) -> list[str]:
+        heard: list[Event[Answered]] = []
+        while len(heard) < 4:
+            name = f"answer-{len(heard)}"
+            answer = await step.wait_for_event(name, Answered, match={"question_id": "q"}, timeout=30, but=heard)
+            assert answer
+            heard.append(answer)
+        return sorted(answer.data.text for answer in heard)
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    await publisher.send(Asked(question="q"))
+    for n in range(2):
+        await publisher.send(Answered(question_id="q", text=f"{n}"))
+    async with working(store, asking(ask, got)) as seen:
+        await seen.wait(WaitEnded)
+        for n in range(2, 4):
+            await publisher.send(Answered(question_id="q", text=f"{n}"))
+        await seen.wait(RunEnded)
+    assert got == [["0", "1", "2", "3"]]
+
+
 async def test_a_wait_that_nothing_ends_times_out(store: Store) -> None:
     async def ask(e: Event[Asked], step: Step) -> str | None:
         answer = await step.wait_for_event("answer", Answered, timeout=0.2)

@@ -18,6 +18,7 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import TakenOver
 from joelclaw_bus.pauses import Pauses
+from joelclaw_bus.suspects import Calm
 from joelclaw_bus.takeover import PAGE, Takeover
 from joelclaw_bus.trouble import Spells, Trouble
 from joelclaw_contracts import EventModel
@@ -82,6 +83,7 @@ def taking_over(store: Store, hands: Hands, seen: Seen) -> Takeover:
         pauses=Pauses(store, lambda: 0, {}),
         parallel=100,
         start=lambda *_: None,
+        calm=Calm(LEASE_MS, lambda: 0.0),
     )
 
 

@@ -124,10 +124,8 @@ async def test_a_look_says_when_the_next_one_is_worth_while(one_store: Store) ->
     calls = SlotCalls(one_store, Limits())
 
     async def look(consumer: str) -> Page | NotClaimer:
-        page = await calls.takeover(
-            *(slot, slot.stream, FN, consumer),
-            **{"lease_ms": 60_000, "cursor": "0-0", "count": 10, "at_ms": await one_store.time_ms()},
-        )
+        at = await one_store.time_ms()
+        page = await calls.takeover(slot, slot.stream, FN, consumer, lease_ms=60_000, cursor="0-0", count=10, at_ms=at)
         assert isinstance(page, Page | NotClaimer)
         return page
 
@@ -142,6 +140,8 @@ async def test_a_look_says_when_the_next_one_is_worth_while(one_store: Store) ->
     other = await look("c")
     assert isinstance(other, NotClaimer)
     assert 0 < other.lasts_ms <= 60_000
+    assert other.next_ms is not None
+    assert 0 < other.next_ms <= 10_000, "it need not wait for the election to look when a lease runs out"
 
 
 @pytest.mark.parametrize("stays", [True, False])

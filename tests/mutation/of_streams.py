@@ -32,8 +32,8 @@ MUTANTS = (
     Mutant(
         "the cursor is not followed",
         "takeover.py",
-        '            if cursor == "0-0":\n                if page',
-        "            if True:\n                if page",
+        '            if cursor == "0-0":\n                self._look_when',
+        "            if True:\n                self._look_when",
         ("test_takeover_cursor.py",),
         model=False,
         short=True,

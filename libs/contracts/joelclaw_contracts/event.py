@@ -12,6 +12,7 @@ from the wire; Python names work in constructors. A reader ignores unknown field
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -42,7 +43,7 @@ class WireModel(BaseModel):
         if not isinstance(given, dict):
             return given
         # Producers in JavaScript write null for "not said". Where a value is required, null stays and is refused.
-        needed = {info.alias for info in cls.model_fields.values() if info.is_required()}
+        needed = _required(cls)
         return {name: value for name, value in given.items() if value is not None or name in needed}
 
     def to_wire(self) -> dict[str, Any]:
@@ -99,6 +100,12 @@ class EventModel(WireModel):
         found: dict[str, None] = {}
         _collect_unknown(cls, {k: v for k, v in wire.items() if k in own or k not in cls.carried}, "", found)
         return list(found)
+
+
+@cache
+def _required(model: type[WireModel]) -> frozenset[str | None]:
+    """Asked at every reading, and the same for a class as long as it lives."""
+    return frozenset(info.alias for info in model.model_fields.values() if info.is_required())
 
 
 def _collect_unknown(model: type[WireModel], wire: Mapping[str, Any], at: str, found: dict[str, None]) -> None:

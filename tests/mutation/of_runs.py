@@ -60,12 +60,12 @@ MUTANTS = (
         "",
         ("test_publish.py", "test_fencing.py"),
     ),
-    Mutant("poison is never told", "lua/begin.lua", "begins > tonumber(ARGV[8]) and 3 or 1", "1", FENCING),
+    Mutant("poison is never told", "lua/begin.lua", "begins > most and 3 or 1", "1", FENCING),
     Mutant(
         "begins are counted from the first",
         "lua/begin.lua",
-        "if count > 1 then begins =",
-        "if count > 0 then begins =",
+        "if count > 1 and begins <= most then",
+        "if count > 0 and begins <= most then",
         FENCING,
     ),
     Mutant(

@@ -69,6 +69,14 @@ MUTANTS = (
         FENCING,
     ),
     Mutant(
+        "a burial that was lost is a begin",
+        "lua/begin.lua",
+        "if count > 1 and begins <= most then",
+        "if count > 1 then",
+        FENCING,
+        model=False,  # so many deaths in a row it seldom meets
+    ),
+    Mutant(
         "progress counts as poison", "lua/step.lua", "redis.call('HDEL', KEYS[2], 'begins')", "local _ = 0", FENCING
     ),
     Mutant(

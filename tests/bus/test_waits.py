@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 import anyio
@@ -23,6 +24,8 @@ from joelclaw_bus import (
 )
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.door import Door, Incoming
 from joelclaw_bus.keys import WAITS_GROUP
 from joelclaw_bus.observer import (
     EventBuried,
@@ -35,6 +38,7 @@ from joelclaw_bus.observer import (
     WaitEnded,
 )
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.run_calls import Refused
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -607,3 +611,26 @@ async def test_an_answer_counts_though_the_clock_was_set_back_before_it(store: S
         await Publisher(store).send(Answered(question_id="q", text="yes"))
         await seen.wait(RunEnded)
     assert got == ["yes"]
+
+
+async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_all_the_same(one_store: Store) -> None:
+    """Its wall clock is ten minutes off; a look back of so much would find nothing."""
+
+    async def insist(write: Callable[[], Awaitable[bool | Refused]]) -> bool | Refused:
+        return await write()
+
+    async def ask(e: Event[Asked], step: Step) -> object:
+        return None
+
+    functions = asking(ask, [])
+    clock = ServerClock(one_store, tolerance_ms=500, wall=lambda: (time.time() + 600) * 1000)
+    worker = Worker(one_store, functions, clock=clock)
+    door = Door(functions, worker.run_calls, worker.outbox, clock, Seen(), Limits())
+    slot, data = one_store.keys.slot(Asked.event_name), {b"data": b'{"question": "q"}', b"ts": b"0"}
+    entry = (await Publisher(one_store).send(Asked(question="q"))).entry or ""
+    d = Delivery(slot, FN, "worker", entry, "", "claim", ready=False)
+    admitted = await door.admit(functions[FN], Incoming(slot, entry, data, ready=False, again=False), d, insist)
+    worker.outbox.close()
+    assert admitted
+    assert abs(admitted.begun.now_ms - await one_store.time_ms()) < 300_000
+    assert abs(clock.now_ms() - await one_store.time_ms()) < 300_000

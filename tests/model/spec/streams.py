@@ -99,7 +99,6 @@ def take_over(
     holder = slot.claimers.get(fn)
     if holder and holder[0] != consumer:
         return "not the claimer"
-    slot.claimers[fn] = (consumer, bus.now + lease)
     stream = slot.ready[fn] if ready else slot.events
     pending, taken, struck, answered = stream.groups[fn].pending, [], [], 0
     left = [entry for entry in sorted(pending) if entry >= cursor]
@@ -113,6 +112,9 @@ def take_over(
             steal(bus, stream, fn, entry, consumer)
             taken.append(entry)
             answered += 1
+    slot.claimers[fn] = (consumer, bus.now + lease)
+    if answered == most:  # it may have no place for more
+        del slot.claimers[fn]
     young = max((bus.now - hold.since for hold in pending.values()), default=0)
     return taken, struck, left[0] if left else (0, 0), max(0, lease - young) if young >= lease // 2 else None
 

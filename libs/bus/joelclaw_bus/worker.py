@@ -29,6 +29,7 @@ from joelclaw_bus.handlers import Handlers
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
+from joelclaw_bus.many import Companies
 from joelclaw_bus.observer import Observer, Unobserved
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
@@ -70,7 +71,7 @@ class Worker:
         s, keys = self.settings, self.store.keys
         self.consumer = consumer_name(socket.gethostname(), os.getpid(), secrets.token_hex(4))
         self.slot_calls = SlotCalls(self.store, self.limits)
-        self.run_calls = RunCalls(self.store, self.limits)
+        self.run_calls = RunCalls(self.store, self.limits, Companies(self.store, self.limits))
         self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)
         self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
         self._chores = Trouble(self.spells)

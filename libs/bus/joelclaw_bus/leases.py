@@ -94,6 +94,11 @@ class Leases:
         while self._held:
             await self._emptied.wait()
 
+    def abandon(self) -> None:
+        """End every handler; what is being written is written."""
+        for held in list(self._held.values()):
+            held.scope.cancel()
+
     def __len__(self) -> int:
         return len(self._held)
 

@@ -44,6 +44,10 @@ class Asked(Protocol):
     def more(self) -> Sequence[Arg]:
         """Those that not all have, in any number."""
 
+    @property
+    def size(self) -> int:
+        """Bytes that it brings along, where they may be many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Begin:
@@ -62,6 +66,10 @@ class Begin:
 
     def more(self) -> Sequence[Arg]:
         return ()
+
+    @property
+    def size(self) -> int:
+        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,10 @@ class Record:
     def more(self) -> Sequence[Arg]:
         return self.void
 
+    @property
+    def size(self) -> int:
+        return len(self.result) + (len(self.item.data) if self.item else 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Finish:
@@ -109,6 +121,10 @@ class Finish:
 
     def more(self) -> Sequence[Arg]:
         return [part for item in self.items for part in (item.id, item.encode())]
+
+    @property
+    def size(self) -> int:
+        return len(self.result) + sum(len(item.data) for item in self.items)
 
 
 async def ask_all(store: Store, limits: Limits, asked: Sequence[Asked]) -> list[Any]:
@@ -137,7 +153,7 @@ class Company(Together[Asked]):
         answers += await ask_all(self.store, self.limits, asked)
 
     def _weight(self, asked: Asked) -> int:
-        return 1 + sum(len(word) for word in asked.own() if isinstance(word, str | bytes)) // HEAVY
+        return 1 + asked.size // HEAVY
 
     def _cut_short(self) -> Exception:
         return StoreUnavailable(self.store.where, "the trip ended before its answers")

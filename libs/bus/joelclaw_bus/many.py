@@ -146,7 +146,7 @@ class Company(Together[Asked]):
     faults = (BusError,)
 
     def __init__(self, store: Store, limits: Limits) -> None:
-        super().__init__(MOST, musters=True)
+        super().__init__(MOST, lanes=1, musters=True)
         self.store, self.limits = store, limits
 
     async def _trip(self, asked: list[Asked], answers: list[Any]) -> None:

@@ -115,9 +115,8 @@ def main() -> None:
         measure(given.functions, given.runs, 1, profile)
         pstats.Stats(profile).sort_stats("tottime").print_stats(40)
         return
-    print(
-        f"{'a run':<20} {'worker µs':>10} {'store µs':>9} {'scripts':>8} {'of them µs':>10} {'reads':>6} {'commands':>9}"
-    )
+    names = ("worker µs", "store µs", "scripts", "their µs", "reads", "commands")
+    print(f"{'a run':<20}" + "".join(f" {name:>10}" for name in names))
     costs = {row: measure(row, given.runs, given.rounds) for row in ROWS}
     for row, c in costs.items():
         print(f"{row:<20}" + "".join(f" {figure:>10}" for figure in asdict(c).values()))

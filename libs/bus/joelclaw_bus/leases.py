@@ -48,11 +48,11 @@ class Held:
     permit: HeldPermit | None = None
     lost: bool = False
     settling: bool = False
+    name: tuple[str, str, str] = field(init=False)
+    """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
 
-    @property
-    def name(self) -> tuple[str, str, str]:
-        """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
-        return self.delivery.source, self.delivery.function, self.delivery.entry
+    def __post_init__(self) -> None:
+        self.name = self.delivery.source, self.delivery.function, self.delivery.entry
 
 
 @dataclass(eq=False)

@@ -165,15 +165,16 @@ class Companies:
 
     store: Store
     limits: Limits
-    _all: dict[tuple[str, str, str], Company] = field(default_factory=dict)
+    _all: dict[tuple[str, str, str, bool], Company] = field(default_factory=dict)
 
-    async def ask(self, asked: Asked) -> Any:
-        """Its raw answer. BusError where it, or the whole call, was refused."""
-        name = (asked.script.name, asked.d.source, asked.d.function)
+    def of(self, asked: Asked) -> Company:
+        """Whose answers are raw: BusError, in its place, where one, or the whole call, was refused."""
+        d = asked.d
+        name = (asked.script.name, d.slot.name, d.function, d.ready)
         company = self._all.get(name)
         if company is None:
             company = self._all[name] = Company(self.store, self.limits)
-        return await company.ask(asked)
+        return company
 
 
 SHAPES = {"begin": (5, 4, 6), "step": (4, 5, 8), "finish": (7, 4, 8)}

@@ -80,7 +80,7 @@ class RunCalls:
 
     async def _ask(self, asked: Asked) -> Any:
         if self.companies:
-            answer = await self.companies.ask(asked)
+            answer = await self.companies.of(asked).ask(asked)
         else:
             (answer,) = await ask_all(self.store, self.limits, [asked])
         if isinstance(answer, Exception):

@@ -1,6 +1,6 @@
 # Needs only Python 3.11, pip, venv, make and git. `make demo` shows it, `make up` runs it, `make test` proves it.
 PYTHON ?= python3
-ARGS ?= -n 2
+ARGS ?= -n 4 --dist worksteal
 SEEDS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +33,7 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 	@$(BIN)/joelclaw up
 
 test: setup ## Pass the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(ARGS) # they start hundreds of Pythons: compiled once
 
 chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))

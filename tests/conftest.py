@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from joelclaw_bus import Store, StoreSettings, open_store
+from tests.support.memory import memory_folder
 from tests.support.server import Server
 
 # No deadline and no speed check: these machines are noisy, and a property is true or false at any speed.
@@ -24,27 +26,34 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="session")
-def plain_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("plain")).start()
+def store_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the stores write. What a test looks at itself, beside its store, belongs into its `tmp_path`."""
+    with memory_folder(tmp_path_factory.mktemp("stores")) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def plain_server(store_folder: Path) -> Iterator[Server]:
+    server = Server(store_folder / "plain").start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def cluster_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = Server(tmp_path_factory.mktemp("cluster"), cluster=True).start()
+def cluster_server(store_folder: Path) -> Iterator[Server]:
+    server = Server(store_folder / "cluster", cluster=True).start()
     yield server
     server.stop()
 
 
 @pytest.fixture(scope="session")
-def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def redis_server(store_folder: Path) -> Iterator[Server]:
     """The system's own redis-server: 7.0 on Debian 12, the oldest that must carry the bus."""
     binary = shutil.which("redis-server")
     if binary is None:
         missing = "redis-server is not installed: the bus is not tried on the oldest server it must run on"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
-    server = Server(tmp_path_factory.mktemp("redis"), binary=binary).start()
+    server = Server(store_folder / "redis", binary=binary).start()
     yield server
     server.stop()
 
@@ -65,11 +74,12 @@ def one_server(plain_server: Server) -> Server:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(store_folder: Path) -> Iterator[Server]:
     """A store of the test's own, to kill and freeze."""
-    server = Server(tmp_path / "own").start()
-    yield server
-    server.stop()
+    with tempfile.TemporaryDirectory(dir=store_folder, prefix="own-", ignore_cleanup_errors=True) as folder:
+        server = Server(Path(folder)).start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture

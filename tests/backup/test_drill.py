@@ -14,7 +14,7 @@ import pytest
 from joelclaw_backup import drill as drilling
 from joelclaw_backup import here, provider
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Held
+from joelclaw_backup.parts import Held
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
 from tests.backup.conftest import back_up, settings_of
@@ -65,7 +65,13 @@ async def test_nothing_is_left_of_a_drill(stored, environ, tmp_path):
     await drilled(environ())
     fetched = tmp_path / "state/backup-staging/backups/fetched"
     assert list(fetched.iterdir()) == []
-    assert sorted(p.name for p in stored.iterdir()) == ["checked.json", "dump.rdb", "manifest.json", "verified.json"]
+    assert sorted(p.name for p in stored.iterdir()) == [
+        "checked.json",
+        "dump.rdb",
+        "manifest.json",
+        "users.acl",
+        "verified.json",
+    ]
 
 
 async def test_an_empty_source_drills_green(any_source, nas, environ):

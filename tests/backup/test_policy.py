@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Dump, Held, RedisManifest, Source, Taken
+from joelclaw_backup.manifest import RedisManifest
+from joelclaw_backup.parts import Dump, Held, Source, Taken
 from joelclaw_backup.policy import class_of, class_of_reply, compare, needs_a_person
 from joelclaw_router.adapters import Symptom, adapter_of
 from joelclaw_router.failure import FailureClass as RoutersClass

@@ -216,7 +216,7 @@ async def test_each_night_the_set_that_waited_longest_is_read_again(two, source,
 async def test_a_look_leaves_nothing_half_done_beside_the_data(two, environ):
     _, new = two
     provider.verify(environ(), new.name)
-    assert sorted(os.listdir(new)) == ["checked.json", "dump.rdb", "manifest.json", "verified.json"]
+    assert sorted(os.listdir(new)) == ["checked.json", "dump.rdb", "manifest.json", "users.acl", "verified.json"]
     assert provider.verify(environ(), new.name)["ok"]
 
 

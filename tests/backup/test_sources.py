@@ -6,12 +6,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
+from joelclaw_backup import redis_backup
 from joelclaw_backup.address import AddressInvalid, parse_address
 from joelclaw_backup.failure import BackupFailed
+from joelclaw_backup.manifest import NO_USERS, Manifest, RedisManifest
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.source import located
 from tests.backup.conftest import AT_ONCE, back_up, settings_of
@@ -67,6 +70,30 @@ async def test_a_source_behind_tls_with_a_user_of_few_rights_is_witnessed_and_re
         taken, proven, _ = await back_up(RedisBackup(settings_of(url_of(tls_port, certificates), nas)))
     assert proven["verified"]["restored"] == taken["manifest"]["witness"]
     assert taken["manifest"]["witness"]["databases"] == {"0": 501}
+    assert Manifest.of(taken["manifest"]).told.note == NO_USERS, "this user may not ask for them, and that is said"
+
+
+async def test_the_acl_users_come_along_and_a_throwaway_server_takes_every_rule_of_them(own_server, nas):
+    with own_server.client() as client:
+        client.execute_command("ACL", "SETUSER", "ann", "on", ">secret", "~app:*", "+@read", "-get", "(+set ~own:*)")
+        client.execute_command("ACL", "SETUSER", "default", "+@all", "-debug")
+        listed = client.execute_command("ACL", "LIST")
+    taken, proven, published = await back_up(RedisBackup(settings_of(own_server, nas)))
+    users = Path(published["path"]) / "users.acl"
+    text = users.read_text()
+    assert users.read_text().splitlines() == [line.decode() for line in listed]
+    assert "secret" not in users.read_text()
+    assert Manifest.of(taken["manifest"]).told.note == ""
+    manifest = Manifest.of(taken["manifest"])
+    assert isinstance(manifest, RedisManifest)
+    for spoilt, words in (("+@read", "+@raed"), ("user ann on", "user ann off reset on"), ("user ann", "ann")):
+        users.write_text(text.replace(spoilt, words))
+        with pytest.raises(BackupFailed, match="ACL") as caught:
+            await redis_backup.restored_from(users.parent, manifest)
+        assert caught.value.failure_class == "started-and-differs"
+        users.write_text(text)
+    held, _ = await redis_backup.restored_from(users.parent, manifest)
+    assert held.model_dump(by_alias=True) == proven["verified"]["restored"]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +155,17 @@ class Sentinels:
                 time.sleep(0.05)
         raise AssertionError("the sentinel never came to that")
 
+    def fail_over(self) -> None:
+        """At once, with the old primary alive; returns when another one is named."""
+        before = str(self.primary.port).encode()
+        self.until(lambda c: c.execute_command("SENTINEL", "FAILOVER", "main"))
+        self.until(lambda c: c.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main")[1] != before)
+
+    @staticmethod
+    def role_of(server: Server) -> str:
+        with server.client() as client:
+            return str(client.info("replication")["role"])
+
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -160,6 +198,33 @@ async def test_the_primary_that_the_sentinels_name_is_backed_up_also_after_a_fai
     assert taken["manifest"]["parent"] != ""
 
 
+async def test_a_failover_in_the_middle_of_a_backup_is_no_backup_and_the_next_one_takes_the_new_primary(
+    sentinels, nas, monkeypatch
+):
+    """The old primary answers to the last byte: what was written to it meanwhile is what will be thrown away."""
+    url = f"redis+sentinel://127.0.0.1:{sentinels.port}/0?service=main"
+    backup, take = RedisBackup(settings_of(url, nas)), redis_backup.take_server
+    named = [b"127.0.0.1", str(sentinels.replica.port).encode()]
+
+    async def and_then_another_is_named(*words: Any, **more: Any) -> Any:
+        took = await take(*words, **more)
+        sentinels.fail_over()
+        return took
+
+    with sentinels.primary.client() as client:
+        client.execute_command("WAIT", 1, 5000)
+    monkeypatch.setattr(redis_backup, "take_server", and_then_another_is_named)
+    with pytest.raises(BackupFailed, match="a failover") as caught:
+        await backup.take("during", 0, "", 1)
+    assert caught.value.failure_class == "source-changed"
+    assert list((nas / "backups").glob("*/*")) == []
+    monkeypatch.undo()
+    sentinels.until(lambda c: c.execute_command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "main") == named)
+    sentinels.until(lambda c: sentinels.role_of(sentinels.replica) == "master")
+    taken, *_ = await back_up(backup, "after", 1_795_000_100_000)
+    assert taken["manifest"]["source"]["address"] == f"127.0.0.1:{sentinels.replica.port}"
+
+
 async def test_sentinels_that_are_away_or_know_no_such_service_are_said(sentinels):
     for url, words in (
         ("redis+sentinel://127.0.0.1:1?service=main", "names a primary"),
@@ -171,7 +236,7 @@ async def test_sentinels_that_are_away_or_know_no_such_service_are_said(sentinel
         assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["redis+sentinel://h:1", "redis+cluster://h:1", "redis+sentinel://h:1?service=s&x=1"])
+@pytest.mark.parametrize("url", ["redis+sentinel://h:1", "redis+cluster://h:1/3", "redis+sentinel://h:1?service=s&x=1"])
 def test_an_address_of_many_that_cannot_be_obeyed_is_refused(url):
     with pytest.raises(AddressInvalid):
         parse_address(url)

@@ -245,7 +245,7 @@ async def test_a_killed_copy_is_gone_on_with_by_the_next_run(source, shared_sshd
         client.set("big", os.urandom(24 * MIB))
     backup = remote_backup(source, shared_sshd, remote)
     taken = await backup.take("r", 0, "", 1)
-    size = taken["manifest"]["files"][0]["size"]
+    size = sum(file["size"] for file in taken["manifest"]["files"])
     slow = replace(backup.settings.destination.ssh, bytes_per_second=24 * MIB)
     broken = RedisBackup(replace(backup.settings, destination=replace(backup.settings.destination, ssh=slow)))
     over_, sent = threading.Event(), 0

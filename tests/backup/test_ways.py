@@ -94,7 +94,7 @@ async def test_sets_are_listed_once_wherever_they_lie_and_found_by_their_id(conf
     drilled = await anyio.to_thread.run_sync(provider.drill, configured, "latest")
     assert (drilled["id"], drilled["ok"]) == (there, True)
     told = provider.restore(configured, there, str(nas.parent / "back"))
-    assert (told["standing"], os.listdir(nas.parent / "back")) == ("verified", ["dump.rdb"])
+    assert (told["standing"], sorted(os.listdir(nas.parent / "back"))) == ("verified", ["dump.rdb", "users.acl"])
     nas.rename(nas.with_name("away"))
     assert [a["id"] for a in provider.list_artefacts(configured)] == [there], "what can be read is told"
 

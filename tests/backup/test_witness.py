@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from joelclaw_backup import redis_backup
+from joelclaw_backup import taking
 from joelclaw_backup.address import parse_address
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.redis_backup import RedisBackup
@@ -95,13 +95,13 @@ def unsummed(tmp_path) -> Iterator[Server]:
 
 def corrupting(monkeypatch: pytest.MonkeyPatch) -> None:
     """One bit flips between the source and the file: the hash that is recorded is that of the wrong bytes."""
-    real = redis_backup._in_blocks
+    real = taking._in_blocks
 
     async def flipped(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytearray]:
         async for block in real(chunks):
             yield bytearray(block.replace(b"balance=1000000", b"balance=1000001"))
 
-    monkeypatch.setattr(redis_backup, "_in_blocks", flipped)
+    monkeypatch.setattr(taking, "_in_blocks", flipped)
 
 
 async def test_a_bit_that_flips_before_it_is_hashed_is_found(unsummed, nas, monkeypatch):

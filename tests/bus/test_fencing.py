@@ -11,7 +11,7 @@ from joelclaw_bus import Limits, Store
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls, WentOn
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from tests.support.audit import audit
 from tests.support.waiting import later
@@ -46,7 +46,7 @@ class Bench:
     async def begin(self, d: Delivery) -> Begun | Dropped | Poisoned | Refused:
         return await self.runs.begin(d, explicit_id="", record_wanted=False)
 
-    async def park(self, d: Delivery, **how: int) -> int | Refused:
+    async def park(self, d: Delivery, **how: int) -> int | WentOn | Refused:
         return await self.runs.park(d, state="due", channel="nudges", **how)  # type: ignore[arg-type]  # numbers only
 
 
@@ -129,8 +129,11 @@ async def test_ending_and_parking_again_with_the_same_claim_answers_the_same(ben
     again = await bench.read("a")
     assert again.run == d.run
     assert isinstance(await bench.begin(again), Begun)
+    assert isinstance(await bench.park(d, delay_ms=50_000, attempts=1), WentOn), "it was parked, whatever came of it"
+    assert await bench.store.call("HGET", bench.slot.run(d.run), "attempt") == b"1"
     assert isinstance(await bench.runs.finish(again, status="completed"), int)
     assert isinstance(await bench.runs.finish(again, status="completed"), int)
+    assert await bench.park(again, delay_ms=1) == Refused("gone"), "what this claim wrote was an end"
     assert await bench.runs.finish(d, status="completed") == Refused("gone")
 
 

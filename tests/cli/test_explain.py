@@ -223,7 +223,7 @@ async def test_a_failed_run_names_its_dead_letter(cli: Cli, store: Store) -> Non
     cause, line, todo = await why(cli, f"{ASK}:one")
     assert cause == "ended"
     assert line.endswith(f"OSError: the shop is closed; dead letter {letter['id']}")
-    assert f"joelclaw bus dead replay {letter['id']}" in todo
+    assert f"joelclaw bus dead redrive {letter['id']}" in todo
 
 
 async def test_a_waiting_run_says_for_what_with_which_match_until_when(cli: Cli, store: Store) -> None:
@@ -269,7 +269,7 @@ async def test_a_poisoned_run_names_its_dead_letter(cli: Cli, work: OpenWork) ->
     letter = (await work.store.call("XADD", work.slot.dead, "*", "kind", "run", "run", run)).decode()
     cause, line, todo = await why(cli, run)
     assert (cause, line.endswith(f"{error}; dead letter {letter}")) == ("poisoned", True)
-    assert todo == f"mend the cause, then joelclaw bus dead replay {letter} (or drop {letter})"
+    assert todo == f"mend the cause, then joelclaw bus dead redrive {letter} (or replay, or drop {letter})"
 
 
 async def test_a_cancelled_run_says_why(cli: Cli, work: OpenWork) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.cli.conftest import Cli
 from tests.support.server import Server
+
+from joelclaw_cli.otel import evidence
 
 
 def emit(cli: Cli, *words: str) -> None:
@@ -41,6 +44,28 @@ def test_it_searches_beyond_the_first_page(cli: Cli, one_server: Server) -> None
         for _ in range(1200):
             client.xadd("otel/event", {"data": '{"action": "hay", "metadata": {}}'})
     assert cli("otel", "search", "needle").result["count"] == 1
+
+
+def test_a_search_that_left_older_evidence_says_so_and_can_be_told_to_go_on(
+    cli: Cli, one_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "MOST", 600)  # more than a page
+    emit(cli, "needle")
+    with one_server.client() as client:
+        for _ in range(600):
+            client.xadd("otel/event", {"data": '{"action": "hay", "metadata": {}}'})
+    part = cli("otel", "search", "needle").result
+    assert (part["count"], part["lookedAt"], part["older"]) == (0, 600, True)
+    assert "the newest 600 pieces" in cli("otel", "search", "needle", people=True).out
+    assert "--all" in cli("otel", "stats", people=True).out
+    assert cli("otel", "stats").result["total"] == 600
+    whole = cli("otel", "search", "needle", "--all").result
+    assert (whole["count"], whole["older"]) == (1, False)
+    assert cli("otel", "stats", "--all").result["total"] == 601
+    with one_server.client() as client:
+        client.xtrim("otel/event", maxlen=600, approximate=False)
+    assert cli("otel", "search", "needle").result["older"] is False, "it looked at exactly all there is"
+    assert "pieces" not in cli("otel", "stats", people=True).out
 
 
 def test_rubbish_on_the_stream_hides_nothing(cli: Cli, one_server: Server) -> None:

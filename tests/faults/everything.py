@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -37,12 +38,15 @@ class Done(EventModel):
 
 @dataclass
 class Everything:
-    """What was sent, and what was done of it. `acts` counts the effects of journaled steps."""
+    """What was sent, and what was done of it. `acts` counts the effects of journaled steps.
+
+    `lined_up`: whether a run of test/crowd waits for its turn; the first of them then stays until one does."""
 
     functions: Functions = field(default_factory=Functions)
     acts: Counter[str] = field(default_factory=Counter)
     sent: list[str] = field(default_factory=list)
     invalid: int = 0
+    lined_up: Callable[[], Awaitable[object]] | None = None
 
     def __post_init__(self) -> None:
         quick = Backoff(base_ms=20, cap_ms=40)
@@ -58,6 +62,9 @@ class Everything:
         @self.functions.function("test/crowd", on=[event(Job)], retries=1, backoff=quick, concurrency=1)
         async def crowd(e: Event[Job], step: Step) -> None:
             await anyio.sleep(0.02)
+            if self.lined_up is not None:
+                await until(self.lined_up)
+                self.lined_up = None
 
         @self.functions.function("test/one-by-one", on=[event(Job)], retries=1, backoff=quick, exclusive=1)
         async def one_by_one(e: Event[Job], step: Step) -> None:
@@ -97,6 +104,16 @@ class Everything:
         item = OutboxItem(id=f"left:{n}", kind="unwait", target=Answer.event_name, event_id=f"nobody's:{n}")
         await store.call("HSET", slot.outbox_items, item.id, item.encode())
         await store.call("ZADD", slot.outbox, 0, item.id)
+
+    def crowded(self, store: Store) -> Everything:
+        """The first of test/crowd stays until another waits: then that one is woken for certain. Send more than one."""
+        line = store.keys.function_slot("test/crowd").waiters("")
+
+        async def lined_up() -> object:
+            return await store.call("ZCARD", line)
+
+        self.lined_up = lined_up
+        return self
 
     async def all_ended(self, seen: Seen) -> None:
         """Waits until each event that was sent has ended for each of the functions, and was told to have."""

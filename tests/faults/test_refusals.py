@@ -46,7 +46,7 @@ QUIET = {
 COMMANDS = {"XREADGROUP", "HSETNX", "HSET", "HGETALL", "HGET", "HKEYS", "SET", "GET", "PEXPIRE", "INFO", "TIME", "ROLE"}
 COMMANDS |= {"SUBSCRIBE"}
 AT_THE_END = {"hand_back", "HDEL"}
-NOT_A_WORKERS = {"replay", "cancel", "cancel_unread"}  # an operator's, by hand
+NOT_A_WORKERS = {"replay", "redrive", "cancel", "cancel_unread"}  # an operator's, by hand
 NOT_A_WORKERS |= {"confirm"}  # at the durability levels above `memory`
 NOT_A_WORKERS |= {"mend", "mend_permit", "mend_pending", "mend_waits"}  # only where an audit found something broken
 NOT_A_WORKERS |= {"outbox_again"}  # only where an item met a store that was away or full
@@ -93,6 +93,7 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
         open_store(StoreSettings(server.url, deadline=30)) as direct,
         open_store(StoreSettings(proxy.url)) as store,
     ):
+        everything.crowded(direct)
 
         async def send() -> None:
             await everything.leave_an_item(direct)

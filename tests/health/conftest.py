@@ -29,7 +29,7 @@ def settings_of(state_dir: Path | None = None, **more: Any) -> Settings:
     """Quick ones. Without `state_dir` no place of backups is looked at."""
     read = read_settings(Config(), state_dir or Path("/nowhere"))
     read = read if state_dir else replace(read, destinations=())
-    base = replace(read, thresholds=QUICK, recheck=0.0, timeout=1.0, silent_ms=60_000)
+    base = replace(read, thresholds=QUICK, recheck=0.0, timeout=20.0, silent_ms=60_000)
     return replace(base, **more)
 
 

@@ -29,7 +29,7 @@ from tests.support.server import Server, free_port
 
 
 async def test_a_store_that_takes_and_gives_back_is_ok_and_nothing_is_left_in_it(store: Store) -> None:
-    path, files = await data_path(store, now=1, timeout=2)
+    path, files = await data_path(store, now=1, timeout=20)
     assert (path.outcome, files.outcome) == ("ok", "ok")
     assert path.value.endswith("ms")
     assert await store.call("KEYS", "*probe*") == []
@@ -45,7 +45,7 @@ async def test_a_frozen_store_is_unknown_and_not_failing(own_server: Server) -> 
 async def test_a_store_that_is_gone_is_failing(own_server: Server) -> None:
     own_server.stop()
     async with open_store(StoreSettings(own_server.url)) as store:
-        path, files = await data_path(store, now=1, timeout=2)
+        path, files = await data_path(store, now=1, timeout=20)
     assert (path.outcome, path.reason) == ("failing", "connection refused")
     assert files.outcome == "unknown", "nothing is known of its files then"
 
@@ -55,7 +55,7 @@ async def test_a_store_that_refuses_writes_is_failing_though_it_answers_a_ping(o
         client.config_set("maxmemory", 1)
     async with open_store(StoreSettings(own_server.url)) as store:
         assert await store.call("PING") == b"PONG"
-        path, _ = await data_path(store, now=1, timeout=2)
+        path, _ = await data_path(store, now=1, timeout=20)
     assert path.outcome == "failing"
     assert path.reason.startswith("OOM")
 
@@ -64,11 +64,11 @@ async def test_a_failed_snapshot_is_failing_even_while_writes_go_on(own_server: 
     with own_server.client() as client:
         os.mkdir(own_server.directory / "dump.rdb")  # its rename onto a directory fails
         client.bgsave()
-        with anyio.fail_after(10):
+        with anyio.fail_after(60):
             while client.info("persistence")["rdb_last_bgsave_status"] == "ok":  # noqa: ASYNC110  the server's affair
                 await anyio.sleep(0.02)
     async with open_store(StoreSettings(own_server.url)) as store:
-        path, files = await data_path(store, now=1, timeout=2)
+        path, files = await data_path(store, now=1, timeout=20)
     assert path.outcome == "ok"
     assert (files.outcome, files.reason) == ("failing", "rdb_last_bgsave_status is err")
 
@@ -146,7 +146,7 @@ async def test_an_answer_over_http_is_read_as_it_is_meant(reply: bytes | None, o
 
 
 async def test_a_refused_connection_is_failing() -> None:
-    got = await get_ready(f"http://127.0.0.1:{free_port()}", 2)
+    got = await get_ready(f"http://127.0.0.1:{free_port()}", 20)
     assert (got.outcome, got.text) == ("failing", "connection refused")
 
 
@@ -158,7 +158,7 @@ async def test_only_live_workers_are_asked_and_one_ready_one_is_enough(store: St
         registry = await read_registry(store)
         (router,) = registry.expected()
         limit = anyio.CapacityLimiter(2)
-        (found,) = await http(router, now=registry.now_ms, silent_ms=5_000, timeout=2, limit=limit)
+        (found,) = await http(router, now=registry.now_ms, silent_ms=5_000, timeout=20, limit=limit)
     assert (found.outcome, found.value) == ("ok", "1 of 2 ready")
 
 
@@ -167,7 +167,7 @@ async def test_where_no_worker_lives_nobody_is_asked(store: Store) -> None:
     registry = await read_registry(store)
     (router,) = registry.expected()
     limit = anyio.CapacityLimiter(2)
-    assert await http(router, now=registry.now_ms, silent_ms=5_000, timeout=2, limit=limit) == []
+    assert await http(router, now=registry.now_ms, silent_ms=5_000, timeout=20, limit=limit) == []
 
 
 # What waits
@@ -271,7 +271,10 @@ async def test_a_destination_that_hangs_is_unknown_and_its_child_is_gone(
     hang.write_text('#!/bin/sh\necho $$ > "$0.pid"\nexec sleep 600\n')
     hang.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(hang))
-    found = await reach("directory", tmp_path, timeout=1.0)
+    for timeout in (0.5, 5.0, 20.0):  # a busy machine may not even have begun it
+        found = await reach("directory", tmp_path, timeout=timeout)
+        if (tmp_path / "hang.pid").exists():
+            break
     assert (found.outcome, "did not answer within" in found.reason) == ("unknown", True)
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "hang.pid").read_text()), 0)
@@ -292,10 +295,10 @@ async def test_the_runtime_is_asked_where_it_is_ready_and_silence_is_unknown(
     reply: bytes | None, outcome: str, reason: str
 ) -> None:
     async with answering(reply) as url:
-        found = await runtime(url, now=1, timeout=0.3)
+        found = await runtime(url, now=1, timeout=0.3 if reply is None else 20)
     assert (found.key, found.outcome, found.reason) == ("runtime readiness", outcome, reason)
 
 
 async def test_a_runtime_that_refuses_is_failing() -> None:
-    found = await runtime(f"http://127.0.0.1:{free_port()}", now=1, timeout=2)
+    found = await runtime(f"http://127.0.0.1:{free_port()}", now=1, timeout=20)
     assert (found.outcome, found.reason) == ("failing", "connection refused")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from joelclaw_bus.pauses import pause
+from joelclaw_bus.run_names import run_id
 from joelclaw_bus.slot_calls import Early, Superseded
 from tests.model.base import Base, act
 from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
@@ -148,6 +149,26 @@ class ChoreActs(Base):
         if told[0]:
             w.ledger.cancelled(slot, run)
 
+    @act(2, "operators", what=lambda world: with_letters(world), from_start=st.booleans())
+    def redrive(self, what: tuple[str, str, Id], from_start: bool) -> None:
+        """A letter names a run, which may have been opened again since, by another one."""
+        w, (slot, run, letter) = self.world, what
+        answer = w.do(w.runs.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
+        should = moves.redrive(w.bus, slot, run, letter, from_start=from_start)
+        if w.same(f"redrive {run}", (answer.done, answer.stands), should)[0]:
+            w.ledger.redriven(slot, run)
+
+    @act(2, "operators", what=lambda world: first_entries(world))
+    def cancel_unread(self, what: tuple[str, str, Id]) -> None:
+        """An operator has looked, and nobody had begun it; by now somebody may have, or it may be over."""
+        w, (slot, fn, entry) = self.world, what
+        event_id = w.bus.slot(slot).events.entries[entry].get("id", "")
+        run = run_id(fn, event_id or text(entry), given=bool(event_id))
+        answer = w.do(w.runs.cancel_unread(w.keys.slot(slot), run, text(entry), "not wanted"))
+        should = moves.cancel_unread(w.bus, slot, fn, run, entry, "not wanted")
+        if w.same(f"cancel {run} unread", (answer.done, answer.was), should)[0]:
+            w.ledger.cancelled(slot, run)
+
     @act(1, "cron")
     def lose_the_schedule(self) -> None:
         """A fault from outside: what its schedulers still know goes on."""
@@ -158,6 +179,28 @@ class ChoreActs(Base):
 
 def every_run(world: World) -> list[tuple[str, str]]:
     return [(slot, run) for slot in (ORDER, PAID) for run in world.bus.slot(slot).runs]
+
+
+def with_letters(world: World) -> list[tuple[str, str, Id]]:
+    """Of runs; and each run, as if it had left one."""
+    found = [
+        (slot, fields["run"], entry)
+        for slot in (ORDER, PAID)
+        for entry, fields in world.bus.slot(slot).dead.entries.items()
+        if fields.get("kind") == "run"
+    ]
+    return found + [(slot, run, (1, 1)) for slot, run in every_run(world)]
+
+
+def first_entries(world: World) -> list[tuple[str, str, Id]]:
+    """What an id is looked up to: the first entry that has it."""
+    found = []
+    for slot, fn in GROUPS:
+        state = world.bus.slot(slot)
+        for entry, fields in state.events.entries.items():
+            first = state.ids.get(fields.get("id", ""), (entry, 0))[0]
+            found += [(slot, fn, entry)] if first in (entry, None) else []
+    return found
 
 
 def with_permits(world: World) -> list[Hand]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
+from tests.model.acts_chores import ChoreActs
 from tests.model.acts_events import EventActs, delayed, room
-from tests.model.acts_runs import STEPS, RunActs, limited
+from tests.model.acts_runs import DELAY, STEPS, RunActs, limited
 from tests.model.base import act, hands
 from tests.model.shop import BILL, ORDER, WORKERS
 from tests.model.spec.nouns import HOUR, Hand
 
 
-class SceneActs(EventActs, RunActs):
+class SceneActs(EventActs, RunActs, ChoreActs):
     @act(1, "time", when=room, what=lambda world: delayed(world))
     def publish_again_after_the_window(self, what: tuple[str, str]) -> None:
         """An event that still waits when its id is forgotten is known all the same."""
@@ -40,3 +41,25 @@ class SceneActs(EventActs, RunActs):
                 w.deliver(slot, name, done=True)
         for h in refused if rests else []:
             self.hold(h, HOUR)
+
+    @act(2, "permits", h=lambda world: limited(world), consumer=st.sampled_from(WORKERS))
+    def renew_a_permit_that_another_begin_has(self, h: Hand, consumer: str) -> None:
+        """A run is delivered once more while its worker is alive, and its new begin asks for the permit."""
+        w = self.world
+        self.writes.ask(h)
+        if w.bus.source(h).entries.get(h.entry) and h.entry in w.bus.source(h).groups[h.fn].pending:
+            self.redeliver((h.slot, h.fn, h.ready, h.entry), consumer, True)
+            newest = next(reversed(w.hands))
+            if newest in limited(w):
+                self.writes.ask(newest)
+        self.keep_a_permit(h)
+
+    @act(2, "operators", h=lambda world: limited(world), delay=DELAY)
+    def cancel_at_rest(self, h: Hand, delay: int) -> None:
+        """A run that waits for its permit, or keeps it while it rests, is cancelled: the permit goes to the next."""
+        if self.writes.ask(h):
+            self.retry(h, delay)
+        else:
+            self.hold(h, delay)
+        if h.run in self.world.bus.slot(h.slot).runs:
+            self.cancel((h.slot, h.run))

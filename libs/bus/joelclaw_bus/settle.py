@@ -1,7 +1,6 @@
 """What became of a begin, and writing it down: the only place where a run's entry is let go of.
 
-Settling is shielded from cancellation (a command cut between send and reply spoils its connection) and repeated until
-the store answers: every settling script knows by its claim that it was done already.
+It is repeated until the store answers (insist.py): every settling script knows by its claim that it was done already.
 """
 
 from __future__ import annotations
@@ -12,21 +11,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import anyio
-
 from joelclaw_bus.delivery import Delivery
-from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event, Failure
 from joelclaw_bus.functions import Function
+from joelclaw_bus.insist import insist
 from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Observer, RunEnded, RunParked, RunRetried, WriteRefused
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Claimed
 from joelclaw_bus.publisher import item_of
-from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
+from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls, WentOn
 
 T = TypeVar("T")
-GIVE_UP_LEASES = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +101,10 @@ class Settler:
         permit: Claimed | None,
         keep: bool,
         seconds: float,
+        redriven: int = 0,
     ) -> None:
-        """Write one outcome down; a refusal is told to the observer and nothing else is done."""
+        """Write one outcome down; a refusal is told to the observer and nothing else is done. redriven: how often the
+        run was opened again after it had failed."""
         d = held.delivery
         rests = isinstance(outcome, Rest | Retry | Postponed | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
@@ -115,7 +113,7 @@ class Settler:
         rest = partial(
             self.calls.park, d, state="due", channel=self.calls.store.keys.nudges, on_cancel=on_cancel, items=items
         )
-        answer: int | LimitReached | Refused
+        answer: int | WentOn | LimitReached | Refused
         match outcome:
             case Completed(result):
                 answer = await self._ended(
@@ -127,9 +125,8 @@ class Settler:
                 self._tell(d, "finish", answer, RunEnded(fn.id, d.run, event.name, "skipped", seconds, reason))
             case Failed(error, cause):
                 try:
-                    items += failure_items(
-                        fn, Failure(fn.id, d.run, d.key, event, attempt, error, cause), self.now_ms()
-                    )
+                    failure = Failure(fn.id, d.run, d.key, event, attempt, error, cause)
+                    items += failure_items(fn, failure, self.now_ms(), redriven)
                 except Exception as fault:  # the service's code: the run ends as failed all the same, and says so
                     told = " ".join(ascii(fault).split())
                     error = f"{error}; and its on_failure failed: {told[:2000]}"
@@ -143,7 +140,13 @@ class Settler:
                 if isinstance(answer, LimitReached):
                     failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
                     await self.settle(
-                        held, fn, failed, event=event, attempt=attempt, permit=permit, keep=True, seconds=seconds
+                        *(held, fn, failed),
+                        event=event,
+                        attempt=attempt,
+                        permit=permit,
+                        keep=True,
+                        seconds=seconds,
+                        redriven=redriven,
                     )
                     return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, state, _ms(answer)))
@@ -185,48 +188,33 @@ class Settler:
         return await self.insist(held, finish)
 
     async def insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
-        """Repeat until the store answers, or for some leases. `write` must be idempotent by its claim. A lease that is
-        lost meanwhile ends nothing here: our own try may have let go of the entry, and the next one tells."""
-        held.settling = True
-        try:
-            return await self._insist(held, write)
-        finally:
-            held.settling = False
-            if held.lost:
-                held.scope.cancel()  # a handler that goes on after a step stops at its next wait
-
-    async def _insist(self, held: Held, write: Callable[[], Awaitable[T]]) -> T | Refused:
-        deadline = anyio.current_time() + GIVE_UP_LEASES * self.lease_ms / 1000
-        wait = 0.05
-        while True:
-            with anyio.CancelScope(shield=True):
-                try:
-                    return await write()
-                except (StoreUnavailable, StoreRefused) as error:
-                    if anyio.current_time() > deadline:
-                        return Refused(f"store: {error}")
-            # Outside the shield: a stop need not wait for a store that is away; the entry comes again.
-            await anyio.sleep(wait)
-            wait = min(wait * 2, 1.0)
+        """Repeat until the store answers, or for some leases: insist.py."""
+        return await insist(held, write, lease_ms=self.lease_ms)
 
     def _tell(
-        self, d: Delivery, operation: str, answer: int | LimitReached | Refused, fact: RunEnded | RunParked | RunRetried
+        self,
+        d: Delivery,
+        operation: str,
+        answer: int | WentOn | LimitReached | Refused,
+        fact: RunEnded | RunParked | RunRetried,
     ) -> None:
-        if not isinstance(answer, int):
+        if isinstance(answer, int | WentOn):
+            self.observer.saw(fact)
+        else:
             why = answer.why if isinstance(answer, Refused) else answer.what
             self.observer.saw(WriteRefused(d.function, d.run, operation, why))
-        else:
-            self.observer.saw(fact)
 
 
-def failure_items(fn: Function, failure: Failure, now_ms: int) -> list[OutboxItem]:
-    """What a final failure sends, written in the same step as the run's end."""
+def failure_items(fn: Function, failure: Failure, now_ms: int, redriven: int) -> list[OutboxItem]:
+    """What a final failure sends, written in the same step as the run's end. One that was redriven and failed again
+    sends it again: under the id of the first failure nobody would hear of the second."""
     if fn.on_failure is None:
         return []
+    which = f"failed:{redriven}" if redriven else "failed"
     return [
         item_of(
             event,
-            id=f"{failure.key}:failed:{n}",
+            id=f"{failure.key}:{which}:{n}",
             source=fn.id,
             traceparent=failure.event.traceparent,
             now_ms=now_ms,
@@ -235,5 +223,12 @@ def failure_items(fn: Function, failure: Failure, now_ms: int) -> list[OutboxIte
     ]
 
 
-def _ms(answer: int | LimitReached | Refused) -> int:
-    return answer if isinstance(answer, int) else 0
+def _ms(answer: int | WentOn | LimitReached | Refused) -> int:
+    """When it is due; of one that went on already: by when it was."""
+    match answer:
+        case int():
+            return answer
+        case WentOn(now_ms):
+            return now_ms
+        case _:
+            return 0

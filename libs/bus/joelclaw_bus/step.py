@@ -143,14 +143,17 @@ class Step:
         match: Mapping[str, Plain] | None = None,
         timeout: float,
         look_back: float | None = None,
+        but: Sequence[Event[M]] = (),
     ) -> Event[M] | None:
         """Rest until an event of `model` comes whose data has the values of `match`; None after `timeout` seconds.
         A field counts as it was sent: one that its producer left to its default has no value to match.
 
-        What came already counts, from the event that began this run on, or from `look_back` seconds ago. The function
-        names the model in its `awaits=[…]`. Holds no slot meanwhile, as a sleep.
+        What came already counts, from the event that began this run on, or from `look_back` seconds ago, in whatever
+        order; `but` not those that earlier waits gave. The function names the model in its `awaits=[…]`. Holds no slot
+        meanwhile, as a sleep.
         """
-        return (await self._wait(name, [Awaited(model, match or {})], False, timeout, look_back))[0]
+        awaited = Awaited(model, match or {}, tuple(event.entry for event in but))
+        return (await self._wait(name, [awaited], False, timeout, look_back))[0]
 
     async def wait_for_first(
         self, name: str, awaited: Sequence[Awaited[Any]], *, timeout: float, look_back: float | None = None

@@ -64,7 +64,9 @@ class Waiting:
         kept = self.record.get(f"w:{step}".encode())
         if kept is None:
             since = tuple(self._since(a, look_back) for a in awaited)
-            spec = Spec(all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since)
+            spec = Spec(
+                all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since, _but(awaited)
+            )
             self._check(awaited)
             raise self._park(step, awaited, spec, max(0, round(timeout * 1000)), 0)
         ends_ms, spec = Spec.decode(kept)
@@ -137,7 +139,12 @@ class Waiting:
             *(d.slot.name, d.run, d.function, step, number, spec.events[number], form, key, spec.since[number]),
             ends_ms=ends_ms + GRACE_MS,
             hint=awaited[number].hint,
+            but=spec.but[number] if spec.but else (),
         )
+
+
+def _but(awaited: Sequence[Awaited[Any]]) -> tuple[tuple[str, ...], ...]:
+    return tuple(a.but for a in awaited) if any(a.but for a in awaited) else ()
 
 
 def _is_over(spec: Spec, came: Sequence[object | None]) -> bool:

@@ -71,7 +71,7 @@ class Waits:
             page = await self.wait_calls.look(slot, wait, since=since, to=to, register=register)
             if isinstance(page, str):
                 since = page
-            elif self.read(slot, page):
+            elif page.entry not in wait.but and self.read(slot, page):
                 return page
             else:
                 since = f"({page.entry}"

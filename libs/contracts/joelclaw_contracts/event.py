@@ -43,7 +43,7 @@ class WireModel(BaseModel):
         if not isinstance(given, dict) or None not in given.values():
             return given
         # Producers in JavaScript write null for "not said". Where a value is required, null stays and is refused.
-        needed = {info.alias for info in cls.model_fields.values() if info.is_required()}
+        needed = _required(cls)
         return {name: value for name, value in given.items() if value is not None or name in needed}
 
     def to_wire(self) -> dict[str, Any]:
@@ -112,6 +112,12 @@ class EventModel(WireModel):
 def _fields_of(model: type[WireModel]) -> dict[str, type[WireModel] | None]:
     """Wire name -> the nested model, if it has one."""
     return {info.alias or name: _model_in(info.annotation) for name, info in model.model_fields.items()}
+
+
+@cache
+def _required(model: type[WireModel]) -> frozenset[str | None]:
+    """Asked at every reading, and the same for a class as long as it lives."""
+    return frozenset(info.alias for info in model.model_fields.values() if info.is_required())
 
 
 def _collect_unknown(model: type[WireModel], wire: Mapping[str, Any], at: str, found: dict[str, None]) -> None:

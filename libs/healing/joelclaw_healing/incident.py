@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -113,7 +113,7 @@ class Incident:
         for field in fields(self):
             value: Any = getattr(self, field.name)
             if field.name == "act":
-                value = json.dumps(asdict(value), separators=(",", ":")) if value else ""
+                value = _act_text(value) if value else ""
             elif field.name == "watchers":
                 value = json.dumps(value, separators=(",", ":"))
             out[field.name] = str(value)
@@ -138,6 +138,10 @@ class Incident:
             else:
                 values[field.name] = text
         return cls(**values)
+
+
+def _act_text(act: Act) -> str:
+    return json.dumps({name: getattr(act, name) for name in Act.__slots__}, separators=(",", ":"))
 
 
 def _act(text: str) -> Act | None:

@@ -28,6 +28,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from joelclaw_bus.keys import Slot
@@ -71,14 +72,14 @@ def no_post(slot: Slot, item: OutboxItem) -> None:
     del slot, item
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Ledger:
     """The one typed door to the incidents in `store`."""
 
     store: Store
     post: Post = no_post
 
-    @property
+    @cached_property
     def slot(self) -> Slot:
         return self.store.keys.slot(SLOT_NAME)
 
@@ -92,14 +93,14 @@ class Ledger:
         place: Place | None = None,
     ) -> Look:
         """The present incident of a target. StoreUnavailable, StoreRefused: then nobody may act."""
-        current = text_of(await self.store.call("GET", self._keys.current(domain, target)))
-        return await look(self.store, self._keys, current, move, charges, place)
+        return await look(self.store, self._keys, self._keys.current(domain, target), "", move, charges, place)
 
     async def look_at(
         self, incident: str, *, move: str = "", charges: Sequence[Charge] = (), place: Place | None = None
     ) -> Look:
         """The same, by incident id. A move is made on it only while it is its target's present incident."""
-        return await look(self.store, self._keys, incident, move, charges, place)
+        unasked = self._keys.current("none", "none")
+        return await look(self.store, self._keys, unasked, incident or "none", move, charges, place)
 
     async def make(self, look: Look, move: Move) -> Answer:
         """Makes the move if all is still as `look` saw it. Idempotent by the move's id."""
@@ -209,7 +210,7 @@ class Ledger:
         """Where a move's outcome is kept; the guard's moves lie among the incidents'."""
         return self._keys.done(move)
 
-    @property
+    @cached_property
     def _keys(self) -> LedgerKeys:
         return LedgerKeys(self.slot)
 

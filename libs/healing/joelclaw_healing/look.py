@@ -1,4 +1,4 @@
-"""What judgement needs to see, read in one round trip."""
+"""What judgement needs to see, read in one script: all of one moment, and one round trip."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from joelclaw_bus.errors import BusError
+from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Store
 from joelclaw_healing.incident import Incident
 from joelclaw_healing.ledger_keys import LedgerKeys
@@ -57,54 +58,42 @@ class Look:
 
 
 async def look(
-    store: Store, keys: LedgerKeys, incident: str, move: str, charges: Sequence[Charge], place: Place | None
+    store: Store,
+    keys: LedgerKeys,
+    current: str,
+    incident: str,
+    move: str,
+    charges: Sequence[Charge],
+    place: Place | None,
 ) -> Look:
-    """StoreUnavailable, StoreRefused: then nobody may act."""
-    now = await store.time_ms()
-    since = now - (place.window_ms if place else 0) + 1
-    commands: list[tuple[str | int, ...]] = [
-        ("HGETALL", keys.incident(incident or "none")),
-        ("GET", keys.done(move or "none")),
-        ("HGETALL", keys.switch),
-        ("HGETALL", keys.pauses),
-        ("ZRANGE", keys.storms, now + 1, "+inf", "BYSCORE", "WITHSCORES"),
-        *(("ZCOUNT", keys.budget(c), now - c.window_ms + 1, "+inf") for c in charges),
-    ]
-    if place is not None:
-        commands += [
-            ("ZCOUNT", keys.failing(place.group), since, "+inf"),
-            ("ZSCORE", keys.failing(place.group), f"{place.domain}/{place.target}"),
-            ("ZRANGE", keys.outages(place.domain, place.target), -MOST_OUTAGES, -1, "WITHSCORES"),
-            ("GET", keys.current(STORM, place.group)),
-        ]
-    replies = [sound(reply) for reply in await store.calls(commands)]
-    failing, outages, storm = 0, tuple[int, ...](), ""
-    if place is not None:
-        *replies, count, mine, rows, named = replies
-        failing = int(count) - int(mine is not None and float(mine) >= since)
-        outages = tuple(int(float(score)) for score in rows[1::2])
-        storm = await _open_storm(store, keys, text_of(named))
-    row, earlier, switch, pauses, storms, *spent = replies
+    """The incident of this id, or ('') the one that the key `current` names. StoreUnavailable, StoreRefused: then
+    nobody may act."""
+    domain, target, group = (place.domain, place.target, place.group) if place else ("none", "none", "none")
+    reply = await store.run(
+        load_script("joelclaw_healing", "look"),
+        [
+            *(current, keys.done(move or "none"), keys.switch, keys.pauses, keys.storms, keys.failing(group)),
+            *(keys.outages(domain, target), keys.current(STORM, group), *(keys.budget(c) for c in charges)),
+        ],
+        [
+            *(incident, f"{domain}/{target}", place.window_ms if place else "", MOST_OUTAGES),
+            *(c.window_ms for c in charges),
+        ],
+    )
+    now, id, row, earlier, switch, pauses, storms, spent, failing, outages, storm = reply
     return Look(
         now=now,
         incident=incident_of(row),
-        current=incident,
+        current=text_of(id),
         earlier=json.loads(earlier) if earlier else None,
         switch=KillSwitch.from_fields(hash_of(switch)),
-        spent=tuple(int(n) for n in spent),
+        spent=tuple(spent),
         pauses=reasons_of(hash_of(pauses), now),
         storms={text_of(storms[i]): int(float(storms[i + 1])) for i in range(0, len(storms), 2)},
         failing=failing,
-        outages=outages,
-        storm=storm,
+        outages=tuple(int(float(score)) for score in outages[1::2]),
+        storm=text_of(storm),
     )
-
-
-async def _open_storm(store: Store, keys: LedgerKeys, incident: str) -> str:
-    """The storm's incident while it is not closed; asked only where there lately was one."""
-    if not incident:
-        return ""
-    return incident if await store.call("HGET", keys.incident(incident), "state") not in (None, b"closed") else ""
 
 
 def text_of(raw: Any) -> str:

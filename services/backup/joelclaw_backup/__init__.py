@@ -10,9 +10,10 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 |---------------------------------------|--------------------------------------------------------------------------|
 | failure, policy, retention, layout    | pure: what can go wrong, what it means, what is kept, what is called how |
 | switch, ssh_options                   | pure: which way a copy goes next; how the NAS is reached                 |
-| manifest                              | pure: what is written beside the data                                    |
+| manifest, parts                       | pure: what is written beside the data                                    |
 | rdb                                   | pure: an RDB's frame and CRC-64, as it streams by                        |
-| address, replication, source          | the server that is backed up                                             |
+| address, cluster, replication, source | the servers that are backed up                                           |
+| taking                                | one server's data, its moment and its users, into the staging directory  |
 | witness, relay, beside                | what the source held at the dump's moment, got without the dump          |
 | folder, local_folder, remote_folder   | a directory, here or over SFTP: all above it is written once             |
 | ssh_session, ssh_phases               | one SSH connection; its deadlines, and what its trouble is called        |

@@ -1,5 +1,6 @@
 """The address of the server that is backed up: `redis://[user:password@]host:port/0`, `rediss://…`, `unix://path`, or
-the sentinels that know it, `redis+sentinel://[user:password@]h1:26379,h2/0?service=S`, as REDIS_URL says it too.
+the sentinels that know it, `redis+sentinel://[user:password@]h1:26379,h2/0?service=S`, or nodes of a cluster, which is
+taken whole, `redis+cluster://[user:password@]h1:6379,h2`, as REDIS_URL says it too.
 
 Database numbers don't matter: a dump holds them all. Of redis-py's address options only those of TLS and of `unix://`
 are understood here; any other is refused at the start, since it could not be obeyed.
@@ -7,6 +8,7 @@ are understood here; any other is refused at the start, since it could not be ob
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
@@ -35,11 +37,12 @@ class Address:
     tls: bool = False
     options: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     sentinels: BusAddress | None = field(default=None, repr=False)
+    cluster: BusAddress | None = field(default=None, repr=False)
 
     @property
     def shown(self) -> str:
-        if self.sentinels:
-            return self.sentinels.shown
+        if many := self.sentinels or self.cluster:
+            return many.shown
         return f"unix:{self.path}" if self.path else f"{self.host}:{self.port}"
 
     def tls_context(self) -> ssl.SSLContext:
@@ -56,8 +59,8 @@ class Address:
 
 def parse_address(url: str) -> Address:
     """AddressInvalid says what is wrong with it."""
-    if "+sentinel://" in url.partition("?")[0]:
-        return _behind_sentinels(url)
+    if re.match(r"[a-z]+\+(sentinel|cluster)://", url):
+        return _of_many(url)
     try:
         parts = urlsplit(url)
         port = parts.port or 6379
@@ -80,12 +83,14 @@ def parse_address(url: str) -> Address:
     )
 
 
-def _behind_sentinels(url: str) -> Address:
+def _of_many(url: str) -> Address:
     try:
         told = read_address(url)
     except BusAddressInvalid as error:
         raise AddressInvalid(str(error)) from None
-    one = parse_address(told.url(told.places[0]))  # what holds for the server they will name: user, password, TLS
+    one = parse_address(told.url(told.places[0]))  # what holds for each server of them: user, password, TLS
+    if told.kind == "cluster":
+        return replace(one, url=url, host="", cluster=told)
     return replace(one, url=url, host="", sentinels=told)
 
 
@@ -104,3 +109,18 @@ def named_by_sentinels(address: Address, place: Place) -> Address:
     """The address of the server that they named."""
     assert address.sentinels is not None
     return parse_address(address.sentinels.url(place))
+
+
+def node_of(address: Address, place: Place) -> Address:
+    """The address of one node of a cluster, as the user and with the options that hold for all of it."""
+    host, port = place
+    user, password = quote(address.user, ""), quote(address.password, "")
+    login = f"{user}:{password}@" if user or password else ""
+    options = f"?{urlencode(address.options)}" if address.options else ""
+    scheme = "rediss" if address.tls else "redis"
+    return parse_address(f"{scheme}://{login}{f'[{host}]' if ':' in host else host}:{port}/0{options}")
+
+
+def nodes_of(address: Address) -> list[Address]:
+    """Where a cluster may be asked for its map."""
+    return [node_of(address, place) for place in address.cluster.places] if address.cluster else [address]

@@ -14,18 +14,21 @@ part of the verdict: a backup is compared with its moment, not with today.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from joelclaw_backup import killable
-from joelclaw_backup.address import Address
+from joelclaw_backup.address import Address, node_of
 from joelclaw_backup.checks import GOOD, Check
 from joelclaw_backup.clock import now_ms
+from joelclaw_backup.cluster import Part, read_cluster
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.inspection import Finding
 from joelclaw_backup.looking import Shelved, check_of, fetching_set
-from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest
+from joelclaw_backup.manifest import ClusterManifest, Manifest, RedisManifest, Restored
+from joelclaw_backup.parts import Source, Taken
 from joelclaw_backup.policy import class_of, compare
 from joelclaw_backup.records import iso
 from joelclaw_backup.reviving import require_server, restored_from
@@ -39,7 +42,7 @@ class Drilled:
     check: Check
     findings: tuple[Finding, ...] = ()
     manifest: Manifest | None = None
-    held: Held | Collected | None = None
+    held: Restored | None = None
 
 
 async def drill(
@@ -74,12 +77,30 @@ def _judged(check: Check, verdict: str, detail: str) -> Check:
 
 async def since(manifest: Manifest, address: Address | None) -> str:
     """What became of the source since the dump, by its own replication offset."""
-    if address is None or not isinstance(manifest, RedisManifest):
+    if address is None:
         return "unknown"
     try:
-        now = await identify(await located(address))
+        match manifest:
+            case RedisManifest():
+                return _since(manifest.source, manifest.taken, await identify(await located(address)))
+            case ClusterManifest():
+                return await _since_of_all(manifest, await read_cluster(address), address)
+            case _:
+                return "unknown"
     except BackupFailed:
         return "unknown"
-    if now.replication_id != manifest.taken.replication_id:
-        return "another server" if now.run_id != manifest.source.run_id else "unknown"
-    return "unchanged" if now.offset == manifest.taken.offset else "changed since"
+
+
+async def _since_of_all(manifest: ClusterManifest, parts: Sequence[Part], address: Address) -> str:
+    """What is worst among its shards."""
+    there = {part.node: node_of(address, (part.host, part.port)) for part in parts}
+    if set(there) != {shard.node for shard in manifest.shards}:
+        return "changed since"
+    told = {_since(shard.source, shard.taken, await identify(there[shard.node])) for shard in manifest.shards}
+    return next(word for word in ("another server", "unknown", "changed since", "unchanged") if word in told)
+
+
+def _since(source: Source, taken: Taken, now: Source) -> str:
+    if now.replication_id != taken.replication_id:
+        return "another server" if now.run_id != source.run_id else "unknown"
+    return "unchanged" if now.offset == taken.offset else "changed since"

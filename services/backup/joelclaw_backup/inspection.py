@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import copying, hashing, read_small
 from joelclaw_backup.folder import Folder
-from joelclaw_backup.layout import DUMP, MANIFEST, RECORDS, VERIFIED, is_file_name
+from joelclaw_backup.layout import MANIFEST, RECORDS, VERIFIED, is_dump, is_file_name
 from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.rdb import RdbReader
@@ -131,7 +131,7 @@ def _spoilt(error: ManifestInvalid) -> FailureClass:
 
 
 def _file(at: Folder, file: FileRecord, into: Folder | None) -> Generator[int, None, Finding | None]:
-    reader = RdbReader() if file.name == DUMP else None
+    reader = RdbReader() if is_dump(file.name) else None
     also = reader.feed if reader else None
     try:
         if wrong := _looked_at(at, file):

@@ -6,6 +6,9 @@
 | `backups/<target>/<id>.<token>.partial/`    | one being written, or left by a crash                         |
 | `backups/<target>/latest`                   | points at the newest verified artefact                        |
 | `…/<id>/manifest.json`, `verified.json`     | what left the source; what was proven, written last           |
+| `…/<id>/dump.rdb`, `users.acl`              | a Redis: its data, and its ACL users                          |
+| `…/<id>/shard-NNN.rdb`, `shard-NNN.acl`     | the same of each primary of a cluster                         |
+| `…/<id>/snapshot.tar`                       | a Typesense                                                   |
 | `…/<id>/checked.json`                       | what later looks at it found                                  |
 | `…/<id>/queued.json`                        | only in the queue: since when it waits                        |
 """
@@ -24,6 +27,7 @@ RECORDS = (MANIFEST, VERIFIED, CHECKED, QUEUED)
 LATEST = "latest"
 PARTIAL = ".partial"
 DUMP = "dump.rdb"
+USERS = "users.acl"
 SNAPSHOT = "snapshot.tar"
 
 _ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
@@ -55,6 +59,21 @@ def is_leftover(name: str) -> bool:
 def is_file_name(name: str) -> bool:
     """Whether a manifest may list it: one plain component, nothing that climbs or hides."""
     return _FILE.fullmatch(name) is not None and name not in RECORDS
+
+
+def shard_files(number: int) -> tuple[str, str]:
+    """(its dump, its users) for a cluster's shard, counted from 1."""
+    return f"shard-{number:03}.rdb", f"shard-{number:03}.acl"
+
+
+def is_dump(name: str) -> bool:
+    """Whether such a file has to be a sound RDB."""
+    return name.endswith(".rdb")
+
+
+def is_users(name: str) -> bool:
+    """Whether such a file holds ACL users."""
+    return name.endswith(".acl")
 
 
 def partial_name(artefact: str, token: str) -> str:

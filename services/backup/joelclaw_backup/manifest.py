@@ -10,119 +10,20 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal, Self, cast
 
-from joelclaw_backup.records import FileRecord, Record, Sealed, ms_of, sha256
+from joelclaw_backup.layout import is_users
+from joelclaw_backup.parts import Collected, Dump, Engine, Held, Shard, Sharded, Snapped, Source, Taken, digest_of
+from joelclaw_backup.records import FileRecord, Record, Sealed, ms_of
 
-
-class Source(Record):
-    """The server that was backed up, as it described itself shortly before the dump: who it is, its part in a
-    replication and how far that has come, and its keys per database."""
-
-    address: str
-    run_id: str
-    software: str
-    version: str
-    role: str
-    mode: str
-    replication_id: str
-    offset: int
-    databases: dict[str, int]
-
-
-class Taken(Record):
-    """How the dump left the source. mode: `stream`, or `disk` where the server wrote a file of its own first."""
-
-    mode: Literal["stream", "disk"]
-    replication_id: str
-    offset: int
-    started_at: str
-    ended_at: str
-
-
-class Dump(Record):
-    """The dump's frame, and what the checker counted in it without loading it."""
-
-    magic: str
-    version: int
-    crc: Literal["good", "none"]
-    keys: int
-    expires: int
-    expired: int
-    libraries: int
-
-
-class Held(Record):
-    """What a server holds, read while nothing changed in it: keys and expiring keys per database, function libraries,
-    and `digest`, its own over all keys and values. by: the server that counted; only its like computes the same."""
-
-    databases: dict[str, int]
-    expires: dict[str, int]
-    libraries: int
-    digest: str
-    by: str
-
-    @property
-    def keys(self) -> int:
-        return sum(self.databases.values())
-
-    @property
-    def count(self) -> int:
-        return self.keys
-
-
-class Collection(Record):
-    """One collection of a Typesense: its documents, and a digest of them, its schema, synonyms and overrides."""
-
-    documents: int
-    digest: str
-
-
-class Collected(Record):
-    """What a Typesense holds. settings: a digest of what belongs to no collection (aliases, keys, presets); index: the
-    raft index that it was read at; by: the server that was read."""
-
-    collections: dict[str, Collection]
-    settings: str
-    index: int
-    by: str
-
-    @property
-    def digest(self) -> str:
-        """Of all that it holds."""
-        return sha256(json.dumps(self.model_dump(include={"collections", "settings"}), sort_keys=True).encode())
-
-    @property
-    def count(self) -> int:
-        """All documents."""
-        return sum(collection.documents for collection in self.collections.values())
-
-
-class Engine(Record):
-    """The Typesense that was backed up, as it said itself: its address, version, and part in its cluster."""
-
-    address: str
-    version: str
-    role: str
-
-
-class Snapped(Record):
-    """How a snapshot was made and left its server. root: the one that took it; term, index: of its raft; calls: how
-    many were made until one gave what the server held at one moment."""
-
-    mode: Literal["local", "k8s"]
-    root: str
-    snapshot: str
-    term: int
-    index: int
-    calls: int
-    started_at: str
-    ended_at: str
+Restored = Held | Collected | Sharded
+"""What a throwaway server of any kind holds."""
+NO_USERS = "without the ACL users: the backup's own user may not ask for them (ACL LIST)"
 
 
 class Manifest(Record):
     """What every target's manifest says. parent: the newest verified set at that time. `read` and `of` give the one of
     its target."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3]
     id: str
     target: str
     run: str
@@ -135,6 +36,11 @@ class Manifest(Record):
     @property
     def bytes(self) -> int:
         return sum(file.size for file in self.files)
+
+    @property
+    def sha256(self) -> str:
+        """The hash by which people tell its data."""
+        return self.files[0].sha256
 
     @property
     def told(self) -> Told:
@@ -161,6 +67,7 @@ class RedisManifest(Manifest):
     """witness: what a replica of the source held at `taken.offset`, obtained without the dump (docs/decisions/0042);
     None where none was wanted."""
 
+    schema_version: Literal[2] = 2
     source: Source
     taken: Taken
     dump: Dump
@@ -168,8 +75,39 @@ class RedisManifest(Manifest):
 
     @property
     def told(self) -> Told:
-        digest = self.witness.digest if self.witness else None
-        return Told(self.source.address, self.taken.started_at, self.taken.ended_at, self.dump.keys, "keys", digest)
+        taken, digest = self.taken, self.witness.digest if self.witness else None
+        note = "" if any(is_users(file.name) for file in self.files) else NO_USERS
+        return Told(self.source.address, taken.started_at, taken.ended_at, self.dump.keys, "keys", digest, note)
+
+
+class ClusterManifest(Manifest):
+    """A cluster, whole: every primary of its map (docs/decisions/0140). A version of this program that knows no
+    clusters reads the form's number, and leaves the set alone."""
+
+    schema_version: Literal[3] = 3
+    shards: tuple[Shard, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of all its files' hashes."""
+        return digest_of({file.name: file.sha256 for file in self.files})
+
+    @property
+    def witness(self) -> Sharded | None:
+        """What all of it held, each shard at its own moment; None unless every shard had a witness."""
+        known = {shard.file: shard.witness for shard in self.shards if shard.witness}
+        return Sharded(shards=known) if len(known) == len(self.shards) else None
+
+    @property
+    def told(self) -> Told:
+        shards, witness = self.shards, self.witness
+        source = "cluster " + ", ".join(shard.source.address for shard in shards)
+        started, ended = min(s.taken.started_at for s in shards), max(s.taken.ended_at for s in shards)
+        notes = [f"{len(shards)} shards, each of its own moment within {(ms_of(ended) - ms_of(started)) / 1000:.1f} s"]
+        if not all(shard.users for shard in shards):
+            notes.append(NO_USERS)
+        keys = sum(shard.dump.keys for shard in shards)
+        return Told(source, started, ended, keys, "keys", witness.digest if witness else None, "; ".join(notes))
 
 
 class TypesenseManifest(Manifest):
@@ -177,6 +115,7 @@ class TypesenseManifest(Manifest):
     the collections that changed while that was read, so that only their presence can be compared. members: the files
     inside the archive, as they left the server."""
 
+    schema_version: Literal[2] = 2
     source: Engine
     taken: Snapped
     witness: Collected
@@ -209,20 +148,22 @@ class Told:
 
 
 def _kind(value: Any) -> type[Manifest]:
-    target = value.get("target") if isinstance(value, dict) else None
-    return TypesenseManifest if target == "typesense" else RedisManifest
+    told = value if isinstance(value, dict) else {}
+    if told.get("target") == "typesense":
+        return TypesenseManifest
+    return ClusterManifest if "shards" in told else RedisManifest
 
 
 class Verified(Sealed):
-    """Written last. restored: what a throwaway server held that was started from the copy; None where none of that kind
-    is here to be started: then the bytes alone are proven."""
+    """Written last; form 3 is a cluster's. restored: what a throwaway server held that was started from the copy;
+    None where none of that kind is here to be started: then the bytes alone are proven."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[2, 3] = 2
     id: str
     manifest_sha256: str
     verified_at: str
     reread_bytes: int
-    restored: Held | Collected | None
+    restored: Restored | None
     restore_ms: int | None
 
     @classmethod

@@ -11,7 +11,8 @@ from joelclaw_backup.checks import GOOD
 from joelclaw_backup.drill import Drilled
 from joelclaw_backup.inspection import Finding, Inspected
 from joelclaw_backup.looking import verdict_of
-from joelclaw_backup.manifest import Collected, Held, RedisManifest, TypesenseManifest
+from joelclaw_backup.manifest import ClusterManifest, RedisManifest, Restored, TypesenseManifest
+from joelclaw_backup.parts import Collected, Sharded
 
 Model = dict[str, Any]
 
@@ -37,7 +38,7 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
     if manifest:
         model |= {
             "bytes": manifest.bytes,
-            "sha256": manifest.files[0].sha256,
+            "sha256": manifest.sha256,
             "keys": manifest.told.count,
             "of": manifest.told.of,
             "digest": manifest.told.digest,
@@ -90,7 +91,8 @@ def drill_model(artefact: Artefact, drilled: Drilled, source: str, after: Artefa
     """What a drill found. after: the set as it stands now; None where that is not known. A passing drill is `ok` only
     where the set stands as verified then: it lifts a drill that failed, and no damage."""
     check, manifest = drilled.check, drilled.manifest
-    witness = manifest.witness if isinstance(manifest, RedisManifest | TypesenseManifest) else None
+    kinds = RedisManifest | ClusterManifest | TypesenseManifest
+    witness = manifest.witness if isinstance(manifest, kinds) else None
     return {
         "id": artefact.id,
         "path": artefact.path,
@@ -109,7 +111,10 @@ def drill_model(artefact: Artefact, drilled: Drilled, source: str, after: Artefa
     }
 
 
-def held_model(held: Held | Collected) -> Model:
+def held_model(held: Restored) -> Model:
+    if isinstance(held, Sharded):
+        each = {name: held_model(one) for name, one in held.shards.items()}
+        return {"of": "keys", "keys": held.keys, "shards": each, "digest": held.digest}
     if isinstance(held, Collected):
         counts = {name: collection.documents for name, collection in held.collections.items()}
         return {

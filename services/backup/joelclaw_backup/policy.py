@@ -32,7 +32,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Collected, Held, Manifest, RedisManifest, TypesenseManifest
+from joelclaw_backup.manifest import ClusterManifest, Manifest, RedisManifest, Restored, TypesenseManifest
+from joelclaw_backup.parts import Collected, Dump, Held, Sharded
 
 _BY_ERRNO = {
     errno.ETIMEDOUT: FailureClass.TIMEOUT,
@@ -136,11 +137,13 @@ class Compared:
 SAME = Compared(None, "")
 
 
-def compare(manifest: Manifest, restored: Held | Collected) -> Compared:
+def compare(manifest: Manifest, restored: Restored) -> Compared:
     """What a throwaway server holds against what its source did."""
     match manifest, restored:
         case RedisManifest(), Held():
-            return _compare_redis(manifest, restored)
+            return _compare_redis(manifest.dump, manifest.witness, restored)
+        case ClusterManifest(), Sharded():
+            return _compare_cluster(manifest, restored)
         case TypesenseManifest(), Collected():
             return _compare_typesense(manifest, restored)
         case _:
@@ -149,12 +152,24 @@ def compare(manifest: Manifest, restored: Held | Collected) -> Compared:
             )
 
 
-def _compare_redis(manifest: RedisManifest, restored: Held) -> Compared:
+def _compare_cluster(manifest: ClusterManifest, restored: Sharded) -> Compared:
+    """Shard by shard; the first difference says most, a real one more than one that can't be judged."""
+    found = SAME
+    for shard in manifest.shards:
+        held = restored.shards.get(shard.file)
+        if held is None:
+            return _differs(f"{shard.file} was not restored")
+        one = _compare_redis(shard.dump, shard.witness, held)
+        if one.verdict and found.verdict in (None, FailureClass.UNKNOWN):
+            found = Compared(one.verdict, f"{shard.file} (slots {shard.slots[0][0]}…): {one.detail}")
+    return found
+
+
+def _compare_redis(dump: Dump, witness: Held | None, restored: Held) -> Compared:
     """Exactly, by the witness; else by the dump's counts.
 
     Both are loaded as a replica loads, which drops no expired key: so there is no difference that time explains.
     """
-    dump, witness = manifest.dump, manifest.witness
     if witness is None:
         if (restored.keys, restored.libraries) == (dump.keys, dump.libraries):
             return SAME

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import DUMP
-from joelclaw_backup.manifest import Held
+from joelclaw_backup.parts import Held
 from joelclaw_backup.policy import Counts
+from joelclaw_backup.threads import in_thread
 from joelclaw_backup.throwaway import Tools, leashed, reason, said, scratch_directory, throwaway
 
 
@@ -35,14 +36,20 @@ async def count(dump: Path, tools: Tools, seconds: float) -> Counts:
     )
 
 
-async def restore(dump: Path, tools: Tools, seconds: float, databases: int = 0) -> tuple[Held, int]:
-    """Load it: (what the server holds then, milliseconds until it had loaded)."""
+async def restore(
+    dump: Path, tools: Tools, seconds: float, databases: int = 0, users: Path | None = None, by: str = ""
+) -> tuple[Held, int]:
+    """Load it: (what the server holds then, milliseconds until it had loaded). users: an ACL that it must take as well,
+    where it is what `by` names, the very software that wrote it: another version may know other commands."""
     async with (
         scratch_directory(dump) as scratch,
         throwaway(tools, scratch, seconds, databases=databases) as server,
     ):
         ms = await server.loaded()
-        return await server.held(), ms
+        held = await server.held()
+        if users is not None and held.by == by:
+            await server.takes_users(await in_thread(users.read_text, "utf-8", "surrogateescape"))
+        return held, ms
 
 
 def _number(told: str, what: str, default: int | None = None) -> int:

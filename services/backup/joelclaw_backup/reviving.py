@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Collected, Held, Manifest, TypesenseManifest
-from joelclaw_backup.redis_backup import as_redis
+from joelclaw_backup.manifest import Manifest, Restored, TypesenseManifest
 from joelclaw_backup.redis_backup import restored_from as restored_redis
 from joelclaw_backup.typesense.restore import restored_from as restored_typesense
 
@@ -18,9 +17,9 @@ def require_server(manifest: Manifest, typesense: str) -> None:
         raise BackupFailed(FailureClass.RESOURCE_UNAVAILABLE, f"{why} TYPESENSE_SERVER_BINARY")
 
 
-async def restored_from(folder: Path, manifest: Manifest, typesense: str = "") -> tuple[Held | Collected, int]:
+async def restored_from(folder: Path, manifest: Manifest, typesense: str = "") -> tuple[Restored, int]:
     """(what it holds, milliseconds until it had started). BackupFailed (did-not-start), also where there is none."""
     if not isinstance(manifest, TypesenseManifest):
-        return await restored_redis(folder, as_redis(manifest))
+        return await restored_redis(folder, manifest)
     require_server(manifest, typesense)
     return await restored_typesense(folder, manifest, Path(typesense))

@@ -40,7 +40,7 @@ def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> Bac
     except AddressInvalid as error:
         name = "backup.redis.url" if config.backup.redis.url else "REDIS_URL"
         raise SettingsError(
-            name, str(error), "set backup.redis.url to the one server to copy, or to its sentinels"
+            name, str(error), "set backup.redis.url to the server to copy, its sentinels, or its cluster"
         ) from None
     return BackupSettings(
         source=source,

@@ -6,7 +6,7 @@ import re
 
 from joelclaw_backup.address import Address, named_by_sentinels, sentinel_urls
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Source
+from joelclaw_backup.parts import Source
 from joelclaw_backup.policy import class_of_reply
 from joelclaw_bus import BusError, StoreRefused, StoreSettings, StoreUnavailable, open_store
 
@@ -75,3 +75,17 @@ async def identify(address: Address, deadline: float = 10.0) -> Source:
         offset=int(info.get("master_repl_offset", 0)),
         databases=databases_of(info),
     )
+
+
+async def users_of(address: Address, deadline: float = 10.0) -> bytes | None:
+    """Its ACL, a line a user, as an `aclfile` has it: passwords are hashes there. None where we may not ask.
+    BackupFailed when it does not answer."""
+    try:
+        async with open_store(StoreSettings(address.url, deadline=deadline, connections=1)) as store:
+            lines: list[bytes] = await store.call("ACL", "LIST")
+    except StoreRefused:
+        return None
+    except BusError as error:
+        kind = FailureClass.SERVER_UNAVAILABLE
+        raise BackupFailed(kind, f"source {address.shown} does not answer: {error}") from error
+    return b"".join(line + b"\n" for line in lines)

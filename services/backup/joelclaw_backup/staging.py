@@ -23,7 +23,7 @@ class StagedGone(RuntimeError):
 
 
 class StagedDump:
-    """A dump that is arriving. Its directory stays locked until `close`."""
+    """What is arriving, one file after the other. Its directory stays locked until `close`."""
 
     def __init__(self, stack: ExitStack, path: Path, folder: Folder, file: HashingFile, reserve: int) -> None:
         self._stack, self.path, self._folder, self._file = stack, path, folder, file
@@ -37,9 +37,10 @@ class StagedDump:
             sweep(shelf.folder)
             partial = shelf.new_partial(artefact)
             folder = stack.enter_context(at_work_in(partial, shelf.folder))
-            file = HashingFile(name, folder)
-            stack.callback(file.close)
-            return cls(stack.pop_all(), shelf.path / partial / name, folder, file, staging.reserve)
+            begun = cls(stack, shelf.path / partial / name, folder, HashingFile(name, folder), staging.reserve)
+            stack.callback(begun._hang_up)
+            begun._stack = stack.pop_all()
+            return begun
 
     def write(self, block: bytes | bytearray) -> None:
         """Nobody knows how large a dump will be; so the disk is asked on the way. BackupFailed before it is full."""
@@ -52,8 +53,16 @@ class StagedDump:
     def finish(self) -> FileRecord:
         return self._file.finish()
 
+    def next(self, name: str) -> None:
+        """The file that comes now, in the same directory; the one before is finished."""
+        self._file = HashingFile(name, self._folder)
+        self.path = self.path.with_name(name)
+
     def close(self) -> None:
         self._stack.close()
+
+    def _hang_up(self) -> None:
+        self._file.close()
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.fetch import scratch_in
 from joelclaw_backup.looking import Shelved, rechecking
-from joelclaw_backup.manifest import Collected, Held, Manifest, Verified
+from joelclaw_backup.manifest import ClusterManifest, Manifest, Restored, Verified
 from joelclaw_backup.policy import class_of, compare
 from joelclaw_backup.progress import progress_file, telling
 from joelclaw_backup.publishing import copying_set, fetching_copy, newest_set, publishing_set
@@ -83,7 +83,7 @@ class Steps(ABC):
         """{"staged": its directory in the staging directory, "manifest"}. BackupFailed, classified."""
 
     @abstractmethod
-    async def restored(self, folder: Path, manifest: Manifest) -> tuple[Held | Collected | None, int | None]:
+    async def restored(self, folder: Path, manifest: Manifest) -> tuple[Restored | None, int | None]:
         """What a throwaway server holds that was started from a fetched copy, and how many ms it took to start."""
 
     async def clean(self, taken: Facts) -> Facts:
@@ -132,6 +132,7 @@ class Steps(ABC):
         if compared and compared.verdict:
             raise BackupFailed(compared.verdict, f"a throwaway server started and differs: {compared.detail}")
         verified = Verified(
+            schema_version=3 if isinstance(manifest, ClusterManifest) else 2,
             id=manifest.id,
             manifest_sha256=sha256(manifest.render()),
             verified_at=iso(now_ms()),

@@ -200,7 +200,7 @@ def result_of(manifest: Manifest, carried: Carried, rechecked: dict[str, Any], s
         **_transport(carried, carried.mode),
         "bytes": manifest.bytes,
         "file": first.name,
-        "sha256": first.sha256,
+        "sha256": manifest.sha256,
         "keys": told.count,
         "of": told.of,
         "restored": restored.count if restored else None,

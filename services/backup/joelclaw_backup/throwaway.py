@@ -28,7 +28,7 @@ from anyio.abc import Process
 from joelclaw_backup import leash
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import DUMP
-from joelclaw_backup.manifest import Held
+from joelclaw_backup.parts import Held
 from joelclaw_backup.source import databases_of, expires_of, fields_of
 from joelclaw_bus import BusError, Store, StoreSettings, open_store
 from joelclaw_bus.embedded import server_binary
@@ -110,6 +110,29 @@ class Throwaway:
             digest=digest,
             by=f"{self.tools.family} {version}",
         )
+
+    async def takes_users(self, acl: str) -> None:
+        """Every user of an ACL, with all its rules; under other names, for one of them is who we are here. BackupFailed
+        (started-and-differs) where a rule is refused, or is another one afterwards."""
+        lines = [line.split(" ", 2) for line in acl.splitlines() if line]
+        for n, words in enumerate(lines):
+            try:
+                if len(words) != 3 or words[0] != "user":
+                    raise BackupFailed(FailureClass.STARTED_AND_DIFFERS, f"line {n + 1} of the ACL is no user's")
+                for call in (("DELUSER", "probe"), ("SETUSER", "probe", "reset", *rules_of(words[2]))):
+                    await self.store.call("ACL", *call)
+                told = [line.decode("utf-8", "surrogateescape") for line in await self.store.call("ACL", "LIST")]
+            except BusError as error:
+                why = f"a throwaway server refuses the rules of the ACL's user {words[1]}: {error}"
+                raise BackupFailed(FailureClass.STARTED_AND_DIFFERS, why) from error
+            if f"user probe {words[2]}" not in told:
+                why = f"the ACL's user {words[1]} has other rules in a throwaway server than at the source"
+                raise BackupFailed(FailureClass.STARTED_AND_DIFFERS, why)
+
+
+def rules_of(text: str) -> list[str]:
+    """The rules of an ACL line; a selector, in parentheses, is one of them. Pure."""
+    return re.findall(r"\([^)]*\)|\S+", text)
 
 
 @asynccontextmanager

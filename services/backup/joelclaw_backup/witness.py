@@ -23,7 +23,7 @@ import anyio
 from joelclaw_backup.address import Address
 from joelclaw_backup.beside import beside
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Held
+from joelclaw_backup.parts import Held
 from joelclaw_backup.policy import class_of
 from joelclaw_backup.rdb import header_of
 from joelclaw_backup.relay import Relay, relay

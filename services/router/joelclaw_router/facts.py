@@ -31,7 +31,8 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`scopes`: what a pause reason covers it by. `storm`: how failures that come together bear on the move."""
+    """`scopes`: what a pause reason covers it by. `storm`: how failures that come together bear on the move. `trial`: what
+    a retry would send, but for the decision that it is made by."""
 
     policy: Policy
     failure: Failure
@@ -40,6 +41,7 @@ class Facts:
     scopes: tuple[str, ...]
     storm: Storm
     outage: bool
+    trial: Mapping[str, Any]
 
 
 def base_of(bench: Bench, request: Request, look: Look, kind: FailureClass) -> Incident:
@@ -64,6 +66,7 @@ def facts_of(
     group = base.group or rules.group(base.domain, base.target)
     scopes = scopes_of(base.domain, base.target, group)
     pause = covering(look.pauses, scopes)
+    trial = _trial(request, base, policy)
     fresh = reports and (look.incident is None or look.incident.is_over)
     since = look.now - policy.flap_long_window_ms
     failing = look.failing if reports else 0
@@ -71,7 +74,7 @@ def facts_of(
     together = until > look.now or (policy.storm_targets > 0 and failing + 1 >= policy.storm_targets)
     return Facts(
         policy,
-        _failure(bench, request, base, policy, group, approved_by),
+        _failure(bench, request, base, trial, group, approved_by),
         Budgets(*look.spent[:2]),
         Surroundings(
             paused=pause.text if pause else "",
@@ -89,22 +92,28 @@ def facts_of(
             rages_ms=policy.storm_cool_down_ms if reports and together else 0,
         ),
         outage=fresh,
+        trial=trial,
     )
 
 
-def payload_of(request: Request, base: Incident, decision: Decision, policy: Policy) -> Mapping[str, Any]:
-    """The data of the event that a retry sends."""
+def payload_of(request: Request, decision: Decision, facts: Facts) -> Mapping[str, Any]:
+    """The data of the event that a retry sends: what was tried on the route's model, with the decision in its place."""
+    return {**facts.trial, "decision": replies.retry_decision(decision, request.route).to_wire()}
+
+
+def _trial(request: Request, base: Incident, policy: Policy) -> Mapping[str, Any]:
     return request.retry_wire(
         incident=base.id,
         attempt=base.attempt,
         first_failure=replies.iso(base.first_failure_ms),
         policy=replies.retry_policy(policy),
-        decision=replies.retry_decision(decision, request.route),
+        decision=replies.retry_decision(Decision(Rule.RETRY, "within the budget"), request.route),
     )
 
 
-def _failure(bench: Bench, request: Request, base: Incident, policy: Policy, group: str, approved_by: str) -> Failure:
-    trial = payload_of(request, base, Decision(Rule.RETRY, "within the budget"), policy)
+def _failure(
+    bench: Bench, request: Request, base: Incident, trial: Mapping[str, Any], group: str, approved_by: str
+) -> Failure:
     trouble = trouble_of(request.route, trial, bench.rules)
     hours = request.data.retry_window_hours if isinstance(request.data, BackupFailureDetected) else None
     window = bench.rules.window_ms(base.domain, hours)

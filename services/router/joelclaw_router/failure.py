@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from joelclaw_healing.move import flat
 from joelclaw_router.rules import Rule, Verdict
 
 
@@ -46,7 +47,7 @@ class Failure:
     approved_by: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return flat(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Failure:
@@ -112,7 +113,7 @@ class Surroundings:
     outages: tuple[int, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return flat(self)
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Surroundings:

@@ -36,8 +36,8 @@ TIMER = "system/self-healing.timer"
 CLOSER = "system/self-healing.closer"
 STORMS = "system/self-healing.storms"
 ORDERS = "system/self-healing.orders"
-ASKED = 5
-"""So often one run asks a person; then what it is about stays in the manual queue."""
+WORDS = 200
+"""So many words of persons one run hears: whoever floods it with refused ones fills no journal, and is denied."""
 CHECKS = 300
 """So many looks in one run; then a fresh run goes on, so that a long stop fills no journal (two steps a look)."""
 
@@ -144,13 +144,14 @@ async def _decided(desk: Desk, step: Step, request: Request) -> Outcome:
 
 async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
     """Waits for what the outcome waits for, sees to it, and again; parked meanwhile, through any restart."""
-    check = asked = 0
+    check = 0
+    heard: list[Event[IncidentApproved]] = []
     while (act := outcome["act"]) is not None or outcome.get("approval"):
         if act is None:
-            if asked >= ASKED:
-                return outcome
-            outcome = await _asked(desk, step, outcome, asked)
-            asked += 1
+            if len(heard) >= WORDS:
+                why = f"{WORDS} words were heard and none was allowed to say it"
+                return await step.run("denied", persons.deny, desk, outcome["incident"], outcome["approval"]["id"], why)
+            outcome = await _asked(desk, step, outcome, heard)
             continue
         if check >= CHECKS:
             again = IncidentDue(incident_id=outcome["incident"], decision=act["decision"])
@@ -162,17 +163,20 @@ async def _follow(desk: Desk, step: Step, outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def _asked(desk: Desk, step: Step, outcome: Outcome, number: int) -> Outcome:
-    """Waits for the person who is asked; what becomes of it then."""
+async def _asked(desk: Desk, step: Step, outcome: Outcome, heard: list[Event[IncidentApproved]]) -> Outcome:
+    """Waits for a person's word that was not heard yet, and hears it; what becomes of the incident then."""
+    number = len(heard)
     incident, approval = outcome["incident"], outcome["approval"]
     said = await step.wait_for_event(
         f"approval-{number}",
         IncidentApproved,
         match={"incidentId": incident, "approval": approval["id"]},
         timeout=approval["wait_ms"] / 1000,
+        but=heard,
     )
     if said is None:
         return await step.run(f"denied-{number}", persons.deny, desk, incident, approval["id"])
+    heard.append(said)
     who = said.data.actor
     return await step.run(f"approved-{number}", persons.approve, desk, incident, approval["id"], who, said.id)
 

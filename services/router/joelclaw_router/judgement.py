@@ -205,7 +205,7 @@ class _Case:
         id = next_decision_id(base)
         if decision.verdict is Verdict.PAUSE:
             return Act(id, Kind.PAUSE, decision.due_ms)
-        payload = dumps(payload_of(self.request, base, decision, facts.policy))
+        payload = dumps(payload_of(self.request, decision, facts))
         return Act(id, Kind.RETRY, decision.due_ms, self.request.route, payload)
 
     def _told(self, base: Incident | None, decision: Decision, facts: Facts | None) -> tuple[Letter, ...]:

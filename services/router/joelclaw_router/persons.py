@@ -15,9 +15,12 @@ from joelclaw_router.judgement import judge_again, judge_order
 from joelclaw_router.request import Request
 from joelclaw_router.rules import Rule
 
+IN_TIME = "nobody allowed it in time"
+
 
 async def approve(desk: Desk, incident: str, approval: str, actor: str, event: str) -> Outcome:
-    """A person allows what was asked: it is judged afresh with that. The requester's word is refused, and denies."""
+    """A person allows what was asked: it is judged afresh with that. A word of the requester's, or of nobody, is refused
+    and told; the approval waits on for another person until it expires."""
     move_id = f"approved:{approval}:{event}"
 
     def judge(look: Look) -> Move | Outcome:
@@ -26,17 +29,18 @@ async def approve(desk: Desk, incident: str, approval: str, actor: str, event: s
             return nothing(incident)
         if look.now >= found.approval_ms:
             return _over(desk, look, found, move_id)
-        if same_person(actor, Request.from_json(found.request).requested_by):
-            reason = f"{actor} asked for it and can't allow it"
-            decision = Decision(Rule.SELF_APPROVAL, reason, found.attempt)
-            return moves.say(desk.bench, look, found, move_id, decision, _unasked(found))
+        if not actor.strip() or same_person(actor, Request.from_json(found.request).requested_by):
+            reason = f"{actor} asked for it and can't allow it" if actor.strip() else "nobody is named who allows it"
+            left, until = found.approval_ms - look.now, found.approval_ms
+            decision = Decision(Rule.SELF_APPROVAL, reason, found.attempt, found.attempt, left, until)
+            return moves.say(desk.bench, look, found, move_id, decision)
         base = replace(_unasked(found), state=State.OPEN)
         return judge_again(desk.bench, look, base, desk.dice(), move_id, approved_by=actor)
 
     return await desk.moved(incident, lambda: desk.look_at(incident, move_id), judge)
 
 
-async def deny(desk: Desk, incident: str, approval: str) -> Outcome:
+async def deny(desk: Desk, incident: str, approval: str, why: str = IN_TIME) -> Outcome:
     """Nobody allowed it in time: that denies. It stays in the manual queue."""
     move_id = f"denied:{approval}"
 
@@ -44,7 +48,7 @@ async def deny(desk: Desk, incident: str, approval: str) -> Outcome:
         found = look.incident
         if found is None or found.state is not State.ESCALATED or found.approval != approval:
             return nothing(incident)
-        return _over(desk, look, found, move_id)
+        return _over(desk, look, found, move_id, why)
 
     return await desk.moved(incident, lambda: desk.look_at(incident, move_id), judge)
 
@@ -68,8 +72,8 @@ async def order(desk: Desk, incident: str, actor: str, reason: str, event: str) 
     return await desk.moved(incident, lambda: desk.look_at(incident, move_id), judge)
 
 
-def _over(desk: Desk, look: Look, found: Incident, move_id: str) -> Move:
-    decision = Decision(Rule.APPROVAL_OVER, "nobody allowed it in time: it is denied", found.attempt)
+def _over(desk: Desk, look: Look, found: Incident, move_id: str, why: str = IN_TIME) -> Move:
+    decision = Decision(Rule.APPROVAL_OVER, f"{why}: it is denied", found.attempt)
     return moves.say(desk.bench, look, found, move_id, decision, _unasked(found))
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from joelclaw_healing.incident import Incident
+from joelclaw_healing.move import flat
 from joelclaw_router.facts import Facts
 from joelclaw_router.failure import Advice, Decision
 from joelclaw_router.request import Request
@@ -17,7 +17,6 @@ def audit_of(
     request: Request, base: Incident, facts: Facts, decision: Decision, dice: float, advice: Advice | None
 ) -> Mapping[str, Any]:
     """Input, rule, budget before: enough to decide the same again."""
-    policy = facts.policy
     return {
         "what": decision.verdict.value,
         "request": {
@@ -25,7 +24,7 @@ def audit_of(
             "id": request.id,
             "from": request.source_function,
             "by": request.requested_by,
-            "wish": asdict(request.wish),
+            "wish": flat(request.wish),
         },
         "failure": facts.failure.to_json(),
         "incident": {
@@ -36,11 +35,11 @@ def audit_of(
             "act_due_ms": base.act.due_ms if base.act else 0,
             "first_failure_ms": base.first_failure_ms,
         },
-        "policy": {name: getattr(policy, name) for name in type(policy).__slots__},
-        "budgets": asdict(facts.budgets),
+        "policy": flat(facts.policy),
+        "budgets": flat(facts.budgets),
         "around": facts.around.to_json(),
         "dice": dice,
-        "advice": asdict(advice) if advice else None,
+        "advice": flat(advice) if advice else None,
         "decision": decision.to_json(),
     }
 
@@ -55,6 +54,7 @@ def outcome(decision: Decision, incident: Incident | None, waits: tuple[str, int
         "incident": incident.id if incident else "",
         "act": {"decision": waits[0], "due_ms": waits[1]} if waits is not None else None,
     }
-    if decision.rule is Rule.APPROVAL and incident is not None and incident.approval:
+    asks = decision.rule in (Rule.APPROVAL, Rule.SELF_APPROVAL) and decision.delay_ms > 0
+    if asks and incident is not None and incident.approval:
         told["approval"] = {"id": incident.approval, "wait_ms": decision.delay_ms}
     return told

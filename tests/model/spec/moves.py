@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.model.spec.letters import put
-from tests.model.spec.nouns import Bus, parsed, text
+from tests.model.spec.nouns import Bus, Id, Run, parsed, text
 
 RESTING = ("due", "held", "waiting")
 
@@ -28,6 +28,47 @@ def cancel(bus: Bus, slot_name: str, name: str, reason: str) -> tuple[bool, str]
     slot.due.pop("r:" + name, None)
     slot.ended[name] = bus.now
     return True, was
+
+
+def redrive(bus: Bus, slot_name: str, name: str, letter: Id, *, from_start: bool) -> tuple[bool, str]:
+    """A failed run is opened again: due now, with fresh attempts; its journal stays, unless it begins from its start.
+    What it waited for in vain is waited for anew. (True, ""), or (False, how it stands)."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if not run or (run.status == "failed" and run.body is None):
+        return False, ""
+    if run.status != "failed":
+        return False, run.status or run.state
+    slot.dead.entries.pop(letter, None)
+    run.state, run.status, run.result, run.error, run.ended, run.by = "due", "", "", "", 0, ""
+    run.permit, run.wait, run.attempt, run.due, run.moved = None, "", 0, bus.now, bus.now
+    run.errors.clear()
+    run.waits.clear()
+    if from_start:
+        run.journal.clear()
+        run.steps, run.size = 0, None
+    run.redriven = (run.redriven or 0) + 1
+    slot.ended.pop(name, None)
+    slot.due["r:" + name] = bus.now
+    return True, ""
+
+
+def cancel_unread(bus: Bus, slot_name: str, fn: str, name: str, entry: Id, reason: str) -> tuple[bool, str]:
+    """A run ends before it has a record, and is remembered for long: whoever comes to its entry finds it ended. One
+    that has a record, or is over, is left as it is: (False, why)."""
+    slot, run = bus.slot(slot_name), bus.slot(slot_name).runs.get(name)
+    if run:
+        return False, run.state
+    if entry not in slot.events.entries:
+        return False, ""
+    group = slot.events.groups[fn]
+    read = entry <= group.delivered
+    if read and entry not in group.pending:
+        return False, "acknowledged"
+    group.pending.pop(entry, None)
+    run = slot.runs[name] = Run(fn, "", "", bus.now, bus.now, state="ended", kept=bus.bounds.unread)
+    run.status, run.result, run.error, run.ended = "cancelled", "null", reason, bus.now
+    slot.ended[name] = bus.now
+    return True, "running" if read else "unread"
 
 
 def call_off(bus: Bus, slot_name: str, name: str, *, won: int | None) -> None:

@@ -22,6 +22,7 @@ class Bounds:
     events: int = HOUR
     ended: int = 2 * HOUR
     buried: int = 3 * HOUR
+    unread: int = 30 * 24 * HOUR
     head_start: int = 1_000
 
 
@@ -143,6 +144,10 @@ class Run:
     result: str = ""
     error: str = ""
     ended: int = 0
+    redriven: int | None = None
+    """How often it was opened again after it had failed."""
+    kept: int = 0
+    """How long it is remembered after its end, where that is not `Bounds.ended`."""
 
 
 @dataclass
@@ -225,7 +230,7 @@ class Bus:
             slot.runs = {
                 name: run
                 for name, run in slot.runs.items()
-                if run.state != "ended" or self.now < run.ended + self.bounds.ended
+                if run.state != "ended" or self.now < run.ended + (run.kept or self.bounds.ended)
             }
             slot.buried = {entry: at for entry, at in slot.buried.items() if self.now < at + self.bounds.buried}
             slot.claimers = {fn: c for fn, c in slot.claimers.items() if self.now < c[1]}

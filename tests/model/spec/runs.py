@@ -87,11 +87,12 @@ def park(
     on_cancel: Item | None = None,
     waiting: Waiting | None = None,
 ) -> Any:
-    """To rest until a time, a permit or an event, acknowledged in the same step. Who asks again is told the same."""
+    """To rest until a time, a permit or an event, acknowledged in the same step. Who asks again is told the same, or
+    that the run has gone on since."""
     slot, run = bus.slot(h.slot), bus.slot(h.slot).runs.get(h.run)
     why = not_owner(bus, h)
-    if why and run and run.by == h.claim and run.due is not None:
-        return run.due
+    if why and run and run.by == h.claim and run.state != "ended":
+        return ("went on", bus.now) if run.due is None else run.due
     why = why or _fenced_off(bus, h)
     if why:
         return "refused", why

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from joelclaw_bus import Event, Functions, Limits, Reject, Step, StoreUnavailable, dead_letters, event
 from joelclaw_bus.inspect.dead import list_dead
+from joelclaw_bus.run_calls import RunCalls
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import AT_ONCE, Done, Job
@@ -127,6 +128,71 @@ class Replayed(OneJob):
     async def resume(self, w: Crank) -> None:
         """The operator, who saw no answer, looks again."""
         await self._replay(w)
+
+
+class Redriven(OneJob):
+    """A failed run that an operator opens again: it goes on behind its journal."""
+
+    ends = {("test/work", "failed"): 1, ("test/work", "completed"): 1}
+    events = {"test/job": 1, "test/done": 1}
+    options = {"on_failure": lambda f: [Done()]}
+    from_start = False
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "one")
+        if self.broken:
+            raise Reject("broken")
+
+    broken = True
+
+    async def prepare(self) -> None:
+        async with self.play.worker() as w:
+            await self.start(w)
+            await w.deliver()
+        self.broken = False
+
+    async def drive(self, w: Crank) -> None:
+        with w.trying():
+            await self._redrive(w)
+        await w.promote("test/job")
+        await w.read()
+
+    async def _redrive(self, w: Crank) -> None:
+        calls = RunCalls(w.store, Limits())
+        for letter in await list_dead(w.store, pattern="test/*"):
+            await calls.redrive(w.store.keys.slot("test/job"), letter.run, letter.id, from_start=self.from_start)
+
+    async def resume(self, w: Crank) -> None:
+        """The operator, who saw no answer, looks again."""
+        await self._redrive(w)
+
+
+class RedrivenFromStart(Redriven):
+    """The same from its start: its steps are done again."""
+
+    from_start = True
+
+
+class RedrivenInVain(Redriven):
+    """A run that is opened again and fails again: there is a letter again, and its failure is told a second time."""
+
+    ends = {("test/work", "failed"): 2}
+    events = {"test/job": 1, "test/done": 2}
+    letters = {"test/job": 1}
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        self.broken = True
+
+    async def drive(self, w: Crank) -> None:
+        await super().drive(w)
+        await w.deliver()
+
+    async def _redrive(self, w: Crank) -> None:
+        """Who sees that it was opened again already leaves it alone."""
+        raw = self.play.raw
+        if await raw.call("HGET", raw.keys.slot("test/job").run("test/work:one"), "redriven") is None:
+            await super()._redrive(w)
 
 
 class Poison(OneJob):

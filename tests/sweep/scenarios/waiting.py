@@ -245,11 +245,20 @@ class CancelledAtWork(CancelledAsleep):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(w.take_over)
             await w.begin_reading()
-            with anyio.move_on_after(0.3):  # it may have been cancelled already: then there is nothing to see
-                await self.at_work.wait()
+            await self._seen()
             await self.cancel(w)
             self.cancelled.set()
         await w.handled()
+
+    async def _seen(self) -> None:
+        """Until the run is at work again, or has ended: it may have been cancelled already."""
+        raw = self.play.raw
+        with anyio.move_on_after(20):
+            while not self.at_work.is_set():
+                if await raw.call("HGET", raw.keys.slot("test/job").run("test/work:one"), "state") == b"ended":
+                    return
+                with anyio.move_on_after(0.02):
+                    await self.at_work.wait()
 
 
 class CancelledUnread(CancelledAsleep):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,48 @@ class DeadLetter:
         return self.fields.get("id") or self.fields.get("entry") or ""
 
 
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which letters are meant: all of these hold. `said`: a part of the error, in any case.
+
+    Buried from `since_ms` on and not after `until_ms`, ms since the epoch; until_ms 0: no end."""
+
+    pattern: str = "*"
+    function: str = ""
+    said: str = ""
+    since_ms: int = 0
+    until_ms: int = 0
+
+    def means(self, letter: DeadLetter) -> bool:
+        return (
+            (not self.function or letter.function == self.function)
+            and self.said.casefold() in letter.error.casefold()
+            and letter.buried_ms >= self.since_ms
+            and (not self.until_ms or letter.buried_ms <= self.until_ms)
+        )
+
+
 async def list_dead(store: Store, *, pattern: str = "*", limit: int = 50) -> list[DeadLetter]:
     """The latest first."""
     names = await event_names(store, pattern)
     replies = await store.calls(("XREVRANGE", store.keys.slot(n).dead, "+", "-", "COUNT", limit) for n in names)
     found = [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]
     return sorted(found, key=lambda letter: letter.buried_ms, reverse=True)[:limit]
+
+
+PAGE = 50
+"""Letters read at once; one may hold 64 KiB of an event, and a run's last twenty errors."""
+
+
+async def each_letter(store: Store, meant: LetterFilter) -> AsyncGenerator[DeadLetter, None]:
+    """Every letter that is meant, event by event, the oldest of each first. Letters may go while it is read."""
+    for name in await event_names(store, meant.pattern):
+        start = "-"
+        while rows := await store.call("XRANGE", store.keys.slot(name).dead, start, "+", "COUNT", PAGE):
+            for letter in (_letter(name, row) for row in rows):
+                if meant.means(letter):
+                    yield letter
+            start = "(" + text(rows[-1][0])
 
 
 async def count_dead(store: Store, *, pattern: str = "*") -> int:

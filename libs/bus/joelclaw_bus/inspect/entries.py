@@ -29,6 +29,15 @@ class Entry:
     fields: dict[str, str]
 
 
+@dataclass(slots=True)
+class Looked:
+    """How far a search came: how many entries it looked at, when the oldest came, whether it left older ones."""
+
+    entries: int = 0
+    oldest_ms: int = 0
+    left: bool = False
+
+
 async def latest(
     store: Store, pattern: str, *, since_ms: int = 0, limit: int = 50, without: Container[str] = ()
 ) -> list[Entry]:
@@ -41,22 +50,30 @@ async def latest(
 
 
 async def newest_first(
-    store: Store, name: str, *, since_ms: int = 0, most: int = 100_000, keep: Callable[[Entry], bool]
+    store: Store,
+    name: str,
+    *,
+    since_ms: int = 0,
+    most: int | None = None,
+    keep: Callable[[Entry], bool],
+    looked: Looked | None = None,
 ) -> AsyncIterator[Entry]:
-    """Entries of one stream that `keep` wants, newest first, in pages; looks at no more than `most`."""
-    end, looked = "+", 0
-    while looked < most:
-        rows = await store.call(
-            "XREVRANGE", store.keys.slot(name).stream, end, str(since_ms) if since_ms else "-", "COUNT", PAGE
-        )
+    """Entries of one stream that `keep` wants, newest first, in pages; looks at no more than `most`, and tells `looked`
+    how far it came, for those who must not take a part for the whole."""
+    far = looked or Looked()
+    key, end, start = store.keys.slot(name).stream, "+", str(since_ms) if since_ms else "-"
+    while most is None or far.entries < most:
+        page = PAGE if most is None else min(PAGE, most - far.entries)
+        rows = await store.call("XREVRANGE", key, end, start, "COUNT", page)
         for row in rows:
             entry = entry_of(name, row)
+            far.entries, far.oldest_ms = far.entries + 1, ms_of(entry.entry)
             if keep(entry):
                 yield entry
-        if len(rows) < PAGE:
+        if len(rows) < page:
             return
-        looked += len(rows)
         end = f"({text(rows[-1][0])}"
+    far.left = bool(await store.call("XREVRANGE", key, end, start, "COUNT", 1))
 
 
 async def follow(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,40 @@ async def page_of_runs(
     found = [run for run in found if not state or run.state == state or (state == "ended" and run.ended)]
     found.sort(key=lambda run: run.moved_ms, reverse=True)
     return found[:limit], len(found) if function or state else total
+
+
+@dataclass(frozen=True, slots=True)
+class RunFilter:
+    """Which open runs are meant: all of these hold. `until_ms`: those that last moved by then, ms since the epoch."""
+
+    until_ms: int
+    function: str = ""
+    state: str = ""
+    event: str = "*"
+
+    def means(self, run: RunFacts) -> bool:
+        return (
+            not run.ended
+            and (not self.function or run.function == self.function)
+            and (not self.state or run.state == self.state)
+        )
+
+
+PAGE = 200
+
+
+async def each_open_run(store: Store, meant: RunFilter) -> AsyncGenerator[RunFacts, None]:
+    """Every open run that is meant, event by event, the one that has rested longest first. Only what has a record."""
+    for name in await event_names(store, meant.event):
+        slot = store.keys.slot(name)
+        moved = await store.call("ZRANGEBYSCORE", slot.open, "-inf", meant.until_ms, "WITHSCORES")
+        known = [(run, int(float(at))) for run, at in pairs(moved).items()]
+        for first in range(0, len(known), PAGE):
+            page = known[first : first + PAGE]
+            records = await store.calls(("HGETALL", slot.run(run)) for run, _ in page)
+            for (run, at), reply in zip(page, records, strict=True):
+                if (record := pairs(sound(reply))) and meant.means(facts := _facts(name, run, record, at)):
+                    yield facts
 
 
 async def find_run(store: Store, run: str) -> RunDetail | None:

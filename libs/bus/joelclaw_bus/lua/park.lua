@@ -7,13 +7,14 @@
 --       12 attempts to add, 13 error ('' none), 14 nudge channel, 15 slot name, 16 most steps,
 --       17 what a cancel must send to give its permit back (outbox item; '' nothing), 18… outbox item id, item, …
 -- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written;
---          {2, what} a limit is reached, nothing written
+--          {2, what} a limit is reached, nothing written; {3, now} this claim had parked it, and it has gone on since
 -- uses: clock, lease, record, due, outbox
 local now = now_ms()
 local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'due', 'steps')
 local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
 if not count then
   if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
+  if rec[3] == ARGV[4] and rec[1] ~= 'ended' then return { 3, now } end
   return { 0, why }
 end
 if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end

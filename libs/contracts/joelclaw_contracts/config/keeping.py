@@ -10,7 +10,8 @@ class RedisSource(Section):
     """The Redis that is backed up."""
 
     url: RedisUrl | None = None
-    """redis://, rediss://, unix:// or redis+sentinel://; None: the bus's own."""
+    """redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, as REDIS_URL; None: the bus's own. A node of
+    a cluster means all of it."""
     witness: Switch = True
     """Whether a throwaway replica tells what the source held when the dump was made, so that a restored copy is
     compared with the source itself: a second full synchronisation, and so much memory here. Else counts alone."""

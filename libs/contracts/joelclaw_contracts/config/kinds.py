@@ -91,8 +91,9 @@ def _cron(value: str) -> str:
 
 
 def _redis(value: str) -> str:
-    if not value.startswith(("redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://")):
-        raise refuse("is no Redis address; expected redis://, rediss://, unix:// or redis+sentinel://")
+    if not re.match(r"rediss?(\+(sentinel|cluster))?://|unix://", value):
+        known = "redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"
+        raise refuse(f"is no Redis address; expected {known}")
     return value
 
 

@@ -23,7 +23,8 @@ from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.layout import artefact_id
-from joelclaw_backup.manifest import Collected, Engine, Manifest, Snapped, TypesenseManifest
+from joelclaw_backup.manifest import Manifest, TypesenseManifest
+from joelclaw_backup.parts import Collected, Engine, Snapped
 from joelclaw_backup.records import iso, plain
 from joelclaw_backup.staging import discard
 from joelclaw_backup.steps import Facts, Steps, classified

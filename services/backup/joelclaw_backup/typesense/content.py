@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.manifest import Collected, Collection
+from joelclaw_backup.parts import Collected, Collection
 from joelclaw_backup.policy import SETTINGS
 from joelclaw_backup.typesense.api import Typesense
 

@@ -18,7 +18,8 @@ from anyio.abc import Process
 from joelclaw_backup import killable
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import open_directory
-from joelclaw_backup.manifest import Collected, TypesenseManifest
+from joelclaw_backup.manifest import TypesenseManifest
+from joelclaw_backup.parts import Collected
 from joelclaw_backup.space import require_room
 from joelclaw_backup.throwaway import leashed, reason, said
 from joelclaw_backup.typesense.api import Typesense

@@ -13,7 +13,7 @@ bus = Group(
         "streams": (f"{__name__}.streams:streams", "Length, readers, lag, what waits, what died."),
         "runs": (f"{__name__}.runs:runs", "Runs of functions, the latest first."),
         "run": (f"{__name__}.runs:run", "One run in full: steps, attempts, error."),
-        "cancel": (f"{__name__}.hold:cancel", "End an open run."),
+        "cancel": (f"{__name__}.cancel:cancel", "End an open run, or many."),
         "pause": (f"{__name__}.hold:pause", "Hold a function back."),
         "resume": (f"{__name__}.hold:resume", "Let a paused function go on."),
         "pauses": (f"{__name__}.hold:pauses", "The functions that are paused."),

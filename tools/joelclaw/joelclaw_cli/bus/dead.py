@@ -1,8 +1,7 @@
-"""`joelclaw bus dead`: list, show, replay, drop."""
+"""`joelclaw bus dead`: list and show; `dead_acts` has what changes them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -10,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
+from joelclaw_cli.bus.letters import LOOK, event_option, find_letter
 from joelclaw_cli.command import Group, command
-from joelclaw_cli.failures import Failure, not_found, usage
-from joelclaw_cli.payload import confirmed, read_data, valid_payload
 from joelclaw_cli.place import Place
 from joelclaw_cli.words import WORD
 
@@ -22,21 +20,21 @@ if TYPE_CHECKING:
     from joelclaw_bus.inspect.dead import DeadLetter
     from joelclaw_bus.store import Store
 
-LOOK = "joelclaw bus dead list"
-
 dead = Group(
     "dead",
     help="Dead letters: what could not be read, and what no attempt could mend.",
+    lazy={
+        "replay": ("joelclaw_cli.bus.dead_acts:replay", "Send a dead letter's event anew, or those of many."),
+        "redrive": ("joelclaw_cli.bus.dead_redrive:redrive", "Let a failed run go on, or those of many letters."),
+        "drop": ("joelclaw_cli.bus.dead_acts:drop", "Delete a dead letter, or many."),
+    },
     examples=[
         (LOOK, "the latest"),
         ("joelclaw bus dead show 1763770000000-0", "one in full"),
         ("joelclaw bus dead replay 1763770000000-0 --data @mended.json", "once it is mended"),
+        ("joelclaw bus dead replay --function shop/ship --since 2h --dry-run", "all of an outage"),
     ],
 )
-
-_event = click.option("--event", default="*", help="Of this event only (a name, or a pattern).")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 
 
 @command(
@@ -45,7 +43,7 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
     store=True,
     examples=[(LOOK, "the latest"), (f"{LOOK} --event 'system/backup*'", "of some events")],
 )
-@_event
+@event_option
 @click.option("--limit", type=click.IntRange(1, 5000), default=30, show_default=True, help="At most so many.")
 def list_letters(place: Place, event: str, limit: int) -> Answer:
     """The latest dead letters."""
@@ -78,10 +76,11 @@ def list_letters(place: Place, event: str, limit: int) -> Answer:
     examples=[("joelclaw bus dead show 1763770000000-0", "why it died, and what it held")],
 )
 @click.argument("letter_id", metavar="ID", type=WORD)
-@_event
+@event_option
 def show(place: Place, letter_id: str, event: str) -> Answer:
     """One dead letter in full."""
-    letter = place.run(lambda store: _find(store, letter_id, event))
+    letter = place.run(lambda store: find_letter(store, letter_id, event))
+    redrive = [(f"joelclaw bus dead redrive {letter.id}", "let this run alone go on")] if letter.kind == "run" else []
 
     def view() -> Iterable[RenderableType]:
         return _picture(letter)
@@ -90,108 +89,11 @@ def show(place: Place, letter_id: str, event: str) -> Answer:
         _facts(letter),
         view,
         (
+            *redrive,
             (f"joelclaw bus dead replay {letter.id}", "send it anew as it is"),
             (f"joelclaw bus dead replay {letter.id} --data @mended.json", "send it anew, mended"),
         ),
     )
-
-
-@command(
-    "replay",
-    group=dead,
-    store=True,
-    examples=[
-        ("joelclaw bus dead replay 1763770000000-0", "as it was, after the cause is mended"),
-        ("joelclaw bus dead replay 1763770000000-0 --data @mended.json --yes", "with a mended payload"),
-        ("joelclaw bus dead replay 1763770000000-0 --dry-run", "look first"),
-    ],
-)
-@click.argument("letter_id", metavar="ID", type=WORD)
-@click.option("--data", metavar="JSON|@FILE|-", help="The mended payload instead of the old one.")
-@click.option("--force", is_flag=True, help="Even if the event's model refuses the payload.")
-@_event
-@_yes
-@_dry_run
-def replay(place: Place, letter_id: str, data: str | None, force: bool, event: str, yes: bool, dry_run: bool) -> Answer:
-    """Send a dead letter's event anew, under a new id with replayOf.
-
-    Every function of the event gets it, as it gets any new event; the letter goes.
-    """
-    from joelclaw_bus.dead_letters import replay as put_back
-    from joelclaw_bus.dead_letters import replay_id
-
-    letter = place.run(lambda store: _find(store, letter_id, event))
-    payload = valid_payload(letter.event, _payload(letter, data), force=force)
-    plan: dict[str, Any] = {"event": letter.event, "id": replay_id(letter), "replayOf": letter.event_id or letter.id}
-    plan |= {"data": json.loads(payload), "dry_run": dry_run, "entry": None}
-    if not dry_run:
-        confirmed(f"Send {letter.event} anew, with {len(payload)} bytes, to every function that takes it", yes=yes)
-        plan["entry"] = place.run(lambda store: put_back(store, letter, payload))
-        if plan["entry"] is None:
-            raise not_found("dead letter", letter_id, look=LOOK)
-
-    def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import fields, good
-
-        yield good(f"{'would send' if dry_run else 'sent'} {letter.event} anew")
-        yield fields((k, v if isinstance(v, str) else json.dumps(v)) for k, v in plan.items() if v and k != "event")
-
-    return Answer(plan, view, ((f"joelclaw bus tail {letter.event}", "see it on its stream"),))
-
-
-@command(
-    "drop",
-    group=dead,
-    store=True,
-    examples=[
-        ("joelclaw bus dead drop 1763770000000-0", "asks before it deletes"),
-        ("joelclaw bus dead drop 1763770000000-0 --yes", "for scripts"),
-    ],
-)
-@click.argument("letter_id", metavar="ID", type=WORD)
-@_event
-@_yes
-@_dry_run
-def drop(place: Place, letter_id: str, event: str, yes: bool, dry_run: bool) -> Answer:
-    """Delete a dead letter. It can't be brought back."""
-    from joelclaw_bus.dead_letters import drop as delete
-
-    letter = place.run(lambda store: _find(store, letter_id, event))
-    if not dry_run:
-        confirmed(f"Delete the dead letter {letter.id} of {letter.event} ({letter.error[:80]})", yes=yes)
-        if not place.run(lambda store: delete(store, letter)):
-            raise not_found("dead letter", letter_id, look=LOOK)
-
-    def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import good
-
-        yield good(f"{'would delete' if dry_run else 'deleted'} {letter.id} of {letter.event}")
-
-    return Answer(_facts(letter) | {"dry_run": dry_run}, view, ((LOOK, "what is left"),))
-
-
-async def _find(store: Store, letter_id: str, event: str) -> DeadLetter:
-    from joelclaw_bus.inspect.dead import find_dead
-
-    found = await find_dead(store, letter_id, pattern=event)
-    if not found:
-        raise not_found("dead letter", letter_id, look=LOOK)
-    if len(found) > 1:
-        names = ", ".join(x.event for x in found)
-        raise usage(f"{letter_id} names {len(found)} letters, of {names}", fix="add --event NAME")
-    return found[0]
-
-
-def _payload(letter: DeadLetter, data: str | None) -> bytes:
-    if data is not None:
-        return read_data(data)
-    if "data" in letter.cut or "data" not in letter.fields:
-        raise Failure(
-            "payload_gone",
-            f"letter {letter.id} keeps {letter.cut.get('data', 'no payload')}, so it can't be sent as it was",
-            fix="give the whole payload with --data @file",
-        )
-    return letter.fields["data"].encode()
 
 
 def _facts(letter: DeadLetter) -> dict[str, Any]:

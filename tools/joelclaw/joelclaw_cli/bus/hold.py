@@ -1,4 +1,4 @@
-"""`joelclaw bus cancel`, `pause`, `resume`, `pauses`: holding work back, and ending it."""
+"""`joelclaw bus pause`, `resume`, `pauses`: holding work back."""
 
 from __future__ import annotations
 
@@ -20,95 +20,12 @@ from joelclaw_cli.words import PROSE, WORD
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from joelclaw_bus.inspect.explain import RunSituation
     from joelclaw_bus.pauses import Pause
-    from joelclaw_bus.run_calls import Cancelled
     from joelclaw_bus.store import Store
 
 _reason = click.option("--reason", required=True, type=PROSE, help="Why, for whoever looks next.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
 _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
-
-
-@command(
-    "cancel",
-    store=True,
-    examples=[
-        ("joelclaw bus cancel shop/charge:o-1 --reason 'order withdrawn'", "asks first"),
-        ("joelclaw bus cancel shop/charge:o-1 --reason test --dry-run", "look first"),
-    ],
-)
-@click.argument("run_id", metavar="ID", type=WORD)
-@_reason
-@_yes
-@_dry_run
-def cancel(place: Place, run_id: str, reason: str, yes: bool, dry_run: bool) -> Answer:
-    """End an open run: what it rests for is called off, and none of its writes is accepted any more.
-
-    ID is FUNCTION:EVENT-ID, or the id or entry of its event. An event that no worker has read yet is dropped by the
-    function when it comes to it. A handler that executes stops at its next write or lease renewal; what it did by then
-    stays done, and where runs are limited the next one may begin before it has stopped.
-    """
-    from joelclaw_bus.inspect.explain import explain as judge
-    from joelclaw_bus.inspect.explain import read_situation
-    from joelclaw_cli.bus.meant import the_one
-
-    async def look(store: Store) -> RunSituation:
-        return await read_situation(store, await the_one(store, run_id))
-
-    seen = place.run(look)
-    run, was = seen.run, seen.record.get("state") or "unread"
-    if not seen.record and (not run or not (seen.undelivered or seen.hand or (seen.entry_there and not seen.group))):
-        said = judge(seen)
-        raise Failure("nothing_to_cancel", f"{seen.name}: {said.why}", fix=said.todo)
-    if seen.hand and was in ("unread", "queued"):
-        was = "running"
-    plan: dict[str, Any] = {"run": run, "event": seen.event, "was": was}
-    plan |= {"reason": reason, "dry_run": dry_run, "cancelled": False}
-    _check_open(run, seen.record.get("status", was) if was == "ended" else was)
-    if not dry_run:
-        confirmed(f"End {run}, which is {was}", yes=yes)
-
-        async def end(store: Store) -> tuple[Cancelled, str]:
-            who = await actor(store)
-            return await _end(store, seen, f"cancelled by {who}: {reason}"), who
-
-        done, plan["actor"] = place.run(end)
-        if not done.done:
-            _check_open(run, done.was or "gone")
-        plan |= {"cancelled": True}
-
-    def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import fields, good
-
-        yield good(f"{'would end' if dry_run else 'ended'} {run}")
-        yield fields((k, str(v)) for k, v in plan.items() if k in ("event", "was", "reason", "actor"))
-
-    return Answer(plan, view, ((f"joelclaw bus run {run}", "see its record"),))
-
-
-async def _end(store: Store, seen: RunSituation, reason: str) -> Cancelled:
-    """By its record, if it has one; it may get one between our look and now."""
-    from joelclaw_bus.limits import Limits
-    from joelclaw_bus.run_calls import RunCalls
-
-    calls, slot = RunCalls(store, Limits()), store.keys.slot(seen.event)
-    if not seen.record:
-        done = await calls.cancel_unread(slot, seen.run, seen.entry, reason)
-        if done.done or done.was in ("", "acknowledged"):
-            return done
-    return await calls.cancel(slot, seen.run, reason)
-
-
-def _check_open(run: str, state: str) -> None:
-    from joelclaw_bus.inspect.runs import ENDS
-
-    if state in ENDS or state in ("gone", "acknowledged"):
-        raise Failure(
-            "run_ended",
-            f"run {run} has ended already ({state})",
-            fix=f"nothing is left to cancel: joelclaw bus explain {run}",
-        )
 
 
 @command(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from joelclaw_cli.answer import Answer, Next
 from joelclaw_cli.command import command
+from joelclaw_cli.failures import Failure
 from joelclaw_cli.place import Place
 
 if TYPE_CHECKING:
@@ -35,14 +36,18 @@ class _Seen:
     "status",
     store=True,
     examples=[
-        ("joelclaw inngest status", "store, workers, runtime"),
+        (
+            "joelclaw inngest status",
+            "store, workers, runtime; exits 1 when no worker lives",
+        ),
         ("joelclaw inngest status --json", "result.checks.server, result.checks.worker, and more"),
     ],
 )
 def status(place: Place) -> Answer:
     """Whether the store answers, who works, and how the runtime is.
 
-    Changes nothing. A store that does not answer is an error; what is not configured is said to be, and is not bad.
+    Changes nothing. Exits 1 when the store does not answer, when no worker lives, and when a runtime that has a URL
+    does not answer there; what is not configured is said to be, and is not bad.
     """
     from joelclaw_contracts import load_config
 
@@ -71,7 +76,18 @@ def status(place: Place) -> Answer:
     def view() -> Iterable[RenderableType]:
         return _picture(result, seen)
 
-    return Answer(result, view, tuple(_next(result, runtime)))
+    return Answer(result, view, tuple(_next(result, runtime)), _trouble(result))
+
+
+def _trouble(result: dict[str, Any]) -> Failure | None:
+    """Registered is not running: a suite in which nothing can work is no success, whatever else answers."""
+    detail = result["checks"]["worker"]["detail"]
+    if not result["worker"]["live"]:
+        return Failure("no_worker", f"no worker lives ({detail})", fix="start the suite here: joelclaw up")
+    if result["runtime"]["answers"] is False:
+        fix = "see what was seen and done: joelclaw otel search system.self-healing.inngest-runtime --hours 1"
+        return Failure("runtime_silent", f"the runtime does not answer ({detail})", fix=fix)
+    return None
 
 
 def _result(url: str, runtime: Runtime, seen: _Seen) -> dict[str, Any]:
@@ -119,13 +135,16 @@ def _result(url: str, runtime: Runtime, seen: _Seen) -> dict[str, Any]:
 
 
 def _picture(result: dict[str, Any], seen: _Seen) -> Iterable[RenderableType]:
-    from joelclaw_cli.render import fields, span, table
+    from joelclaw_cli.render import fields, span, table, warning
     from joelclaw_cli.render import state as coloured
 
     def check(name: str) -> Any:
         one = result["checks"][name]
         return coloured("ok" if one["ok"] else "failed").append(f"  {one['detail']}", style="default")
 
+    trouble = _trouble(result)
+    if trouble:
+        yield warning(trouble.message)
     guard, runtime = result["guard"], result["runtime"]
     pauses = [(name, guard[key]) for name, key in (("cool-down", "coolDownUntil"), ("hold", "holdUntil")) if guard[key]]
     yield fields(

@@ -15,10 +15,12 @@ from joelclaw_cli.place import Place
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from joelclaw_bus.inspect.entries import Entry
+    from joelclaw_bus.inspect.entries import Entry, Looked
     from joelclaw_bus.store import Store
 
 EVENT = "otel/event"
+MOST = 100_000
+"""So many pieces are looked at unless all are asked for: a search that finds nothing shall not keep a store busy."""
 LEVELS = ("debug", "info", "warn", "error", "fatal")
 Evidence = dict[str, Any]
 F = Callable[..., Any]
@@ -54,25 +56,51 @@ def filters(function: F) -> F:
             click.option("--source", help="From this service."),
             click.option("--component", help="Of this component or function."),
             click.option("--success", type=click.BOOL, metavar="true|false", help="Only good, or only bad."),
+            click.option("--all", "whole", is_flag=True, help=f"Look beyond the newest {MOST:,} pieces."),
         )
     ):
         function = option(function)
     return function
 
 
-def read(place: Place, wanted: Wanted, limit: int) -> list[Evidence]:
-    """The newest `limit` pieces that are wanted, newest first."""
-    from joelclaw_bus.inspect.entries import newest_first
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The newest pieces that are wanted, newest first; and how far the search came."""
 
-    async def look(store: Store) -> list[Evidence]:
+    pieces: list[Evidence]
+    looked: Looked
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The same for programs: `older`, whether evidence was left that nobody looked at."""
+        return {"lookedAt": self.looked.entries, "lookedSince": self.looked.oldest_ms, "older": self.looked.left}
+
+    def warned(self) -> Iterable[RenderableType]:
+        """A line for people when it is a part of what there is."""
+        if self.looked.left:
+            from joelclaw_cli.render import clock, warning
+
+            since = clock(self.looked.oldest_ms)
+            yield warning(
+                f"looked at the newest {self.looked.entries:,} pieces, back to {since}: --all looks at the older ones"
+            )
+
+
+def read(place: Place, wanted: Wanted, limit: int | None, *, whole: bool) -> Found:
+    """The newest `limit` pieces that are wanted; `whole`: of all there are, else of the newest MOST."""
+    from joelclaw_bus.inspect.entries import Looked, newest_first
+
+    async def look(store: Store) -> Found:
         since = await store.time_ms() - round(wanted.hours * 3_600_000) if wanted.hours is not None else 0
-        found = []
-        keep = _keeping(wanted)
-        async for entry in newest_first(store, EVENT, since_ms=since, keep=keep):
+        found, looked = list[Evidence](), Looked()
+        pieces = newest_first(
+            store, EVENT, since_ms=since, most=None if whole else MOST, keep=_keeping(wanted), looked=looked
+        )
+        async for entry in pieces:
             found.append(entry.data)
-            if len(found) >= limit:
+            if len(found) == limit:
                 break
-        return found
+        return Found(found, looked)
 
     return place.run(look)
 

@@ -14,8 +14,6 @@ from joelclaw_cli.place import Place
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-MOST = 100_000
-
 
 @command(
     "stats",
@@ -33,17 +31,19 @@ def stats(
     source: str | None,
     component: str | None,
     success: bool | None,
+    whole: bool,
 ) -> Answer:
-    """How much of what, and how much of it failed; over the newest 100,000 pieces."""
-    found = read(place, Wanted("", hours, level, source, component, success), MOST)
-    actions = Counter(str(e.get("action", "")) for e in found)
-    failed = Counter(str(e.get("action", "")) for e in found if e.get("success") is False)
-    levels = Counter(str(e.get("level", "")) for e in found)
+    """How much of what, and how much of it failed; over the newest 100,000 pieces, or --all."""
+    found = read(place, Wanted("", hours, level, source, component, success), None, whole=whole)
+    actions = Counter(str(e.get("action", "")) for e in found.pieces)
+    failed = Counter(str(e.get("action", "")) for e in found.pieces if e.get("success") is False)
+    levels = Counter(str(e.get("level", "")) for e in found.pieces)
     result: dict[str, Any] = {
-        "total": len(found),
+        "total": len(found.pieces),
         "failed": failed.total(),
         "levels": dict(levels),
         "actions": [{"action": a, "count": n, "failed": failed[a]} for a, n in actions.most_common()],
+        **found.told,
     }
 
     def view() -> Iterable[RenderableType]:
@@ -52,5 +52,6 @@ def stats(
         rows = ((n, failed[a] or "", a) for a, n in actions.most_common())
         yield table((">count", ">failed", "action"), rows, empty="no evidence yet")
         yield "  ".join(f"{level} {n}" for level, n in levels.most_common())
+        yield from found.warned()
 
     return Answer(result, view, (("joelclaw otel list --success false", "what failed"),))

@@ -19,13 +19,13 @@ def ended(s: RunSituation) -> Explanation:
     cause = "poisoned" if s.record.get("error", "").startswith("poisoned:") else "ended"
     if not s.letter:
         return Explanation(cause, why, "its dead letter is gone: send the event again if it is still wanted", True)
-    return Explanation(cause, f"{why}; dead letter {s.letter.id}", _redrive(s.letter), True)
+    return Explanation(cause, f"{why}; dead letter {s.letter.id}", _go_on(s.letter), True)
 
 
 def buried(s: RunSituation, letter: Letter) -> Explanation:
     """No record is left of it, and its letter is."""
     why = f"it was buried {_ago(letter.buried_ms, s.now_ms)}: {error(letter.error)}; dead letter {letter.id}"
-    return Explanation("buried", why, _redrive(letter), True)
+    return Explanation("buried", why, _replay(letter), True)
 
 
 def acknowledged(s: RunSituation) -> Explanation:
@@ -37,7 +37,11 @@ def acknowledged(s: RunSituation) -> Explanation:
     return Explanation("ended", why, f"joelclaw otel search {s.function} tells what it left as evidence", True)
 
 
-def _redrive(letter: Letter) -> str:
+def _go_on(letter: Letter) -> str:
+    return f"mend the cause, then joelclaw bus dead redrive {letter.id} (or replay, or drop {letter.id})"
+
+
+def _replay(letter: Letter) -> str:
     return f"mend the cause, then joelclaw bus dead replay {letter.id} (or drop {letter.id})"
 
 

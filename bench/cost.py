@@ -29,6 +29,7 @@ from joelclaw_bus.store import Store
 from joelclaw_pod import collector
 
 ROWS: dict[str, tuple[Callable[[str, int], Awaitable[float]], int]] = {
+    "raw": (quick.raw, 1),
     "runs without steps": (quick.without_steps, 1),
     "runs of three steps": (quick.three_steps, 3),
 }
@@ -65,7 +66,7 @@ class Meter:
             self.profile.disable()
         worker, stats = time.process_time() - self.began, self.client.info("commandstats")
         store = self._store_seconds() - self.store_began
-        scripts = [stats[k] for k in ("cmdstat_evalsha", "cmdstat_eval") if k in stats]
+        scripts: list[Any] = [stats[k] for k in ("cmdstat_evalsha", "cmdstat_eval") if k in stats]
         return Cost(
             worker_us=round(worker / runs * 1e6, 1),
             store_us=round(store / runs * 1e6, 1),

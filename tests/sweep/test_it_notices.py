@@ -15,10 +15,15 @@ from tests.sweep.plays import AT_ONCE, play_all, trace_of
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios import chores, failing, limited, lost, runs, timed
 
+PARKED = """\
+  if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
+  if rec[3] == ARGV[4] and rec[1] ~= 'ended' then return { 3, now } end
+"""
+"""Either of these alone knows a rest whose answer was lost."""
 MUTANTS = [
     (runs.ThreeSteps, "finish", "if rec[1] == 'ended' and rec[3] == claim then return { 1, now } end", ""),
     (runs.ThreeSteps, "step", "if rec[3] then return { 1, rec[3], now } end", ""),
-    (runs.Asleep, "park", "if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end", ""),
+    (runs.Asleep, "park", PARKED, ""),
     (runs.Asleep, "promote", "redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)", ""),
     (runs.Sending, "publish", "if seen then return { seen, 1, now } end", ""),
     (runs.Sending, "step", "if item_id ~= '' then outbox_put(", "if false then outbox_put("),

@@ -12,6 +12,7 @@ from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKER
 from tests.model.spec import cron, letters, moves, permits, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
 from tests.model.world import World
+from tests.model.writes import redrive
 
 WORKER = st.sampled_from(WORKERS)
 SLOT = st.sampled_from([ORDER, PAID])
@@ -149,14 +150,15 @@ class ChoreActs(Base):
         if told[0]:
             w.ledger.cancelled(slot, run)
 
-    @act(2, "operators", what=lambda world: with_letters(world), from_start=st.booleans())
+    @act(1, "operators", what=lambda world: with_letters(world), from_start=st.booleans())
     def redrive(self, what: tuple[str, str, Id], from_start: bool) -> None:
         """A letter names a run, which may have been opened again since, by another one."""
-        w, (slot, run, letter) = self.world, what
-        answer = w.do(w.runs.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
-        should = moves.redrive(w.bus, slot, run, letter, from_start=from_start)
-        if w.same(f"redrive {run}", (answer.done, answer.stands), should)[0]:
-            w.ledger.redriven(slot, run)
+        redrive(self.world, *what, from_start=from_start)
+
+    @act(1, "operators", what=lambda world: every_run(world), from_start=st.booleans())
+    def redrive_without_a_letter(self, what: tuple[str, str], from_start: bool) -> None:
+        """Somebody replayed or dropped it meanwhile."""
+        redrive(self.world, *what, (1, 1), from_start=from_start)
 
     @act(2, "operators", what=lambda world: first_entries(world))
     def cancel_unread(self, what: tuple[str, str, Id]) -> None:
@@ -182,14 +184,12 @@ def every_run(world: World) -> list[tuple[str, str]]:
 
 
 def with_letters(world: World) -> list[tuple[str, str, Id]]:
-    """Of runs; and each run, as if it had left one."""
-    found = [
+    return [
         (slot, fields["run"], entry)
         for slot in (ORDER, PAID)
         for entry, fields in world.bus.slot(slot).dead.entries.items()
         if fields.get("kind") == "run"
     ]
-    return found + [(slot, run, (1, 1)) for slot, run in every_run(world)]
 
 
 def first_entries(world: World) -> list[tuple[str, str, Id]]:

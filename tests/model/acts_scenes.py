@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from tests.model.acts_chores import ChoreActs
 from tests.model.acts_events import EventActs, delayed, room
-from tests.model.acts_runs import DELAY, STEPS, RunActs, limited
+from tests.model.acts_runs import DELAY, STEP, STEPS, RunActs, limited
 from tests.model.base import act, hands
 from tests.model.shop import BILL, ORDER, WORKERS
 from tests.model.spec.nouns import HOUR, Hand
+from tests.model.writes import WRITES, redrive, zombie_writes
 
 
 class SceneActs(EventActs, RunActs, ChoreActs):
@@ -24,6 +25,15 @@ class SceneActs(EventActs, RunActs, ChoreActs):
         """There are more than a run may have."""
         for name in STEPS:
             self.step(h, name, "1", False)
+
+    @act(2, "operators", h=hands("working"), how=WRITES, name=STEP, from_start=st.booleans())
+    def fail_and_be_redriven(self, h: Hand, how: str, name: str, from_start: bool) -> None:
+        """A run fails and is opened again; who ended it then writes once more, as one does who had no answer."""
+        self.finish(h, "failed", True, False)
+        letters = self.world.bus.slot(h.slot).dead.entries.items()
+        for letter in [entry for entry, fields in letters if fields.get("run") == h.run][-1:]:
+            redrive(self.world, h.slot, h.run, letter, from_start=from_start)
+        zombie_writes(self.writes, h, how, name)
 
     @act(1, "permits", when=room, consumer=st.sampled_from(WORKERS), rests=st.booleans())
     def hand_over_too_soon(self, consumer: str, rests: bool) -> None:

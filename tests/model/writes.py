@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.model.shop import BILL, KEY, LIMITS, PAID, TTL
-from tests.model.spec import permits, runs
-from tests.model.spec.nouns import MINUTE, Hand, text
+from tests.model.spec import moves, permits, runs
+from tests.model.spec.nouns import MINUTE, Hand, Id, text
 from tests.model.world import World
 
 Item = dict[str, Any]
@@ -136,3 +136,11 @@ def zombie_writes(writes: Writes, h: Hand, how: str, name: str) -> None:
             writes.park(h, "held", MINUTE)
         case _:
             writes.finish(h, "failed", keep=True, items=[sent(h, "late")])
+
+
+def redrive(w: World, slot: str, run: str, letter: Id, *, from_start: bool) -> None:
+    """An operator opens a failed run again."""
+    answer = w.do(w.runs.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
+    should = moves.redrive(w.bus, slot, run, letter, from_start=from_start)
+    if w.same(f"redrive {run}", (answer.done, answer.stands), should)[0]:
+        w.ledger.redriven(slot, run)

@@ -9,6 +9,7 @@ OUTBOX = ("test_outbox.py",)
 PERMITS = ("test_permits.py",)
 WAITS = ("test_waits.py",)
 CANCEL = ("test_cancel.py",)
+REDRIVE = ("test_redrive.py",)
 
 MUTANTS = (
     Mutant(
@@ -147,5 +148,15 @@ MUTANTS = (
         "if true then",
         PERMITS,
         model=False,
+    ),
+    Mutant(
+        "a redriven run knows who ended it", "lua/redrive.lua", "'ended', 'by', 'permit'", "'ended', 'permit'", REDRIVE
+    ),
+    Mutant(
+        "a letter that went redrives its run",
+        "lua/redrive.lua",
+        "if redis.call('XDEL', KEYS[5], ARGV[3]) == 0 then return { 0, 'letter gone' } end",
+        "redis.call('XDEL', KEYS[5], ARGV[3])",
+        REDRIVE,
     ),
 )

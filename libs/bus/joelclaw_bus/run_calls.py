@@ -85,7 +85,8 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """`done`; else how the run stands: open, ended otherwise, of a `newer` build; '' when nothing is left to begin."""
+    """`done`; else how the run stands: open, ended otherwise, of a `newer` build, its `letter gone`; '' when nothing is
+    left to begin."""
 
     done: bool
     stands: str
@@ -201,12 +202,15 @@ class RunCalls:
         letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
         return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
 
-    async def cancel(self, slot: Slot, run: str, reason: str) -> Cancelled:
-        """End an open run from outside: its writes are refused from now on, and its handler stops at the next one."""
+    async def cancel(self, slot: Slot, run: str, reason: str, *, only: str = "", unmoved_since: int = 0) -> Cancelled:
+        """End an open run from outside: its writes are refused from now on, and its handler stops at the next one.
+
+        only: if it is in this state; unmoved_since: if it has not moved after that, ms (0: whenever it did).
+        """
         done, word = await self.store.run(
             _script("cancel"),
             [slot.stream, slot.run(run), slot.open, slot.ended, slot.due, slot.outbox, slot.outbox_items],
-            [run, f"{slot.name}|{run}", reason, self.limits.ended_ms],
+            [run, f"{slot.name}|{run}", reason, self.limits.ended_ms, only, unmoved_since],
         )
         return Cancelled(bool(done), word.decode())
 

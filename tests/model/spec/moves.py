@@ -38,10 +38,13 @@ def redrive(bus: Bus, slot_name: str, name: str, letter: Id, *, from_start: bool
         return False, ""
     if run.status != "failed":
         return False, run.status or run.state
-    slot.dead.entries.pop(letter, None)
+    if slot.dead.entries.pop(letter, None) is None:  # somebody replayed or dropped it meanwhile
+        return False, "letter gone"
     run.state, run.status, run.result, run.error, run.ended, run.by = "due", "", "", "", 0, ""
     run.permit, run.wait, run.attempt, run.due, run.moved = None, "", 0, bus.now, bus.now
     run.errors.clear()
+    noted = sum(len(told) for waiting in run.waits.values() for told in waiting.came.values())
+    run.size = (run.size or 0) - noted if noted else run.size
     run.waits.clear()
     if from_start:
         run.journal.clear()

@@ -12,6 +12,9 @@ from joelclaw_bus.inspect.replies import attempts, ms_of, number, pairs, parsed,
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.store import Store
 
+PAGE = 50
+"""Letters read at once; one may hold 64 KiB of an event, and a run's last twenty errors."""
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
@@ -68,10 +71,6 @@ async def list_dead(store: Store, *, pattern: str = "*", limit: int = 50) -> lis
     replies = await store.calls(("XREVRANGE", store.keys.slot(n).dead, "+", "-", "COUNT", limit) for n in names)
     found = [_letter(name, row) for name, rows in zip(names, replies, strict=True) for row in sound(rows)]
     return sorted(found, key=lambda letter: letter.buried_ms, reverse=True)[:limit]
-
-
-PAGE = 50
-"""Letters read at once; one may hold 64 KiB of an event, and a run's last twenty errors."""
 
 
 async def each_letter(store: Store, meant: LetterFilter) -> AsyncGenerator[DeadLetter, None]:

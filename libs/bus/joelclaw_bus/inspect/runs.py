@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from joelclaw_bus.inspect.names import event_names
-from joelclaw_bus.inspect.replies import attempts, number, pairs, parsed, sound
+from joelclaw_bus.inspect.replies import attempts, number, pairs, parsed, sound, text
 from joelclaw_bus.store import Store
 
 MOST = 5000
+PAGE = 200
+SHOWN = ("fn", "state", "status", "claim", "attempt", "created", "due", "error")
+"""The fields of a record that RunFacts shows: a record's journal and event may be megabytes."""
 ENDS = ("completed", "failed", "skipped", "cancelled", "ended")
 
 
@@ -95,21 +98,36 @@ class RunFilter:
         )
 
 
-PAGE = 200
-
-
 async def each_open_run(store: Store, meant: RunFilter) -> AsyncGenerator[RunFacts, None]:
-    """Every open run that is meant, event by event, the one that has rested longest first. Only what has a record."""
+    """Every open run that is meant, event by event, the one that has rested longest first. Only what has a record. Runs
+    may end, and others begin, while it is read."""
     for name in await event_names(store, meant.event):
         slot = store.keys.slot(name)
-        moved = await store.call("ZRANGEBYSCORE", slot.open, "-inf", meant.until_ms, "WITHSCORES")
-        known = [(run, int(float(at))) for run, at in pairs(moved).items()]
-        for first in range(0, len(known), PAGE):
-            page = known[first : first + PAGE]
-            records = await store.calls(("HGETALL", slot.run(run)) for run, _ in page)
-            for (run, at), reply in zip(page, records, strict=True):
-                if (record := pairs(sound(reply))) and meant.means(facts := _facts(name, run, record, at)):
+        start, known = "-inf", set[str]()
+        while True:
+            page = ("LIMIT", 0, PAGE + len(known))
+            rows = pairs(await store.call("ZRANGEBYSCORE", slot.open, start, meant.until_ms, "WITHSCORES", *page))
+            moved = {run: int(float(at)) for run, at in rows.items() if run not in known}
+            if not moved:
+                break
+            last = max(moved.values())
+            known = {run for run, at in rows.items() if int(float(at)) == last}
+            start = str(last)
+            records = await store.calls(("HMGET", slot.run(run), *SHOWN) for run in moved)
+            for (run, at), reply in zip(moved.items(), records, strict=True):
+                record = {
+                    field: text(value) for field, value in zip(SHOWN, sound(reply), strict=True) if value is not None
+                }
+                if record and meant.means(facts := _facts(name, run, record, at)):
                     yield facts
+
+
+async def redrivable(store: Store, event: str, run: str) -> str:
+    """How a run stands, for one who wants to open it again: `failed` when it can be; '' when nothing of it is left."""
+    state, status, data = await store.call("HMGET", store.keys.slot(event).run(run), "state", "status", "e:data")
+    if state is None or (status == b"failed" and data is None):
+        return ""
+    return text(status if state == b"ended" else state)
 
 
 async def find_run(store: Store, run: str) -> RunDetail | None:

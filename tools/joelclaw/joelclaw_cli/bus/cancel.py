@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from joelclaw_bus.store import Store
 
 OPEN_STATES = ("running", "queued", "held", "due", "waiting")
+RECORDED = {"running": "queued"}
+"""A run that executes is queued by its record."""
 
 _reason = click.option("--reason", required=True, type=PROSE, help="Why, for whoever looks next.")
 _yes = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -48,7 +50,11 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
 @click.option("--event", default="*", help="Of this event only (a name, or a pattern).")
 @click.option("--all", "everything", is_flag=True, help="All open runs there are (with --event: of that event).")
 @click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="At most so many of them."
+    "--limit",
+    type=click.IntRange(1, 100_000),
+    default=1000,
+    show_default=True,
+    help="So many of them, the longest at rest first.",
 )
 @_reason
 @_yes
@@ -155,7 +161,12 @@ def _cancel_many(place: Place, meant: dict[str, Any], limit: int, reason: str, *
         calls, why = RunCalls(store, Limits()), f"cancelled by {await actor(store)}: {reason}"
 
         async def end(run: RunFacts) -> bool:
-            return dry_run or (await calls.cancel(store.keys.slot(run.event), run.id, why)).done
+            only = RECORDED.get(meant["state"], meant["state"] or "")
+            since = which.until_ms if meant["older"] is not None else 0
+            return (
+                dry_run
+                or (await calls.cancel(store.keys.slot(run.event), run.id, why, only=only, unmoved_since=since)).done
+            )
 
         return await act_on(each_open_run(store, which), limit, lambda run: run.id, end)
 

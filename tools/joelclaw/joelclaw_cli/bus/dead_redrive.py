@@ -9,10 +9,10 @@ import click
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.bus.dead_acts import SEE, counted_letters, many_named
-from joelclaw_cli.bus.letters import dry_run_option, filter_options, find_letter, yes_option
+from joelclaw_cli.bus.letters import LOOK, dry_run_option, filter_options, find_letter, yes_option
 from joelclaw_cli.bus.many import Tally, act_on, told
 from joelclaw_cli.command import command
-from joelclaw_cli.failures import Failure
+from joelclaw_cli.failures import Failure, not_found
 from joelclaw_cli.payload import confirmed
 from joelclaw_cli.place import Place
 
@@ -56,8 +56,8 @@ def redrive(
     """Let a failed run go on, or those of many letters.
 
     The same run of the same function is due at once, with fresh attempts; other functions of the event hear nothing of
-    it. step.key stays the same, and what the run sent already is not sent twice. A run whose record is gone (a day
-    after its end) can only be replayed.
+    it. step.key stays the same, and what it sent within the window of ids (a day) is not sent twice. A run whose
+    record is gone (a day after its end) can only be replayed.
     """
     if many_named(letter_id, meant, everything):
         return _many(place, meant, where, limit, yes=yes, dry_run=dry_run)
@@ -65,12 +65,17 @@ def redrive(
 
 
 def _one(place: Place, letter_id: str, event: str, where: str, *, yes: bool, dry_run: bool) -> Answer:
-    letter = place.run(lambda store: find_letter(store, letter_id, event))
+    async def look(store: Store) -> DeadLetter:
+        found = await find_letter(store, letter_id, event)
+        await _check(store, found)
+        return found
+
+    letter = place.run(look)
     plan = {"run": letter.run, "event": letter.event, "from": where, "dry_run": dry_run}
-    _check_run(letter)
     if not dry_run:
         confirmed(f"Let {letter.run} go on from {_words(where)}", yes=yes)
-        place.run(lambda store: _reopen(store, letter, where))
+        if not place.run(lambda store: _reopen(store, letter, where)):
+            raise not_found("dead letter", letter_id, look=LOOK)
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import good
@@ -89,10 +94,8 @@ def _many(place: Place, meant: dict[str, Any], where: str, limit: int, *, yes: b
 
     async def act(store: Store) -> Tally:
         async def reopen(letter: DeadLetter) -> bool:
-            _check_run(letter)
-            if not dry_run:
-                await _reopen(store, letter, where)
-            return True
+            await _check(store, letter)
+            return dry_run or await _reopen(store, letter, where)
 
         return await act_on(each_letter(store, which), limit, lambda x: x.id, reopen)
 
@@ -103,30 +106,40 @@ def _words(where: str) -> str:
     return "its start" if where == "start" else "the step that failed"
 
 
-def _check_run(letter: DeadLetter) -> None:
+async def _check(store: Store, letter: DeadLetter) -> None:
+    """Failure when the letter's run can't be opened again."""
+    from joelclaw_bus.inspect.runs import redrivable
+
     if letter.kind != "run":
         raise Failure(
             "no_run",
             f"letter {letter.id} holds an event that could not be read, and no run of {letter.function} began",
             fix=f"mend it and send it anew: joelclaw bus dead replay {letter.id} --data @mended.json",
         )
+    if (stands := await redrivable(store, letter.event, letter.run)) != "failed":
+        raise _refusal(letter, stands)
 
 
-async def _reopen(store: Store, letter: DeadLetter, where: str) -> None:
+async def _reopen(store: Store, letter: DeadLetter, where: str) -> bool:
+    """Whether its letter was still there: who replays or drops it first decides."""
     from joelclaw_bus.limits import Limits
     from joelclaw_bus.run_calls import RunCalls
 
     slot = store.keys.slot(letter.event)
     answer = await RunCalls(store, Limits()).redrive(slot, letter.run, letter.id, from_start=where == "start")
-    if answer.done:
-        return
-    if answer.stands:
-        raise Failure(
+    if not answer.done and answer.stands != "letter gone":
+        raise _refusal(letter, answer.stands)
+    return answer.done
+
+
+def _refusal(letter: DeadLetter, stands: str) -> Failure:
+    if stands:
+        return Failure(
             "not_failed",
-            f"run {letter.run} has not failed: it is {answer.stands}",
+            f"run {letter.run} has not failed: it is {stands}",
             fix=f"joelclaw bus explain {letter.run}",
         )
-    raise Failure(
+    return Failure(
         "record_gone",
         f"run {letter.run} has no record any more, or no event in it",
         fix=f"send its event anew, to every function that takes it: joelclaw bus dead replay {letter.id}",

@@ -30,7 +30,11 @@ _FILTERS = (
     click.option("--since", type=DURATION, help="All that were buried in the last 90s, 5m, 2h, 3d."),
     click.option("--all", "everything", is_flag=True, help="All there are (with --event: of that event)."),
     click.option(
-        "--limit", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="The oldest so many of them."
+        "--limit",
+        type=click.IntRange(1, 100_000),
+        default=1000,
+        show_default=True,
+        help="So many of them, the oldest first.",
     ),
 )
 

@@ -57,7 +57,8 @@ async def count(found: Found[T]) -> int:
 
 
 async def act_on(found: Found[T], most: int, name: Callable[[T], str], act: Callable[[T], Awaitable[bool]]) -> Tally:
-    """Act on each of at most `most`. `act` says whether it was still there; what it refuses is left, with its reason.
+    """Act on each, until `most` are done. `act` says whether it was still there; what it refuses is left, with its
+    reason, and doesn't count: asked again, it would be met first again.
 
     A store that is away ends it: the rest would fare no better.
     """
@@ -75,7 +76,7 @@ async def act_on(found: Found[T], most: int, name: Callable[[T], str], act: Call
             else:
                 tally.done += there
                 tally.gone += not there
-            if tally.seen == most:
+            if tally.done + tally.gone == most:
                 break
     return tally
 

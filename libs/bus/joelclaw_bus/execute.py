@@ -61,6 +61,8 @@ class Executor:
         """Bring one held delivery to its outcome, and let go of it."""
         try:
             with held.scope:
+                if held.scope.cancel_called:  # it waited for its turn until the worker stopped
+                    return
                 admitted = await self.door.admit(fn, incoming, held.delivery, partial(self.settler.insist, held))
                 if admitted:
                     await self._run(fn, held, admitted)

@@ -31,9 +31,12 @@ class Listening(Store):
     calls_of: dict[str, list[int]] = field(default_factory=dict)
     away: int = 0
     gate: anyio.Event | None = None
+    defect: Exception | None = None
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         self.calls_of.setdefault(script.name, []).append(sum(":run:" in key for key in keys))
+        if self.defect:
+            raise self.defect
         if self.away:
             self.away -= 1
             raise StoreUnavailable(self.where, "as the test wished")
@@ -191,6 +194,66 @@ async def test_one_call_has_a_limit_in_runs_and_in_bytes(bench: Bench) -> None:
     answers = await at_once(lambda d: bench.runs.step(d, "one", large), deliveries[:6])
     assert answers == [large] * 6
     assert max(bench.store.calls_of["step"]) <= 3
+    await at_once(lambda d: bench.runs.finish(d, status="completed"), deliveries)
+
+
+async def test_one_that_sends_thousands_of_items_hurts_no_neighbour(bench: Bench) -> None:
+    """Lua unpacks less than 8,000 words."""
+    few, many, last = deliveries = await bench.read(3)
+    await at_once(bench.begin, deliveries)
+    items = [OutboxItem(id=str(n), kind="event", target="test/next", data="{}") for n in range(4_500)]
+    ends = await at_once(
+        lambda d: bench.runs.finish(d, status="completed", keep=True, items=items if d is many else ()), deliveries
+    )
+    assert all(isinstance(end, int) for end in ends)
+    assert await bench.store.call("ZCARD", few.slot.outbox) == len(items)
+    assert [await state_of(bench.store, d) for d in (few, many, last)] == [b"ended"] * 3
+    assert await bench.runs.finish(many, status="completed", keep=True, items=items) > 0, "told again"
+    await bench.store.call("DEL", few.slot.outbox, few.slot.outbox_items)
+
+
+async def test_large_records_are_begun_a_few_at_a_time_and_each_once(bench: Bench) -> None:
+    deliveries = await bench.read(8)
+    await at_once(bench.begin, deliveries)
+    for d in deliveries:
+        await bench.store.call("HSET", d.slot.run(d.run), "s:large", b"x" * 400_000)
+    begun = await at_once(bench.begin, deliveries)
+    assert [len(b.record[b"s:large"]) for b in begun] == [400_000] * 8
+    assert bench.store.calls_of["begin"] == [8, 8, 5, 2], "a call answers no more than a MiB, and one record"
+    claims = [await bench.store.call("HGET", d.slot.run(d.run), "claim") for d in deliveries]
+    assert claims == [d.claim.encode() for d in deliveries]
+    await at_once(lambda d: bench.runs.finish(d, status="completed"), deliveries)
+
+
+async def test_a_word_that_can_not_be_sent_is_told_to_who_said_it(bench: Bench) -> None:
+    deliveries = await bench.read(4)
+    await at_once(bench.begin, deliveries)
+    told: list[Exception] = []
+
+    async def step(d: Delivery) -> Any:
+        try:
+            return await bench.runs.step(d, "scan \udcff" if d is deliveries[2] else "scan", b"1")
+        except UnicodeEncodeError as error:
+            told.append(error)
+
+    assert await at_once(step, deliveries) == [b"1", b"1", None, b"1"]
+    assert len(told) == 1
+    await at_once(lambda d: bench.runs.finish(d, status="completed"), deliveries)
+
+
+async def test_a_defect_of_ours_is_told_as_itself_to_all_of_its_call_and_the_next_call_goes(bench: Bench) -> None:
+    deliveries = await bench.read(3)
+    bench.store.defect = KeyError("ours")
+
+    async def begin(d: Delivery) -> Any:
+        try:
+            return await bench.begin(d)
+        except KeyError as error:
+            return error
+
+    assert [str(error) for error in await at_once(begin, deliveries)] == ["'ours'"] * 3
+    bench.store.defect = None
+    assert all(isinstance(a, Begun) for a in await at_once(bench.begin, deliveries))
     await at_once(lambda d: bench.runs.finish(d, status="completed"), deliveries)
 
 

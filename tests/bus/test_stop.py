@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Script, Step, Store, Worker, event
-from joelclaw_bus.observer import RunEnded, RunStarted, WorkerFault
+from joelclaw_bus.observer import LeaseLost, RunEnded, RunStarted, WorkerFault
 from joelclaw_bus.store import Arg
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -83,6 +83,6 @@ async def test_a_worker_that_ends_at_once_brings_its_writes_home_and_hands_the_r
         assert not seen.all(RunEnded)
         store.go.set()
     assert [fact.run for fact in seen.all(RunEnded)] == ["test/work:short"]
-    assert not seen.all(WorkerFault)
+    assert not seen.all(WorkerFault) and not seen.all(LeaseLost)
     pending = await one_store.call("XPENDING", Job.event_name, "test/work", "-", "+", 10)
     assert len(pending) == 1, "only the endless one is still to be done"

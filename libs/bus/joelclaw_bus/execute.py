@@ -67,7 +67,7 @@ class Executor:
                 if admitted:
                     await self._run(fn, held, admitted)
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.
-            if held.scope.cancelled_caught:
+            if held.scope.cancelled_caught and not held.abandoned:
                 self.observer.saw(LeaseLost(fn.id, held.delivery.run))
         finally:
             self.leases.drop(held)

@@ -47,6 +47,8 @@ class Held:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     permit: HeldPermit | None = None
     lost: bool = False
+    abandoned: bool = False
+    """Its worker stops: its scope is cancelled, and no lease was lost."""
     settling: bool = False
     name: tuple[str, str, str] = field(init=False)
     """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
@@ -97,6 +99,7 @@ class Leases:
     def abandon(self) -> None:
         """End every handler; what is being written is written."""
         for held in list(self._held.values()):
+            held.abandoned = True
             held.scope.cancel()
 
     def __len__(self) -> int:

@@ -25,6 +25,8 @@ MOST = 100
 """Runs of one call: the server does nothing else meanwhile, a millisecond or two."""
 HEAVY = 4096
 """So many bytes weigh as much as one run more."""
+FAILED = MOST // 8
+"""What an end as failed weighs: its record, of any size, is copied into a letter."""
 
 
 class Asked(Protocol):
@@ -45,8 +47,8 @@ class Asked(Protocol):
         """Those that not all have, in any number."""
 
     @property
-    def size(self) -> int:
-        """Bytes that it brings along, where they may be many."""
+    def weight(self) -> int:
+        """How many small ones it takes as long as, beside the words of `more`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ class Begin:
         return ()
 
     @property
-    def size(self) -> int:
-        return 0
+    def weight(self) -> int:
+        return 1  # how much it answers, the script bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,8 @@ class Record:
         return self.void
 
     @property
-    def size(self) -> int:
-        return len(self.result) + (len(self.item.data) if self.item else 0)
+    def weight(self) -> int:
+        return 1 + (len(self.result) + (len(self.item.data) if self.item else 0)) // HEAVY
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,17 @@ class Finish:
         return [part for item in self.items for part in (item.id, item.encode())]
 
     @property
-    def size(self) -> int:
-        return len(self.result) + sum(len(item.data) for item in self.items)
+    def weight(self) -> int:
+        size = len(self.result) + sum(len(item.data) for item in self.items)
+        return (FAILED if self.status == "failed" else 1) + len(self.items) + size // HEAVY
+
+
+def check_words(asked: Asked) -> None:
+    """UnicodeEncodeError for a word that can't be sent (half a character, out of a file's name): told to who asked,
+    before it sits down beside others."""
+    for word in (*asked.own(), *asked.more()):
+        if isinstance(word, str):
+            word.encode()
 
 
 async def ask_all(store: Store, limits: Limits, asked: Sequence[Asked]) -> list[Any]:
@@ -153,7 +164,7 @@ class Company(Together[Asked]):
         answers += await ask_all(self.store, self.limits, asked)
 
     def _weight(self, asked: Asked) -> int:
-        return 1 + asked.size // HEAVY
+        return asked.weight
 
     def _cut_short(self) -> Exception:
         return StoreUnavailable(self.store.where, "the trip ended before its answers")

@@ -14,7 +14,7 @@ from typing import Any
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import DAY_MS, Limits
-from joelclaw_bus.many import Asked, Begin, Companies, Finish, Record, ask_all
+from joelclaw_bus.many import Asked, Begin, Companies, Finish, Record, ask_all, check_words
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Arg, Store
@@ -101,6 +101,7 @@ class RunCalls:
     companies: Companies | None = None
 
     async def _ask(self, asked: Asked) -> Any:
+        check_words(asked)
         if self.companies:
             answer = await self.companies.of(asked).ask(asked)
         else:
@@ -114,6 +115,8 @@ class RunCalls:
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
         answer = await self._ask(Begin(d, explicit_id, record_wanted))
+        while answer[0] == 4:
+            answer = await self._ask(Begin(d, explicit_id, record_wanted))
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]

@@ -1,7 +1,8 @@
 """Who asks at the same moment travels together: one trip brings the answers of all that are aboard.
 
-Nobody waits for company. Whoever finds a free lane drives at once, with all who are waiting; who comes while every
-lane is busy waits for the next trip. A driver makes one trip, its own, and hands the wheel to the first who waits, so
+Nobody waits for company longer than its own moment: whoever finds a free lane drives, with all who are waiting (where
+it `musters`, after those who were woken together have asked); who comes while every lane is busy waits for the next
+trip. A driver makes one trip, its own, and hands the wheel to the first who waits, so
 that no task outlives its caller. A trip is shielded, and bounded by the connection's deadline: a caller that is
 cancelled in the middle of it would spoil the answers of the others.
 
@@ -58,7 +59,7 @@ class Together(ABC, Generic[Q]):
         return 1
 
     async def ask(self, asked: Q) -> Any:
-        """One answer. What went wrong is returned, not raised."""
+        """One answer. What went wrong with the trip is returned, not raised."""
         seat = _Seat(asked, asyncio.get_running_loop().create_future())
         if self._driving < self.lanes and not self._mustering:
             self._driving += 1
@@ -96,17 +97,26 @@ class Together(ABC, Generic[Q]):
             self._driving += 1
             self._hand_over()
         answers: list[Any] = []
-        fault = self._cut_short()
+        fault, defect = self._cut_short(), False
         try:
             await self._trip([s.asked for s in seats], answers)
         except self.faults as error:
             fault = error
+        except Exception as error:  # a defect of ours, and no word of the server's: everybody's, as itself
+            fault, defect = error, True
         finally:
-            answers += [fault] * (len(seats) - len(answers))  # what was answered before was answered
-            for other, answer in zip(seats[1:], answers[1:], strict=True):
-                if not other.told.done():
+            unanswered = len(answers)  # what was answered before was answered
+            answers += [fault] * (len(seats) - len(answers))
+            for n, (other, answer) in enumerate(zip(seats[1:], answers[1:], strict=True), 1):
+                if other.told.done():
+                    continue
+                if defect and n >= unanswered:
+                    other.told.set_exception(answer)
+                else:
                     other.told.set_result(answer)
             self._hand_over()
+        if defect and not unanswered:
+            raise fault
         return answers[0]
 
     def _hand_over(self) -> None:

@@ -4,11 +4,13 @@
 -- ARGV: 1 function, 2 consumer, 3 most begins without an end, 4 dedupe window, ms, then of each: entry, run id, claim,
 --       explicit event id ('' none), record wanted (0|1), 0
 -- Answers: of each {0, why} not mine, nothing written; {1, now, begins, record} run it; {2, why} acknowledged, don't
---          run it; {3, now, begins, record} poison: end it as failed
+--          run it; {3, now, begins, record} poison: end it as failed; {4} nothing was looked at, ask again: the
+--          answers of those before it are large
 -- unconfirmed: whoever reads the entry next begins it anew; the fence then refuses this one's writes
 -- uses: clock, lease, record, ids, stream_id, each
-local fn, now = ARGV[1], now_ms()
+local fn, now, room = ARGV[1], now_ms(), 1048576
 return each(6, 5, 6, function(run, entry, name, claim, given, wanted)
+  if room <= 0 then return { 4 } end
   local at = (KEYS[1] == KEYS[2] and 's' or 'r') .. entry
   local count, why = owned(KEYS[1], fn, entry, ARGV[2])
   if not count then return { 0, why } end
@@ -42,5 +44,7 @@ return each(6, 5, 6, function(run, entry, name, claim, given, wanted)
   if count > 1 and begins <= most then begins = redis.call('HINCRBY', run, 'begins', 1) end
   redis.call('HSET', run, 'claim', claim)
   redis.call('HDEL', run, 'handed')
-  return { begins > most and 3 or 1, now, begins, redis.call('HGETALL', run) }
+  local record = redis.call('HGETALL', run)
+  for _, value in ipairs(record) do room = room - #value end
+  return { begins > most and 3 or 1, now, begins, record }
 end)

@@ -5,10 +5,9 @@ local function each(key, first, size, act)
   local answers, tail = {}, first + (#KEYS - key + 1) * size
   for i = key, #KEYS do
     local at = first + (i - key) * size
-    local more = { unpack(ARGV, tail, tail + ARGV[at + size - 1] - 1) }
-    tail = tail + #more
-    local words = { unpack(ARGV, at, at + size - 2) }
-    words[size] = more
+    local words, more, many = { unpack(ARGV, at, at + size - 2) }, {}, tonumber(ARGV[at + size - 1])
+    for n = 1, many do more[n] = ARGV[tail + n - 1] end -- unpack takes less than 8,000
+    tail, words[size] = tail + many, more
     local good, answer = pcall(act, KEYS[i], unpack(words))
     if not good and type(answer) ~= 'table' then answer = { err = 'ERR ' .. tostring(answer) } end
     answers[#answers + 1] = answer

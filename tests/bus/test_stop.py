@@ -83,6 +83,7 @@ async def test_a_worker_that_ends_at_once_brings_its_writes_home_and_hands_the_r
         assert not seen.all(RunEnded)
         store.go.set()
     assert [fact.run for fact in seen.all(RunEnded)] == ["test/work:short"]
-    assert not seen.all(WorkerFault) and not seen.all(LeaseLost)
+    assert not seen.all(WorkerFault)
+    assert not seen.all(LeaseLost)
     pending = await one_store.call("XPENDING", Job.event_name, "test/work", "-", "+", 10)
     assert len(pending) == 1, "only the endless one is still to be done"

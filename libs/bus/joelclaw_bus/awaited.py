@@ -122,7 +122,8 @@ class Spec:
         ends, _, text = raw.partition(b" ")
         read = json.loads(text)
         but = tuple(tuple(entries) for entries in read.get("but", ()))  # a record of before has none
-        return int(ends), cls(read["all"], *(tuple(read[name]) for name in ("events", "matches", "since")), but=but)
+        events, matches, since = (tuple(read[name]) for name in ("events", "matches", "since"))
+        return int(ends), cls(read["all"], events, matches, since, but)
 
 
 def encode_arrival(entry: str, fields: Mapping[bytes, bytes]) -> bytes:

@@ -31,8 +31,8 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """`scopes`: what a pause reason covers it by. `storm`: how failures that come together bear on the move. `trial`: what
-    a retry would send, but for the decision that it is made by."""
+    """`scopes`: what a pause reason covers it by. `storm`: how failures that come together bear on the move. `trial`:
+    what a retry would send, but for the decision that it is made by."""
 
     policy: Policy
     failure: Failure

@@ -19,8 +19,8 @@ IN_TIME = "nobody allowed it in time"
 
 
 async def approve(desk: Desk, incident: str, approval: str, actor: str, event: str) -> Outcome:
-    """A person allows what was asked: it is judged afresh with that. A word of the requester's, or of nobody, is refused
-    and told; the approval waits on for another person until it expires."""
+    """A person allows what was asked: it is judged afresh with that. A word of the requester's, or of nobody, is
+    refused and told; the approval waits on for another person until it expires."""
     move_id = f"approved:{approval}:{event}"
 
     def judge(look: Look) -> Move | Outcome:

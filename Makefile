@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide mutants simulate chaos failover durability bench-quick ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -93,6 +93,12 @@ bench-quick: setup ## How fast the bus is beside the limit of its store, in unde
 
 decide: setup ## What deciding costs: the pure page, and requests at 500 a second from stream to announcement
 	@$(BIN)/python -m bench.decide
+
+advice: setup ## 1,000 scripted answers of a model: 0 acts outside the table, each decision in time
+	@$(BIN)/python -m bench.advice
+
+what-if: setup ## A month of incidents on a clock of its own, tried under another configuration
+	@$(BIN)/python -m bench.what_if
 
 ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as a ratio (needs Debian's sshd)
 	@$(BIN)/python -m bench.ssh_copy

@@ -105,6 +105,25 @@ async def test_a_set_of_another_version_is_said_to_be_one_and_is_not_called_dama
     assert provider.newest(environ()) is None
 
 
+async def test_a_set_that_was_written_anew_with_records_that_agree_is_not_the_one_that_this_suite_proved(
+    stored, environ, tmp_path, source, nas
+):
+    """By somebody who may write there, and knows this program."""
+    (told,) = provider.list_artefacts(environ())
+    assert (told["vouched"], told["standing"]) == (True, "verified")
+    with source.client() as client:
+        client.set("more", 1)
+    *_, other = await back_up(RedisBackup(settings_of(source, nas)), "other", 1_795_000_060_000)
+    forge(stored, (Path(other["path"]) / "dump.rdb").read_bytes())  # a sound dump, and every hash is right
+    told = provider.verify(environ(), stored.name)
+    assert (told["ok"], told["standing"], told["findings"]) == (False, "damaged", [])
+    assert "not the proof that this suite wrote" in told["problem"]
+    assert provider.newest(environ())["id"] == other["id"]
+    (tmp_path / f"state/backup-checks/redis/{stored.name}.proof").unlink()
+    told = provider.show(environ(), stored.name)
+    assert (told["vouched"], told["standing"]) == (False, "verified"), "another suite may have proven it; that is told"
+
+
 async def test_an_odd_record_of_looks_makes_verify_fail_and_is_named(stored, environ):
     (stored / "checked.json").write_text("{}")
     told = provider.verify(environ(), stored.name)

@@ -11,6 +11,7 @@ import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.audit import told as told_room
+from joelclaw_bus.audit.calls import IDS_LOST, IDS_THERE
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.key_kinds import _BUS_KINDS, _KINDS
@@ -127,6 +128,7 @@ CASES = [
     case("ids", "kept for ever", lambda w: ("PERSIST", w.slot.ids), "never-expires"),
     case("ids of a generation", "deleted", lambda w: ("DEL", w.slot.ids + ":1"), "ids-lost"),
     case("ids of a generation", "kept for ever", lambda w: ("PERSIST", w.slot.ids + ":1"), "never-expires"),
+    case("ids", "deleted with all generations", lambda w: ("DEL", w.slot.ids, w.slot.ids + ":1"), "ids-lost"),
     case("marks", "deleted", lambda w: ("DEL", w.slot.marks), "marks-lost"),
     case("claimer", "held for ever", lambda w: ("SET", w.slot.claimer(ASK), "dead-worker"), "never-expires"),
     case("auditor", "held for ever", lambda w: ("SET", w.slot.auditor, "dead-worker"), "never-expires"),
@@ -157,6 +159,7 @@ CASES = [
         "",
         "no pause, no hold: what operators do to resume",
     ),
+    case("identity", "deleted", row_deleted("identity"), "", "the next joelclaw up tells it"),
     case("slots", "deleted", lambda w: ("DEL", w.store.keys.slots), "slot-unregistered"),
     *(
         case(row, "deleted", row_deleted(row), "", WRITTEN_AGAIN)
@@ -183,6 +186,7 @@ def test_the_judge_knows_the_format_that_the_scripts_write() -> None:
     from joelclaw_bus.script import load_script
 
     assert f"local RECORD_FORMAT = {RECORD_FORMAT}\n" in load_script("joelclaw_bus", "begin").text
+    assert f"local IDS_THERE, IDS_LOST = '{IDS_THERE}', '{IDS_LOST}'\n" in load_script("joelclaw_bus", "publish").text
 
 
 async def test_a_store_with_a_run_in_every_state_is_sound(work: OpenWork) -> None:
@@ -248,6 +252,41 @@ async def test_in_a_rollout_each_open_run_of_a_newer_worker_is_told_once_and_its
         await work.store.call("ZREM", work.slot.open, run)
         await work.store.call("PEXPIRE", work.slot.run(run), 60_000)
     assert [f for _ in range(3) for f in await audit.once() if f.rule == "newer-format"] == []
+
+
+async def test_a_dedupe_index_that_was_lost_whole_and_begun_anew_since_is_told_once(store: Store) -> None:
+    """By who publishes next nothing can be seen any more but what the slot's marks keep."""
+    publisher, slot = Publisher(store), store.keys.slot("test/asked")
+    await publisher.send(Asked(n=1), id="one")
+    audit = Audit(store, slot)
+    assert await audit.once() == []
+    await store.call("DEL", slot.ids, slot.ids + ":1")
+    assert not (await publisher.send(Asked(n=1), id="one")).duplicate, "nothing knows it any more"
+    [found] = await audit.once()
+    assert (found.slot, found.rule, found.names, found.remedy) == ("test/asked", "ids-lost", ("all",), "lost")
+    assert await audit.once() == []
+    assert (await publisher.send(Asked(n=1), id="one")).duplicate
+
+
+async def test_a_dedupe_index_that_is_begun_anew_when_its_time_was_over_is_not_missed(store: Store) -> None:
+    publisher, slot = Publisher(store, limits=Limits(dedupe_ms=200)), store.keys.slot("test/asked")
+    await publisher.send(Asked(n=1), id="one")
+
+    async def over() -> bool:
+        return not await store.call("EXISTS", slot.ids)
+
+    await until(over)
+    await publisher.send(Asked(n=1), id="one")
+    assert await Audit(store, slot).once() == []
+
+
+async def test_marks_that_are_no_marks_keep_no_event_from_its_stream(one_store: Store) -> None:
+    publisher, slot = Publisher(one_store), one_store.keys.slot("test/asked")
+    await one_store.call("SET", slot.marks, "no marks")
+    await publisher.send(Asked(n=1), id="one")
+    assert (await publisher.send(Asked(n=1), id="one")).duplicate
+    assert await one_store.call("XLEN", slot.stream) == 1
+    await one_store.call("DEL", slot.marks)
 
 
 def test_what_can_t_be_remembered_is_not_told_again_at_every_pass(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from joelclaw_bus import Event, Functions, Publisher, Step, Store, event
-from joelclaw_bus.observer import RunEnded, Stuck
+from joelclaw_bus.observer import RunEnded, Stuck, Unstuck
 from joelclaw_bus.pauses import Pauses, pause, read_pauses, resume
 from joelclaw_contracts import EventModel
 from tests.support.waiting import later
@@ -63,5 +63,8 @@ async def test_a_pause_that_can_t_be_read_holds_nothing_and_is_told(one_store: S
     async with working(one_store, greeting(did)) as seen:
         await seen.wait(RunEnded)
         [stuck] = await seen.wait(Stuck)
+        await pause(one_store, FN, owner="ops", reason="a rollout")
+        [over] = await seen.wait(Unstuck)
     assert FN in stuck.what
+    assert over.what == stuck.what
     assert did == ["one"]

@@ -6,13 +6,14 @@ import secrets
 from typing import ClassVar
 
 import anyio
+import pytest
 
 from joelclaw_bus import Event, Functions, Limits, Publisher, SlotCalls, Step, Store, event
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.observer import RunEnded
 from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_bus.script import Script, load_script
-from joelclaw_bus.slot_calls import NotClaimer, Page
+from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page
 from joelclaw_contracts import EventModel
 from tests.support.workers import working
 
@@ -123,10 +124,8 @@ async def test_a_look_says_when_the_next_one_is_worth_while(one_store: Store) ->
     calls = SlotCalls(one_store, Limits())
 
     async def look(consumer: str) -> Page | NotClaimer:
-        page = await calls.takeover(
-            *(slot, slot.stream, FN, consumer),
-            **{"lease_ms": 60_000, "cursor": "0-0", "count": 10, "at_ms": await one_store.time_ms()},
-        )
+        at = await one_store.time_ms()
+        page = await calls.takeover(slot, slot.stream, FN, consumer, lease_ms=60_000, cursor="0-0", count=10, at_ms=at)
         assert isinstance(page, Page | NotClaimer)
         return page
 
@@ -141,3 +140,21 @@ async def test_a_look_says_when_the_next_one_is_worth_while(one_store: Store) ->
     other = await look("c")
     assert isinstance(other, NotClaimer)
     assert 0 < other.lasts_ms <= 60_000
+    assert other.next_ms is not None
+    assert 0 < other.next_ms <= 10_000, "it need not wait for the election to look when a lease runs out"
+
+
+@pytest.mark.parametrize("stays", [True, False])
+async def test_a_claimer_that_may_have_no_place_for_more_gives_the_election_up(one_store: Store, stays: bool) -> None:
+    slot = one_store.keys.slot(Left.event_name)
+
+    async def look(consumer: str, count: int) -> Page | NotClaimer | Jumped:
+        at, stay = await one_store.time_ms(), stays or consumer != "b"
+        return await SlotCalls(one_store, Limits()).takeover(
+            slot, slot.stream, FN, consumer, lease_ms=60_000, cursor="0-0", count=count, at_ms=at, stays=stay
+        )
+
+    await left_behind(one_store, 5)
+    assert isinstance(await look("b", 2 if stays else 10), Page)
+    assert isinstance(await look("c", 10), Page), "it had what it asked for, or said that it wants no more"
+    assert isinstance(await look("b", 10), NotClaimer)

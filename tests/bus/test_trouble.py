@@ -9,12 +9,12 @@ from typing import ClassVar
 import anyio
 import pytest
 
-from joelclaw_bus import Event, Functions, Publisher, SlotCalls, Step, Store, StoreSettings, event, open_store
+from joelclaw_bus import Event, Functions, Publisher, SlotCalls, Step, Store, StoreSettings, event, open_store, promoter
 from joelclaw_bus.audit.auditor import Auditor
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.observer import Promoted, RunEnded, StoreBack, StoreTrouble, Stuck, TakenOver
+from joelclaw_bus.observer import Promoted, RunEnded, StoreBack, StoreTrouble, Stuck, TakenOver, Unstuck
 from joelclaw_bus.trouble import Spells, Trouble
 from joelclaw_bus.worker import Worker
 from joelclaw_contracts import EventModel
@@ -183,7 +183,10 @@ async def test_one_group_that_is_refused_keeps_no_other_from_being_taken_over(on
 
 
 @pytest.mark.foreign_keys
-async def test_what_cant_be_read_is_told_and_ends_nothing(one_store: Store) -> None:
+async def test_what_cant_be_read_is_told_ends_nothing_and_is_told_as_over_when_it_is(
+    one_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await one_store.call("HSET", one_store.keys.pauses, "test/other", "{")
     await one_store.call("HSET", one_store.keys.slots, b"no {name}", 1, b"\xff", 1)
     await one_store.call("HSET", one_store.keys.workers, "a", "no json", "b", "[]", "c", "{}")
     slot = one_store.keys.slot("test/told")
@@ -198,11 +201,43 @@ async def test_what_cant_be_read_is_told_and_ends_nothing(one_store: Store) -> N
         await until(heard)
         await Publisher(one_store).send(Told())
         await seen.wait(RunEnded)
-        await seen.wait(Stuck, 2 + 3 + 4 + 1)
+        await seen.wait(Stuck, 2 + 3 + 4 + 1 + 1)
         await anyio.sleep(1.2)  # a sweep more
-    told = [f.what for f in seen.all(Stuck)]
-    assert len(told) == len(set(told)) == 10
+        told = [(f.slot, f.what) for f in seen.all(Stuck)]
+        assert not seen.all(Unstuck)
+        monkeypatch.setattr(promoter, "QUIET_MS", 0)
+        await one_store.call("HDEL", one_store.keys.slots, b"no {name}", b"\xff")
+        await one_store.call("HDEL", one_store.keys.workers, "a", "b", "c")
+        await one_store.call("HDEL", one_store.keys.pauses, "test/other")
+        await one_store.call("DEL", slot.outbox_items, slot.outbox)
+        over = [(f.slot, f.what) for f in await seen.wait(Unstuck, len(told))]
+    assert len(told) == len(set(told)) == 11
+    assert sorted(over) == sorted(told)
     assert not seen.all(StoreTrouble)
+
+
+async def test_who_no_longer_sweeps_what_nobody_subscribes_to_tells_its_troubles_as_over(one_store: Store) -> None:
+    """Its own sweep would look at them no more; who won the election tells them anew."""
+    slot = one_store.keys.slot("test/orphaned")
+
+    def swept(fact: Stuck) -> bool:
+        return fact.what != "audit"  # that is another's business
+
+    await one_store.call("HSET", one_store.keys.slots, slot.name, 1, "no {name}", 1)
+    await one_store.call("HSET", slot.outbox_items, "0", "no json")
+    await one_store.call("ZADD", slot.outbox, 1, "0")
+    await one_store.call("SET", slot.due, "no index")
+    async with working(one_store, telling()) as seen:
+        told = {(f.slot, f.what) for f in await seen.wait(Stuck, 3, swept)}
+        await one_store.call("SET", one_store.keys.sweeper, "another", "PX", 60_000)
+        over = {(f.slot, f.what) for f in await seen.wait(Unstuck, 3)}
+        assert over == told
+        await one_store.call("ZADD", slot.outbox, 1, "0")
+        await one_store.call("DEL", one_store.keys.sweeper)
+        again = {(f.slot, f.what) for f in (await seen.wait(Stuck, 6, swept))[3:]}
+    assert again == told
+    await one_store.call("DEL", slot.due, slot.outbox, slot.outbox_items)
+    await one_store.call("HDEL", one_store.keys.slots, "no {name}")
 
 
 async def test_a_worker_that_ends_unasked_says_so(one_store: Store) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
 import anyio
@@ -23,6 +24,8 @@ from joelclaw_bus import (
 )
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.door import Door, Incoming
 from joelclaw_bus.keys import WAITS_GROUP
 from joelclaw_bus.observer import (
     EventBuried,
@@ -35,6 +38,7 @@ from joelclaw_bus.observer import (
     WaitEnded,
 )
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.run_calls import Refused
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -140,6 +144,31 @@ async def test_what_came_before_the_run_s_own_event_does_not_count_unless_asked_
         await publisher.send(Asked(question="far"))
         await seen.wait(RunEnded, 2)
     assert got == [None, "old"]
+
+
+async def test_waits_for_the_same_event_can_leave_out_what_was_heard_and_miss_none(store: Store) -> None:
+    """Half of them lie there before the run begins to wait, half come while it does: each is heard once."""
+
+    async def ask(e: Event[Asked], step: Step) -> list[str]:
+        heard: list[Event[Answered]] = []
+        while len(heard) < 4:
+            name = f"answer-{len(heard)}"
+            answer = await step.wait_for_event(name, Answered, match={"question_id": "q"}, timeout=30, but=heard)
+            assert answer
+            heard.append(answer)
+        return sorted(answer.data.text for answer in heard)
+
+    got: list[object] = []
+    publisher = Publisher(store)
+    await publisher.send(Asked(question="q"))
+    for n in range(2):
+        await publisher.send(Answered(question_id="q", text=f"{n}"))
+    async with working(store, asking(ask, got)) as seen:
+        await seen.wait(WaitEnded)
+        for n in range(2, 4):
+            await publisher.send(Answered(question_id="q", text=f"{n}"))
+        await seen.wait(RunEnded)
+    assert got == [["0", "1", "2", "3"]]
 
 
 async def test_a_wait_that_nothing_ends_times_out(store: Store) -> None:
@@ -582,3 +611,26 @@ async def test_an_answer_counts_though_the_clock_was_set_back_before_it(store: S
         await Publisher(store).send(Answered(question_id="q", text="yes"))
         await seen.wait(RunEnded)
     assert got == ["yes"]
+
+
+async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_all_the_same(one_store: Store) -> None:
+    """Its wall clock is ten minutes off; a look back of so much would find nothing."""
+
+    async def insist(write: Callable[[], Awaitable[bool | Refused]]) -> bool | Refused:
+        return await write()
+
+    async def ask(e: Event[Asked], step: Step) -> object:
+        return None
+
+    functions = asking(ask, [])
+    clock = ServerClock(one_store, tolerance_ms=500, wall=lambda: (time.time() + 600) * 1000)
+    worker = Worker(one_store, functions, clock=clock)
+    door = Door(functions, worker.run_calls, worker.outbox, clock, Seen(), Limits())
+    slot, data = one_store.keys.slot(Asked.event_name), {b"data": b'{"question": "q"}', b"ts": b"0"}
+    entry = (await Publisher(one_store).send(Asked(question="q"))).entry or ""
+    d = Delivery(slot, FN, "worker", entry, "", "claim", ready=False)
+    admitted = await door.admit(functions[FN], Incoming(slot, entry, data, ready=False, again=False), d, insist)
+    worker.outbox.close()
+    assert admitted
+    assert abs(admitted.begun.now_ms - await one_store.time_ms()) < 300_000
+    assert abs(clock.now_ms() - await one_store.time_ms()) < 300_000

@@ -162,19 +162,22 @@ def healthy_share(story: Story) -> float:
 
 
 def after_holes(story: Story) -> Iterator[tuple[Line, float]]:
-    """For each black hole: how long until its worker finished a run that it read afterwards.
+    """For each black hole: how long until its worker finished a run that it read afterwards, or until a read of its
+    own told it that there was nothing to be read.
 
     One whose worker ended before that, by another cause, within the time it has, is not counted.
     """
-    finished: dict[int, list[tuple[float, float]]] = {}
+    consumed: dict[int, list[tuple[float, float]]] = {}
     for held in story.holdings.values():
         if not held.again and held.settled < NEVER:
-            finished.setdefault(held.pid, []).append((held.taken, held.settled))
+            consumed.setdefault(held.pid, []).append((held.taken, held.settled))
+    for line in story.of("idle"):
+        consumed.setdefault(line["pid"], []).append((line["t"], line["t"]))
     for hole in story.of("hole"):
         life = story.lives.get(hole["victim"])
         if life is None or not hole["connections"]:
             continue
-        after = [done for taken, done in finished.get(hole["victim"], []) if taken > hole["t"] + 0.1]
+        after = [done for read, done in consumed.get(hole["victim"], []) if read > hole["t"] + 0.1]
         seconds = min(after, default=NEVER) - hole["t"]
         if seconds == NEVER and life.ended - hole["t"] <= CONSUMES_WITHIN:
             continue

@@ -112,16 +112,19 @@ class Monkeys:
             pid, what = line["pid"], line["is"]
             if what == "up":
                 self.seats.up.add(pid)
-            elif what in ("take", "wrote"):
+            elif what in ("take", "wrote", "idle"):
                 for seat in self.seats.seats:
                     if seat.pid == pid and seat.guarded_since:
                         self._consumes(seat, line)
 
     def _consumes(self, seat: Seat, line: dict[str, object]) -> None:
-        """Over when it finished a run whose entry it read after the hole."""
-        key = (seat.pid, str(line["claim"]))
-        if line["is"] == "take" and not line["again"] and float(str(line["t"])) > seat.guarded_since + 0.1:
+        """Over when it finished a run whose entry it read after the hole, or read that there was nothing to be read."""
+        later = float(str(line["t"])) > seat.guarded_since + 0.1
+        key = (seat.pid, str(line.get("claim", "")))
+        if line["is"] == "take" and not line["again"] and later:
             self._fresh[key] = float(str(line["t"]))
-        elif line["is"] == "wrote" and line["op"] == "finish" and key in self._fresh:
+        elif (line["is"] == "idle" and later) or (
+            line["is"] == "wrote" and line["op"] == "finish" and key in self._fresh
+        ):
             seat.guarded_since = 0.0
             self._fresh.clear()

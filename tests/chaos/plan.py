@@ -84,7 +84,7 @@ SHORT = Sizes(
     tick_seconds=8,
     judged_takeovers=3,
     stale_writes=0,  # a short one meets few
-    drain=60.0,
+    drain=100.0,
 )
 
 

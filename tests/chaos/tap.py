@@ -7,6 +7,7 @@ store has answered; a worker that is killed in between leaves no line, so a miss
 |----------|--------------------------------------------------------------------------------------------------|
 | take     | an entry is in these hands; `again`: it was taken over                                           |
 | drop     | these hands let go of it, settled or not                                                         |
+| idle     | a read ended well and brought nothing: there was nothing to be read                              |
 | begin    | the fence was given: `known` are the steps that this begin finds journaled                       |
 | wrote    | a step, a park or a finish was accepted                                                          |
 | refused  | a write was refused, with the reason; `dropped`: the delivery was acknowledged without a run     |
@@ -37,7 +38,9 @@ from joelclaw_bus.observer import (
     TickEnqueued,
     WorkerFault,
 )
+from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.run_calls import Begun, Dropped, Poisoned, Refused, RunCalls
+from joelclaw_bus.store import Reader
 from tests.chaos.ledger import Ledger
 
 TOLD = (
@@ -48,6 +51,7 @@ TOLD = (
 
 def install(ledger: Ledger) -> None:
     _tap_hands(ledger)
+    _tap_reads(ledger)
     _tap_begin(ledger)
     for operation in ("step", "park", "finish"):
         _tap_write(ledger, operation)
@@ -69,6 +73,18 @@ def _tap_hands(ledger: Ledger) -> None:
 
     Executor.take = taking  # type: ignore[method-assign]  # listened to from outside
     Leases.drop = dropping  # type: ignore[method-assign]  # the same
+
+
+def _tap_reads(ledger: Ledger) -> None:
+    step = GroupReader.step
+
+    async def reading(self: GroupReader, reader: Reader) -> int:
+        read = await step(self, reader)
+        if not read:
+            ledger.write("idle", at=self.slot.stream)
+        return read
+
+    GroupReader.step = reading  # type: ignore[method-assign]  # listened to from outside
 
 
 def _tap_begin(ledger: Ledger) -> None:

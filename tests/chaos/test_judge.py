@@ -95,6 +95,14 @@ def test_while_the_store_is_away_nobody_is_late() -> None:
     assert missed(tale) == []
 
 
+@pytest.mark.parametrize(("at", "heard"), [(33.0, True), (29.0, False), (60.0, False)])
+def test_after_a_black_hole_who_reads_that_there_is_nothing_is_not_deaf(at: float, heard: bool) -> None:
+    tale = healthy()
+    sins_recovery.a_worker_stays_deaf_after_a_black_hole(tale)
+    tale.tell(at, 101, "idle", at=JOBS)
+    assert ("consuming again after a black hole, worst" not in missed(tale)) == heard
+
+
 def test_a_write_that_the_next_begin_found_is_no_zombie_s_though_its_line_came_later() -> None:
     tale = healthy()
     tale.step(13.15, 100, "b1", f"{WORK}:plain-2", "rest")

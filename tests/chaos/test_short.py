@@ -21,7 +21,7 @@ def test_every_figure_holds_under_a_minute_of_chaos() -> None:
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as program:
         try:
-            told, _ = program.communicate(timeout=180)
+            told, _ = program.communicate(timeout=280)
         finally:
             if program.poll() is None:  # with all its workers and its store
                 os.killpg(program.pid, signal.SIGKILL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import pytest
 from tests.cli.conftest import Cli
 from tests.support.server import Server
 
+from joelclaw_backup import ledger
 from joelclaw_backup.manifest import Verified
+from joelclaw_cli.backup.progress import ERASE, Line
 
 
 @pytest.fixture
@@ -64,7 +67,9 @@ def test_a_copy_that_was_read_back_and_never_restored_is_listed_as_that_until_a_
     assert "read back only" not in cli("backup", "list", people=True).out
     record = Path(made["path"]) / "verified.json"
     proof = Verified.read(record.read_bytes())  # as where no server of its kind is here: a Typesense without a binary
-    record.write_bytes(proof.model_copy(update={"restored": None, "restore_ms": None}).sealed().render())
+    proof = proof.model_copy(update={"restored": None, "restore_ms": None}).sealed()
+    record.write_bytes(proof.render())
+    ledger.enter(suite / "backup-checks" / "redis", proof)
     (listed,) = cli("backup", "list").result["artefacts"]
     assert (listed["standing"], listed["provenBy"], listed["lastDrill"]) == ("verified", "read-back", None)
     assert "read back only" in cli("backup", "list", people=True).out
@@ -214,8 +219,30 @@ def test_where_no_way_is_open_a_backup_waits_and_both_ways_are_told(
     (entry,) = cli("backup", "queue").result["entries"]
     assert entry["id"] in said.err
     assert entry["id"] in cli("backup", "queue", people=True).out
+    assert cli("backup", "queue", "--retry", entry["id"]).result["retried"]["id"] == entry["id"]
+    unknown = cli("backup", "queue", "--retry", "20260101T000000Z-aaaaaaaaaaaa")
+    assert (unknown.code, unknown.error) == (3, "not_found")
     status = cli("nas", "status")
     assert (status.code, status.error) == (1, "destination_unusable")
     people = cli("nas", "status", people=True)
     for word in ("local", "remote", "not-mounted", "connection-refused", "waiting here"):
         assert word in people.out
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_run_tells_a_terminal_how_far_its_transfer_is_and_takes_the_line_away_again() -> None:
+    far = {"what": "copying", "doneBytes": 5_000_000, "totalBytes": 20_000_000, "bytesPerSecond": 2_000_000}
+    told = iter([{**far, "remainingSeconds": 7.5, "mode": "local"}, None])
+    terminal, pipe = Terminal(), io.StringIO()
+    line = Line(lambda: next(told), terminal)
+    line.turn()
+    line.turn()  # at once: nobody is asked
+    line.say("copied")
+    shown = "… copying: 5,000,000 of 20,000,000 bytes, 2.0 MB/s, 8 s remain (local)"
+    assert terminal.getvalue() == f"{ERASE}{shown}{ERASE}… copied\n"
+    Line(lambda: far, pipe).turn()
+    assert pipe.getvalue() == "", "no control characters in a log"

@@ -102,6 +102,9 @@ async def test_a_run_in_hand_says_whose_and_what_is_journaled(cli: Cli, work: Op
     assert cause == "executing"
     assert line.startswith("it is being executed by dead-worker, ")
     assert line.endswith("; journaled so far: one")
+    await work.store.call("HSET", work.record("dies"), "begins", 3)
+    _, line, _ = await why(cli, work.runs["dies"])
+    assert line.endswith("begun 3 times without an end, so it may be a poison and begins alone, in calm")
 
 
 async def test_a_lost_lease_says_whose_and_how_long_it_is_silent(cli: Cli, work: OpenWork) -> None:

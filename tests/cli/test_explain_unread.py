@@ -140,8 +140,45 @@ async def test_a_delayed_event_says_when_it_is_sent(cli: Cli, store: Store) -> N
     said = await why(cli, "tomorrow")
     assert said["cause"] == "delayed"
     assert said["why"].startswith("its event is delayed: it is sent 2")
-    refused = await later(lambda: cli("bus", "cancel", "tomorrow", "--reason", "x", "--yes"))
-    assert (refused.code, refused.error) == (1, "nothing_to_cancel")
+
+
+@pytest.mark.parametrize("word", ["tomorrow", f"{ASK}:tomorrow"])
+async def test_a_delayed_event_is_taken_back_and_nobody_brings_it_back(cli: Cli, store: Store, word: str) -> None:
+    await known(store, ASK)
+    publisher, slot = Publisher(store), store.keys.slot("test/asked")
+    at = await store.time_ms() + AN_HOUR
+    await publisher.send(Asked(n=1), id="tomorrow", at_ms=at)
+    planned = await later(lambda: cli("bus", "cancel", word, "--reason", "x", "--dry-run"))
+    assert (planned.result["was"], planned.result["cancelled"]) == ("delayed", False)
+    assert await store.call("ZCARD", slot.due) == 1
+    done = await later(lambda: cli("bus", "cancel", word, "--reason", "withdrawn", "--yes"))
+    assert (done.result["run"], done.result["cancelled"]) == (f"{ASK}:tomorrow", True)
+    assert await store.call("EXISTS", slot.due, slot.due_items) == 0
+    assert (await publisher.send(Asked(n=1), id="tomorrow", at_ms=at)).duplicate
+    said = await why(cli, "tomorrow")
+    assert (said["cause"], "cancelled" in said["why"], "withdrawn" in said["why"]) == ("ended", True, True)
+    again = await later(lambda: cli("bus", "cancel", word, "--reason", "x", "--yes"))
+    assert (again.code, again.error) == (1, "run_ended")
+    did: list[str] = []
+    async with working(store, asking(ASK, did)) as seen:  # a stranger's entry with that id is no first one either
+        await store.call("XADD", slot.stream, "*", "data", '{"n":1}', "id", "tomorrow")
+        await publisher.send(Asked(n=2), id="two")
+        await seen.wait(RunEnded)
+    assert did == ["two"]
+
+
+async def test_a_delayed_event_of_several_functions_is_taken_back_by_its_id_alone(cli: Cli, store: Store) -> None:
+    await known(store, ASK)
+    await known(store, ONLY)
+    slot = store.keys.slot("test/asked")
+    await Publisher(store).send(Asked(n=1), id="tomorrow", at_ms=await store.time_ms() + AN_HOUR)
+    one = await later(lambda: cli("bus", "cancel", f"{ASK}:tomorrow", "--reason", "x", "--yes"))
+    assert (one.code, one.error) == (2, "usage")
+    assert "joelclaw bus cancel tomorrow" in one.envelope["fix"]
+    assert await store.call("ZCARD", slot.due) == 1
+    both = await later(lambda: cli("bus", "cancel", "tomorrow", "--reason", "x", "--yes"))
+    assert (both.result["run"], sorted(both.result["runs"])) == (None, sorted([f"{ASK}:tomorrow", f"{ONLY}:tomorrow"]))
+    assert await store.call("EXISTS", slot.due, slot.due_items) == 0
 
 
 async def test_an_unreadable_event_is_explained_by_its_id_and_its_entry_as_buried(cli: Cli, store: Store) -> None:

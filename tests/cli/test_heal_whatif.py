@@ -152,3 +152,24 @@ def test_a_configuration_that_can_t_be_is_refused_as_the_router_would(
 
 def test_an_incident_that_is_not_there_is_not_replayed(cli: Cli, one_server: Server) -> None:
     assert cli("heal", "replay", "inc-none").code == 3
+
+
+def test_how_often_the_models_agree_is_told_by_model_with_what_they_cost(cli: Cli, one_server: Server) -> None:
+    asked = {
+        "rule": "model-advised",
+        "planned": "retry",
+        "tokensIn": 11,
+        "tokensOut": 7,
+        "latencyMs": 40,
+        "shadow": True,
+    }
+    for advised in ("retry", "retry", "pause"):
+        told = asked | {"model": "o3", "advised": advised, "agrees": advised == "retry"}
+        assert cli("otel", "emit", "system.self-healing.router.model", "--data", json.dumps(told)).code == 0
+    silent = {"rule": "model-silent", "planned": "retry", "latencyMs": 900}
+    assert cli("otel", "emit", "system.self-healing.router.model", "--data", json.dumps(silent)).code == 0
+    nobody, o3 = cli("heal", "advice").result["models"]
+    assert (o3["model"], o3["answers"], round(o3["rate"], 2), o3["shadow"]) == ("o3", 3, 0.67, 3)
+    assert (o3["tokensIn"], o3["medianMs"], o3["otherwise"]) == (33, 40, {"retry -> pause": 1})
+    assert (nobody["rate"], nobody["worstMs"]) == (None, 900)
+    assert "67%" in cli("heal", "advice", people=True).out

@@ -114,3 +114,13 @@ def test_check_of_a_good_file_exits_0_and_of_another_file_looks_there(file: Path
     other.write_text('{"budgets": {"actsPerHour": -1}}')
     refused = call("nas", "config", "check", str(other))
     assert (refused.code, refused.envelope["result"]["problems"][0]["key"]) == (2, "budgets.actsPerHour")
+
+
+def test_check_names_a_target_that_nobody_could_deliver_to_without_its_token(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text('{"alerts": {"owners": {"joel": ["json://ops.example/", "slak://tokenA/hunter2"]}}}')
+    said = call("nas", "config", "check")
+    (problem,) = said.envelope["result"]["problems"]
+    assert (said.code, problem["key"]) == (2, "alerts.owners.joel")
+    assert "slak://" in problem["message"]
+    assert "hunter2" not in json.dumps(said.envelope)

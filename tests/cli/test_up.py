@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 
 from joelclaw_bus.local_port import HOST, ask
+from joelclaw_bus.state_directory import StateDirectory
 from joelclaw_cli.up.kept_store import embedded_settings
 from joelclaw_cli.up.plan import Plan
-from joelclaw_cli.up.ready import ReadyFile
+from joelclaw_cli.up.ready import ReadyFile, new_directory
 from joelclaw_cli.up.restarts import Restart, next_restart
 
 WELL_BEHAVED = """
@@ -120,6 +121,33 @@ def test_it_tells_where_everything_is_once_all_is_ready_and_takes_it_back_at_the
     assert "settled" in suite.lines()
     assert (is_alive(store), is_alive(router), suite.ready_file.exists()) == (False, False, False)
     assert not (suite.state / "suite.json").exists()
+
+
+def test_a_store_that_was_emptied_while_nobody_looked_is_told_at_the_next_start(start: Start) -> None:
+    first = start()
+    first.ready()
+    assert "a NEW state directory, and its store is EMPTY" in first.lines()
+    assert first.stop() == 0
+    again = start()
+    again.ready()
+    assert "NEW" not in again.lines()
+    assert "ALERT  the store" not in again.lines(), "all is as it was left"
+    assert ask(again.port(), "FLUSHALL") == "OK"
+    assert again.stop() == 0
+    robbed = start()
+    robbed.ready()
+    assert "ALERT  the store on redis://127.0.0.1:" in robbed.lines()
+    assert "has lost all it held: this state directory last knew it at 2" in robbed.lines()
+    assert robbed.stop() == 0
+    once = start()
+    once.ready()
+    assert "ALERT  the store" not in once.lines()
+
+
+def test_a_misspelt_new_state_directory_is_told_with_the_one_that_is_meant(start: Start, tmp_path: Path) -> None:
+    start().ready()
+    told = new_directory(StateDirectory(tmp_path / "stat"), embedded=True)
+    assert f"did you mean {tmp_path / 'state'}? Then stop this" in told
 
 
 def test_a_service_that_dies_is_started_again(start: Start) -> None:

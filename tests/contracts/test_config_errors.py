@@ -108,6 +108,11 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(load, config_file,
             'is "joe", which alerts.owners does not hold; did you mean joel?',
         ),
         (
+            {"alerts": {"owners": {"joel": "x"}, "chain": ["joel", "joe"]}},
+            "alerts.chain",
+            'names "joe", which alerts.owners does not hold; did you mean joel?',
+        ),
+        (
             {"alerts": {"defaultOwner": "joe"}},
             "alerts.defaultOwner",
             'is "joe", which alerts.owners does not hold; add it there',

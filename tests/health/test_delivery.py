@@ -109,6 +109,27 @@ async def test_a_beginning_that_comes_after_its_end_goes_nowhere(desk: Desk) -> 
     assert await desk.delivery.deliver(letter("opened", 3), KEYED, False) == "told", "it was opened again"
 
 
+async def test_an_end_that_came_while_a_sender_lay_dead_in_its_send_is_told_by_who_comes_after(desk: Desk) -> None:
+    """It may have arrived, and its alarm would stay open for ever; the key tells a repetition."""
+    await desk.delivery.memory.begin(letter("opened", 1), KEYED)  # sent, and dead before it was noted
+    assert await desk.delivery.deliver(letter("resolved", 2), KEYED, False) == "withheld"
+    for _ in range(2):
+        assert await desk.delivery.deliver(letter("opened", 1), KEYED, False) == "withheld"
+    assert desk.sent == ["inc-1:resolved:2"]
+
+
+async def test_a_letter_that_a_full_store_can_t_keep_for_the_digest_is_tried_again_and_at_last_told(desk: Desk) -> None:
+    store = desk.store
+    await store.call("CONFIG", "SET", "maxmemory", "1")
+    try:
+        with pytest.raises(StoreRefused):
+            await desk.delivery.deliver(letter(), DIGEST, False)
+        assert await desk.delivery.deliver(letter(), DIGEST, True) == "failed"
+    finally:
+        await store.call("CONFIG", "SET", "maxmemory", "0")
+    assert "the digest could not keep it" in desk.out.getvalue()
+
+
 async def test_what_is_not_taken_is_tried_again_where_the_key_tells_and_at_last_the_terminal_has_it(desk: Desk) -> None:
     desk.why = "error=503"
     with pytest.raises(NotDelivered, match="error=503"):

@@ -57,7 +57,7 @@ def test_what_flaps_calls_a_person_and_no_healer() -> None:
 
 def test_a_blind_round_asks_nobody() -> None:
     blind = Judged(check("blindness", "health"), Turn.OPENED)
-    made = plan([Judged(check(), Turn.OPENED), blind], [], HEALER, WHO)
+    made = plan([Judged(check(), Turn.OPENED), blind], [], HEALER, WHO, blind=True)
     assert HealingRequested.event_name not in kinds(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from joelclaw_health.clinic import BookContested
 from joelclaw_health.coverage import RUNTIME_OWNER
 from joelclaw_health.inventory import NO_URL
 from joelclaw_health.probes.destination import Destination
+from joelclaw_health.sample import Sample
 from joelclaw_health.settings import NOBODY, read_settings
+from joelclaw_router.eyes import Eyes
 from tests.health.conftest import beat, checks, clinic_of, last_round, letters, look, settings_of
 from tests.support.server import free_port
 
@@ -122,6 +125,27 @@ async def test_when_everything_fails_at_once_nothing_is_asked_and_one_alert_goes
         await look(clinic, f"r{number}")
     assert await letters(store) == ["health:health:blindness:opened:1"]
     assert (await last_round(store)).blind
+
+
+async def test_when_no_canary_answers_the_healer_suspects_itself_until_one_does(one_store: Store) -> None:
+    """Also through a look at one component alone, and whatever the dead-man's address says."""
+    nobody = clinic_of(one_store, settings_of(canaries=("127.0.0.1:1", "localhost:1")))
+    await look(nobody, "r0")
+    assert "cut off" in (await last_round(one_store)).doubt
+    await nobody.judge("r1", 0, await nobody.probe("bus", "full"), False)
+    assert (await last_round(one_store)).blind, "who looks at one component sees no better"
+    assert "canary" in await Eyes(one_store)(await one_store.time_ms())
+    port = one_store.address.shown.rpartition(":")[2].partition("/")[0]
+    missed = Sample("health", "outside", "failing", 1, "", "it answers 503")
+    some = replace(
+        nobody, settings=settings_of(canaries=("127.0.0.1:1", f"127.0.0.1:{port}"), heartbeat_url="http://x")
+    )
+    some = replace(some, outside=lambda now: [replace(missed, at_ms=now)])
+    await look(some, "r2")
+    assert (await last_round(one_store)).blind is False, "another's outage is not ours"
+    alone = replace(some, settings=settings_of(heartbeat_url="http://x"))
+    await look(alone, "r3")
+    assert (await last_round(one_store)).doubt == "it answers 503", "it is the only canary there is"
 
 
 async def test_what_is_not_configured_is_not_red_and_has_one_line_in_coverage(store: Store, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from joelclaw_bus.slot_calls import Early, Superseded
 from tests.model.base import Base, act
 from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
 from tests.model.spec import cron, letters, moves, permits, streams
-from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, text
+from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, parsed, text
 from tests.model.world import World
 from tests.model.writes import redrive
 
@@ -84,6 +84,18 @@ class ChoreActs(Base):
         w, (slot, member) = self.world, what
         w.do(w.store.call("ZREM", w.keys.slot(slot).due, member))
         del w.bus.slot(slot).due[member]
+
+    @act(1, "faults", group=st.sampled_from(GROUPS), ready=st.sampled_from([False, False, True]))
+    def lose_a_group(self, group: tuple[str, str], ready: bool) -> None:
+        """A fault from outside. Its reader makes it anew where the marks say it was: what came after comes again."""
+        w, (slot, fn) = self.world, group
+        w.do(w.store.call("XGROUP", "DESTROY", w.stream_key(slot, fn, ready), fn))
+        streams.lose_group(w.bus, slot, fn, ready=ready)
+        answer = w.do(w.calls.ensure_group(w.keys.slot(slot), fn))
+        code, mark = w.same(f"{fn} is made anew", answer[:2], streams.register(w.bus, slot, fn, HOUR))
+        if not ready:
+            assert code == 2, "a loss that is not told"
+            w.ledger.group_lost(slot, fn, parsed(mark))
 
     @act(1, "permits", h=lambda world: with_permits(world))
     def keep_a_permit(self, h: Hand) -> None:

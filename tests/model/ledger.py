@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from joelclaw_bus.keys import Keys
 from joelclaw_bus.run_names import run_id
 from tests.model.picture import Picture
-from tests.model.spec.nouns import Hand, parsed
+from tests.model.spec.nouns import Hand, Id, parsed
 
 Name = tuple[str, str]
 FOREIGN = '{"from":"a stranger"}'
@@ -44,6 +44,8 @@ class Ledger:
     own: dict[Name, list[int]] = field(default_factory=dict)
     set_aside: set[tuple[str, str, str]] = field(default_factory=set)
     lost: set[Name] = field(default_factory=set)
+    again: set[Name] = field(default_factory=set)
+    """Runs that had ended when their group was lost: they may end once more."""
     last_tick: int = 0
 
     def begun(self, h: Hand) -> None:
@@ -70,7 +72,9 @@ class Ledger:
         self.wrote(h)
         name = (h.slot, h.run)
         claim, began = self.ends.get(name, (h.claim, self.now))
-        assert claim == h.claim or self.now - began > self.window, f"{h.run} has two ends: by {claim} and by {h.claim}"
+        may = self.now - began > self.window or name in self.again
+        assert claim == h.claim or may, f"{h.run} has two ends: by {claim} and by {h.claim}"
+        self.again.discard(name)
         if claim != h.claim or name not in self.ends:
             self.ends[name] = (h.claim, self.first.pop(name, self.now))
         for key in [key for key in self.values if key[0] == name]:
@@ -78,12 +82,21 @@ class Ledger:
 
     def cancelled(self, slot: str, run: str) -> None:
         name = (slot, run)
-        assert name not in self.ends or self.now - self.ends[name][1] > self.window, (
-            f"{run} had ended, and was cancelled"
-        )
+        may = name not in self.ends or name in self.again or self.now - self.ends[name][1] > self.window
+        assert may, f"{run} had ended, and was cancelled"
+        self.again.discard(name)
         self.newest[name] = "nobody"
         self.ends[name] = ("nobody", self.first.pop(name, self.now))
         self.rests.pop(name, None)
+
+    def group_lost(self, slot: str, fn: str, mark: Id) -> None:
+        """What came after the mark comes again: what left no record may run once more, as any other begin may."""
+        for (where, entry), event_id in self.entries.items():
+            if where == slot and parsed(entry) > mark:
+                name = (slot, run_id(fn, event_id or entry, given=bool(event_id)))
+                if name in self.ends:
+                    self.again.add(name)
+                    self.newest.pop(name, None)
 
     def redriven(self, slot: str, run: str) -> None:
         """It may end once more, and only who begins it now may write."""

@@ -58,8 +58,8 @@ async def seen(store: Store) -> Picture:
             continue
         if row and row.row == "ids of a generation":
             picture.setdefault("{" + row.tag + "}:ids", {}).update(_plain("hash", value))
-        else:
-            picture[key] = _row(row.row if row else "", _plain(kind.decode(), value))
+        elif plain := _row(row.row if row else "", _plain(kind.decode(), value)):
+            picture[key] = plain
     return picture
 
 
@@ -97,6 +97,8 @@ def _row(row: str, value: Any) -> Any:
         return {k: v if k[0] == "#" else json.loads(v) for k, v in value.items()}
     if row == "run":
         return {k: _entry_of(v) if k[:2] == "a:" else v for k, v in value.items()}
+    if row == "marks":
+        return {k: v for k, v in value.items() if not k.startswith("~ids")}
     if row == "due items":
         return {k: dict(_twos(json.loads(v))) for k, v in value.items()}
     return value
@@ -133,6 +135,7 @@ def expected(bus: Bus, keys: Keys) -> Picture:
 def _collections(slot: Slot, state: nouns.Slot) -> Picture:
     marks = {fn: text(through) for fn, through in state.marks.items()}
     marks |= {f"start:{fn}": text(start) for fn, start in state.starts.items()}
+    marks |= {f"redo:{fn}": text(through) for fn, through in state.redo.items()}
     items: dict[str, Any] = {}
     for name, letter in state.outbox.items():
         items[name] = {k: v for k, v in letter.item.items() if v or letter.item["kind"] == "wake"}

@@ -106,6 +106,11 @@ class World:
 
     def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> Hand:
         """A worker has this entry in its hands now, under a claim of its own. `fresh`: it may run without a begin."""
+        if not again:  # its group was lost: a process begins nothing that it executes, and a later one has another name
+            same = (slot, fn, ready, entry, consumer)
+            for old in [h for h in self.hands if (h.slot, h.fn, h.ready, h.entry, h.consumer) == same]:
+                del self.hands[old]
+            again = not ready and entry <= self.bus.slot(slot).redo.get(fn, (0, 0))
         fields = self.stream(slot, fn, ready).entries[entry]
         event_id = "" if ready else fields.get("id", "")
         run = fields["run"] if ready else run_id(fn, event_id or text(entry), given=bool(event_id))

@@ -60,13 +60,21 @@ MUTANTS = (
         "",
         ("test_publish.py", "test_fencing.py", "test_leases.py"),
     ),
-    Mutant("poison is never told", "lua/begin.lua", "begins > tonumber(ARGV[8]) and 3 or 1", "1", FENCING),
+    Mutant("poison is never told", "lua/begin.lua", "begins > most and 3 or 1", "1", FENCING),
     Mutant(
         "begins are counted from the first",
         "lua/begin.lua",
-        "if count > 1 then begins =",
-        "if count > 0 then begins =",
+        "if count > 1 and begins <= most then",
+        "if count > 0 and begins <= most then",
         FENCING,
+    ),
+    Mutant(
+        "a burial that was lost is a begin",
+        "lua/begin.lua",
+        "if count > 1 and begins <= most then",
+        "if count > 1 then",
+        FENCING,
+        model=False,  # so many deaths in a row it seldom meets
     ),
     Mutant(
         "progress counts as poison", "lua/step.lua", "redis.call('HDEL', KEYS[2], 'begins')", "local _ = 0", FENCING

@@ -108,6 +108,15 @@ class PolicyMachine(RuleBasedStateMachine):
         if name.strip():
             self._decide(healing(self._id(), **changes))
 
+    @rule(dice=DICE, later=st.sampled_from([0, 6_000, 61_000]))
+    def many_fail_together(self, dice: float, later: int) -> None:
+        """The first ones have acts scheduled when the last makes it a storm: by chance alone that is seldom met."""
+        self.die = dice
+        for name in ("t0", "t1", "t2"):
+            changes = {"domain": "a", "targetComponent": name, "targetEventName": "system/health.check.requested"}
+            self._decide(healing(self._id(), **changes))
+        finished(self.store.advance(later))
+
     @rule(
         backed_up=st.sampled_from(["redis", "typesense"]), error=ERRORS, dice=DICE, ago=st.sampled_from([0, 14_300_000])
     )

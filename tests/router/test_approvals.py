@@ -160,7 +160,28 @@ async def test_a_page_is_repeated_to_the_chain_until_somebody_acknowledges_it(
         if found.watch:
             await desk.due(found.id, found.watch)
     assert [m["channel"] for m in await sent(ledger, MESSAGE)] == ["tg:ann", "tg:ann", "tg:ops", "tg:ann", "tg:ops"]
+    found, _lines = await ledger.show(found.id)
     assert (found.repeats, found.watch) == (2, "")
+
+
+async def test_a_chain_hears_one_owner_more_with_each_repeat_and_its_end_is_told(
+    make_desk: MakeDesk, ledger: Ledger
+) -> None:
+    owners = {"ann": ("tg:ann",), "bob": ("tg:bob",), "ops": ("tg:ops",)}
+    alerts = Alerts(owners=owners, default_owner="ann", chain=("bob", "ops"), repeat_ms=1, repeats=2)
+    desk = make_desk(Config(healing_router=QUICK, alerts=alerts))
+    outcome = await desk.decide(healing(retryPolicy={"maxRetries": 0}))
+    told = ""
+    while told != "page-unanswered":
+        await anyio.sleep(0.02)
+        found, _lines = await ledger.show(outcome["incident"])
+        told = (await desk.due(found.id, found.watch))["rule"]
+    assert [m["channel"] for m in await sent(ledger, MESSAGE)] == [
+        *("tg:ann", "tg:ann", "tg:bob"),
+        *("tg:ann", "tg:bob", "tg:ops"),
+    ]
+    (still,) = await ledger.queue()
+    assert (still.id, still.watch, still.repeats) == (found.id, "", 2)
 
 
 async def test_what_is_acknowledged_is_not_repeated(make_desk: MakeDesk, ledger: Ledger) -> None:

@@ -251,13 +251,18 @@ async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
         assert await Ledger(store).list_incidents(), "an incident's id alone proves nothing"
         await xadd(store, COMPLETED, {**named, **target})
 
-        async def none_open() -> bool:
-            return not await Ledger(store).list_incidents()
+        async def told_closed() -> bool:
+            told[:] = [e for e in await read(store, OTEL) if e["action"] == "system.self-healing.incident.closed"]
+            return bool(told)
 
-        await hoped(none_open)
+        told: list[dict[str, Any]] = []
+        await hoped(told_closed)
     assert len(await read(store, COMPLETED)) == 6, "none but the answer is ours: its event was the closing"
     (over,) = await Ledger(store).list_incidents(closed=True)
     assert over.closed_by.startswith("x/probe (event ")
+    (closing_told,) = told
+    assert closing_told["component"] == "system/self-healing.closer", "who acted; who says that he saw it stands beside"
+    assert closing_told["metadata"]["by"] == over.closed_by
 
 
 async def test_what_waits_goes_on_in_another_worker(store: Store) -> None:

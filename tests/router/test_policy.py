@@ -34,7 +34,7 @@ ADVISED_RULES = {Rule.HOLD_ADVISED, Rule.ESCALATE_ADVISED}
 """Only a model brings them about: test_advice produces them."""
 
 HOLDS = {Rule.SWITCH_HOLDS, Rule.PAUSE_HOLDS, Rule.BLIND_HOLDS, Rule.STORM_HOLDS}
-PERSONS = {Rule.ORDERED, Rule.SELF_APPROVAL, Rule.APPROVAL_OVER, Rule.PAGED_AGAIN}
+PERSONS = {Rule.ORDERED, Rule.SELF_APPROVAL, Rule.APPROVAL_OVER, Rule.PAGED_AGAIN, Rule.UNANSWERED}
 DUE_RULES = {Rule.HANDED_OVER, Rule.DEADLINE_TIMER, Rule.STORM_OPENED, *HOLDS, *PERSONS}
 """Decided when a time has come or a person speaks, not on a request: tests of the desk produce them."""
 

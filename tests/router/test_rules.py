@@ -272,6 +272,17 @@ async def paged_again(make: MakeDesk, ledger: Ledger) -> object:
     return await desk.due(found.id, found.watch)
 
 
+@tells(Rule.UNANSWERED)
+async def unanswered(make: MakeDesk, ledger: Ledger) -> object:
+    desk = make(CONFIG.model_copy(update={"alerts": Alerts(repeat_ms=1, repeats=1)}))
+    outcome = await desk.decide(backup(error="No space left on device"))
+    for _ in range(2):
+        found, _lines = await ledger.show(outcome["incident"])
+        await anyio.sleep(0.05)
+        last = await desk.due(found.id, found.watch)
+    return last
+
+
 @tells(Rule.HANDED_OVER)
 async def handed_over(make: MakeDesk, ledger: Ledger) -> object:
     return await seen_to(make(), await make().decide(healing()))

@@ -22,6 +22,7 @@ from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.scheduler import Scheduler
 from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.suspects import Calm
 from joelclaw_bus.takeover import Takeover
 from joelclaw_bus.trouble import Spells, Trouble
 from joelclaw_bus.worker_settings import WorkerSettings
@@ -64,6 +65,7 @@ class Crew:
             self.pauses,
             self.settings.parallel,
             handlers.start_again,
+            Calm(self.settings.lease_ms, self.clock.local),
         )
         loops.start_soon(takeover.run)
         loops.start_soon(takeover.alone)

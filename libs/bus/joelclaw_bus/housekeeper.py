@@ -13,8 +13,9 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import GroupMissing, StoreRefused, StoreUnavailable
 from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.keys import WAITS_GROUP, Slot
-from joelclaw_bus.observer import Observer, Stuck, Trimmed
+from joelclaw_bus.observer import Observer, Trimmed
 from joelclaw_bus.slot_calls import GroupCalls
+from joelclaw_bus.stuck import StuckThings
 from joelclaw_bus.trouble import Trouble
 
 SILENT_LEASES = 20
@@ -40,7 +41,9 @@ class Housekeeper:
     every: float
     beat: Callable[[], tuple[bool, float, int]]
     about: Mapping[str, object] = field(default_factory=dict)
-    _unreadable: set[bytes] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._stuck = StuckThings(self.observer)
 
     async def run(self) -> None:
         """Heartbeats every third of a lease, the rest every `every` seconds."""
@@ -109,16 +112,16 @@ class Housekeeper:
             stream = self.calls.keys.slot(name).stream
             await self.calls.retire(stream, WAITS_GROUP, self.consumer, SILENT_LEASES * self.lease_ms)
         flat = await self.calls.store.call("HGETALL", self.calls.keys.workers)
+        unreadable = dict[str, str]()
         for worker, raw in zip(flat[::2], flat[1::2], strict=True):
             try:
                 gone = self.clock.now_ms() - json.loads(raw)["at"] > GONE_MS
             except (ValueError, TypeError, KeyError):  # no heartbeat: it tells nothing, and mustn't end the chores
-                if worker not in self._unreadable:
-                    self._unreadable.add(worker)
-                    self.observer.saw(Stuck("", f"heartbeat of {worker[:200]!r}", f"can't be read: {raw[:200]!r}"))
+                unreadable[f"heartbeat of {worker[:200]!r}"] = f"can't be read: {raw[:200]!r}"
                 continue
             if gone:
                 await self.calls.store.call("HDEL", self.calls.keys.workers, worker)
+        self._stuck.all_of("heartbeat of ", unreadable)
 
     async def farewell(self) -> None:
         await self.calls.store.call("HDEL", self.calls.keys.workers, self.consumer)

@@ -29,7 +29,7 @@ _KINDS = (
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
 _BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash"}
-_BUS_KINDS |= {"pauses": "hash", "sweeper": "string"}
+_BUS_KINDS |= {"pauses": "hash", "sweeper": "string", "identity": "string"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:buried:ENTRY`    | string | this entry was buried already                     | expires                   |
 | `{NAME}:ids`             | zset   | generations of the dedupe index, by their start   | publish                   |
 | `{NAME}:ids:N`           | hash   | one generation: event id -> entry id              | expires, publish          |
-| `{NAME}:marks`           | hash   | function -> acked-through mark                    | never (one per function)  |
+| `{NAME}:marks`           | hash   | function -> acked-through mark; ids' own marks    | never (one per function)  |
 | `{NAME}:waits`           | zset   | runs that wait for this event, by when they stop  | await, match, unwait, audit|
 | `{NAME}:waits:items`     | hash   | what each of them waits for                       | await, match, unwait, audit|
 | `{NAME}:waits:index`     | zset   | KEY:ID of each, to find them by what an event says| await, match, unwait, audit|
@@ -35,6 +35,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{bus}:services`         | hash   | service -> what its workers last said of it       | never (one per service)   |
 | `{bus}:pauses`           | hash   | function id -> why and until when it is paused    | resume                    |
 | `{bus}:sweeper`          | string | who looks after slots that nobody reads           | expires                   |
+| `{bus}:identity`         | string | which store this is, for who remembers it         | never                     |
 
 NAME and FN carry the deployment prefix. The braces are part of the key: they make all of a slot's keys hash alike.
 Names can hold no braces, so the tag of a plain stream key is its whole name.
@@ -211,6 +212,11 @@ class Keys:
     def sweeper(self) -> str:
         """Which worker looks after the slots that nobody reads."""
         return self.bus.key("sweeper")
+
+    @property
+    def identity(self) -> str:
+        """Which store this is: lost with all else, so that whoever remembers it learns of the loss."""
+        return self.bus.key("identity")
 
     @property
     def nudges(self) -> str:

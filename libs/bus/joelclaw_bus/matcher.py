@@ -103,9 +103,7 @@ class Matcher:
             self.observer.saw(Unstuck(self.slot.name, what))
 
     def _tell_stuck(self, what: str, why: str) -> None:
-        if what not in self._stuck:
-            if len(self._stuck) >= MOST_TOLD:
-                self._stuck.clear()
+        if what not in self._stuck and len(self._stuck) < MOST_TOLD:
             self._stuck[what] = None
             self.observer.saw(Stuck(self.slot.name, what, why))
 

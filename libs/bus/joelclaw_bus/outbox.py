@@ -6,7 +6,7 @@ Delivery comes before deletion, and is idempotent at the target; so a crash betw
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -149,9 +149,7 @@ class Outbox:
             self._tell_stuck(slot, item.id.encode(), str(error))
 
     def _tell_stuck(self, slot: Slot, item: bytes, reason: str) -> None:
-        if (slot.name, item) not in self._stuck:
-            if len(self._stuck) >= MOST_TOLD:
-                self._stuck.clear()
+        if (slot.name, item) not in self._stuck and len(self._stuck) < MOST_TOLD:
             self._stuck[slot.name, item] = None
             self.observer.saw(Stuck(slot.name, _named(item), reason))
 
@@ -159,6 +157,13 @@ class Outbox:
         if (slot.name, item) in self._stuck:
             del self._stuck[slot.name, item]
             self.observer.saw(Unstuck(slot.name, _named(item)))
+
+    def stuck_only(self, slots: Collection[str]) -> None:
+        """What other slots' items were told as is another worker's to tell from now on."""
+        for name, item in list(self._stuck):
+            if name not in slots:
+                del self._stuck[name, item]
+                self.observer.saw(Unstuck(name, _named(item)))
 
     async def _look_over(self, slot: Slot) -> None:
         """Another worker may have delivered what was refused here, or a person taken it away: that is told as over."""

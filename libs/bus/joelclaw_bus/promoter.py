@@ -18,17 +18,22 @@ from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.errors import NoFreeConnection, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.nodes import ALONE
-from joelclaw_bus.observer import Observer, Promoted, Stuck, Unstuck
+from joelclaw_bus.observer import Observer, Promoted
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import EVIDENCE
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.store import Listener
+from joelclaw_bus.stuck import StuckThings
 from joelclaw_bus.trouble import Trouble, is_away, is_full
 from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
 ELECTION_MS = 3_000
+QUIET_MS = 60_000
+"""So long after the last message that was no nudge the channel is taken to be in order again."""
+NUDGES = "nudges"
+REGISTERED = "registered slot "
 Fault = StoreUnavailable | StoreRefused
 
 
@@ -47,13 +52,16 @@ class Promoter:
     consumer: str
     chores_ms: int
     heads: dict[str, int] = field(default_factory=dict)
-    _stuck: set[tuple[str, str]] = field(default_factory=set)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
     _full: Fault | None = None
     _away: Fault | None = None
     _silent: set[str] = field(default_factory=set)
     _trimmed_ms: int = 0
+    _no_nudge_ms: int = 0
+
+    def __post_init__(self) -> None:
+        self._stuck = StuckThings(self.observer)
 
     async def run(self) -> None:
         async for _ in self.trouble.attempts("promote"):
@@ -91,9 +99,12 @@ class Promoter:
     async def _sweep(self) -> None:
         self._swept_ms, orphans = self.clock.now_ms(), list[Slot]()
         try:
-            for function in await self.pauses.refresh():
-                self._tell_stuck("", f"pause of {function[:200]!r}", "can't be read, so it holds nothing back")
+            unreadable = [f"pause of {function[:200]!r}" for function in await self.pauses.refresh()]
+            self._stuck.all_of("pause of ", dict.fromkeys(unreadable, "can't be read, so it holds nothing back"))
             orphans = await self._orphans()
+            ours = {slot.name for slot in [*self.own, *orphans]}
+            self._stuck.only(ours)
+            self.outbox.stuck_only(ours)
         except (StoreUnavailable, StoreRefused) as error:  # our own slots have their turn all the same
             if is_full(error):  # a full store takes no election
                 self._full = error
@@ -101,6 +112,8 @@ class Promoter:
                 self._met(error, self.calls.keys.pauses)
             else:
                 raise
+        if abs(self._swept_ms - self._no_nudge_ms) >= QUIET_MS:
+            self._stuck.over("", NUDGES)
         for slot in [*self.own, *orphans]:
             await self._turn(slot, self._promote)
             await self._turn(slot, self.outbox.sweep)
@@ -128,11 +141,9 @@ class Promoter:
                 self._full = error
                 return
             self.heads.pop(slot.name, None)  # else we'd ask again at once; the sweep asks every second
-            self._tell_stuck(*stuck, str(error))
+            self._stuck.tell(*stuck, str(error))
         else:
-            if stuck in self._stuck:
-                self._stuck.discard(stuck)
-                self.observer.saw(Unstuck(*stuck))
+            self._stuck.over(*stuck)
 
     def _met(self, error: Fault, key: str) -> None:
         """What is away; key: one of its node, '' where that may be another's. It is raised when the step is done."""
@@ -140,11 +151,6 @@ class Promoter:
         node = self.calls.store.node_of(key or self.calls.keys.slots)
         if node == ALONE or (key and isinstance(error, StoreUnavailable)):
             self._silent.add(node)
-
-    def _tell_stuck(self, slot: str, what: str, reason: str) -> None:
-        if (slot, what) not in self._stuck:
-            self._stuck.add((slot, what))
-            self.observer.saw(Stuck(slot, what, reason))
 
     async def _promote(self, slot: Slot) -> None:
         """One page of what is due in a slot. A backlog's head stays due, so that the rest comes when all others and
@@ -162,18 +168,20 @@ class Promoter:
         store, key = self.calls.store, self.calls.keys.sweeper
         won = await store.call("SET", key, self.consumer, "NX", "PX", ELECTION_MS)
         if not won and await store.call("GET", key) != self.consumer.encode():
+            self._stuck.all_of(REGISTERED, {})  # who sweeps now tells it
             return []
         await store.call("PEXPIRE", key, ELECTION_MS)
-        own, orphans = {s.name for s in self.own}, []
+        own, orphans, bad = {s.name for s in self.own}, list[Slot](), dict[str, str]()
         for raw in sorted(await store.call("HKEYS", self.calls.keys.slots)):
             name = raw.decode("utf-8", "backslashreplace")
             try:
                 slot = self.calls.keys.slot(name)
             except NameInvalid as error:  # anyone may write there: one bad name must not end all promotion
-                self._tell_stuck("", f"registered slot {name[:200]!r}", str(error))
+                bad[f"{REGISTERED}{name[:200]!r}"] = str(error)
                 continue
             if name not in own:
                 orphans.append(slot)
+        self._stuck.all_of(REGISTERED, bad)
         return orphans
 
     async def listen(self) -> None:
@@ -196,7 +204,8 @@ class Promoter:
             at = int(text)
             self.calls.keys.slot(name)
         except (ValueError, NameInvalid) as error:  # anyone may publish on the channel
-            self._tell_stuck("", "nudges", f"{message[:200]!r} is no nudge: {error}")
+            self._no_nudge_ms = self.clock.now_ms()
+            self._stuck.tell("", NUDGES, f"{message[:200]!r} is no nudge: {error}")
             return
         if at < self.heads.get(name, 1 << 62):
             self.heads[name] = at

@@ -6,7 +6,7 @@ delivery is no longer this worker's; nothing was written then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -230,6 +230,17 @@ class RunCalls:
             [run, run.partition(":")[0], entry, reason, max(self.limits.ended_ms, UNREAD_MS)],
         )
         return Cancelled(bool(done), word.decode())
+
+    async def cancel_delayed(self, slot: Slot, event_id: str, runs: Mapping[str, str], reason: str) -> bool:
+        """Take back an event that waits for its time; False when it does not. `runs`: those it would have, by function;
+        each ends as cancelled."""
+        flat = [part for function, run in runs.items() for part in (run, function)]
+        done = await self.store.run(
+            _script("cancel_delayed"),
+            [slot.due, slot.due_items, slot.ids, slot.ended],
+            [event_id, reason, self.limits.ended_ms, self.limits.dedupe_ms, *flat],
+        )
+        return bool(done)
 
     async def redrive(self, slot: Slot, run: str, letter: str, *, from_start: bool) -> Redriven:
         """Open a failed run again, due at once: behind its journal, or from its start. Its dead letter goes."""

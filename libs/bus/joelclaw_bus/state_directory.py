@@ -6,6 +6,8 @@
 | `suite.json`    | where the running suite is, for every other `joelclaw` command  |
 | `store/`        | the embedded store: its append-only files, log, lock, last port |
 | `services/`     | one lock, process number and ready file per service             |
+
+And `known-stores.json`: which stores it has seen, so that the loss of one is told at the next start.
 """
 
 from __future__ import annotations

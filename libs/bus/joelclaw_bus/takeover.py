@@ -3,9 +3,8 @@
 Nobody claims for one lease after a discontinuity, so that owners can renew first. A look that is due sooner than the
 next round (a lease is about to run out, the claimer has gone silent) is taken then: a takeover costs a lease, not more.
 
-What was taken over runs beside other work, in places of its own. What a second and a third holder were lost with, and
-that had made no progress, runs alone, one entry at a time in this process, the least begun first: so a poison meets its
-neighbours at three deaths, or four, and buries only itself.
+What was taken over runs beside other work, in places of its own; what may be a poison runs alone (`suspects`). Who has
+no place for more is no claimer: others get the election.
 """
 
 from __future__ import annotations
@@ -27,27 +26,14 @@ from joelclaw_bus.leases import Held
 from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
+from joelclaw_bus.suspects import ALONE_FROM, Calm, Lane, Suspect, Way, way_of
 from joelclaw_bus.trouble import Trouble, is_away
 
 PAGE = 16
-LANE = 64
-ALONE_FROM = 2
-"""Begins without an end, counted from the second delivery on, after which a run may be a poison."""
-ALONE_LEASES = 5
 LEFT_BY_ONE = 2
 """A dead worker leaves at most so many rooms full: it may fill one from each of a function's two streams."""
 LOOKS_A_LEASE = 3
 SHORTEST_NAPS_A_LEASE = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """What may be a poison, and how often it began."""
-
-    begins: int
-    fn: Function
-    incoming: Incoming
-    held: Held
 
 
 @dataclass
@@ -64,13 +50,16 @@ class Takeover:
     pauses: Pauses
     parallel: int
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
+    calm: Calm
+    lane: Lane = field(init=False)
     _rooms: dict[str, Room] = field(default_factory=dict)
-    _lane: list[Suspect] = field(default_factory=list)
-    _filled: anyio.Event = field(default_factory=anyio.Event)
     _next_ms: int = 0
     _starved: bool = False
     """There may be more than we had places for: look when one is free."""
     _wake: anyio.Event = field(default_factory=anyio.Event)
+
+    def __post_init__(self) -> None:
+        self.lane = Lane(self.lease_ms, self.start)
 
     async def run(self) -> None:
         """Look every third of a lease, and in between when a lease or an election runs out or a place is free."""
@@ -122,10 +111,14 @@ class Takeover:
     def _look_in(self, ms: int) -> None:
         self._next_ms = min(self._next_ms, ms)
 
+    def _look_when_one_may_run_out(self, ms: int | None) -> None:
+        if ms is not None:
+            self._look_in(ms + 1)
+
     def _free(self, fn: Function) -> int:
         """How many more may be taken: whichever way they will run."""
         room = self._rooms.setdefault(fn.id, Room(LEFT_BY_ONE * self.parallel))
-        free = min(PAGE, LANE - len(self._lane), room.places - room.used)
+        free = min(PAGE, room.places - room.used)
         self._starved |= free <= 0
         return free
 
@@ -146,9 +139,11 @@ class Takeover:
                 cursor=cursor,
                 count=free,
                 at_ms=self.clock.now_at(stream),
+                stays=not self.lane.full,
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)
+                self._look_when_one_may_run_out(page.next_ms)
                 break
             if isinstance(page, Jumped):
                 self.clock.disturbed()
@@ -158,15 +153,14 @@ class Takeover:
             lost += page.deleted
             cursor = page.cursor
             if cursor == "0-0":
-                if page.next_ms is not None:
-                    self._look_in(page.next_ms + 1)
+                self._look_when_one_may_run_out(page.next_ms)
                 break
         if taken or lost:
             self.observer.saw(TakenOver(fn.id, stream, taken, tuple(lost)))
         return taken
 
     async def _begin(self, fn: Function, slot: Slot, ready: bool, page: Page) -> int:
-        """Begin what was claimed, or line it up; how many that were."""
+        """Begin what was claimed, or line it up, or let go of it again; how many it keeps."""
         mine = list[tuple[Incoming, Held]]()
         for entry, fields in page.entries:
             incoming = Incoming(slot, entry, fields, ready, again=True)
@@ -179,15 +173,21 @@ class Takeover:
             for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
                 self.executor.leases.drop(held)
             raise
+        if any(times < ALONE_FROM for times in begins):
+            self.calm.lost()
+        kept = len(mine)
         for (incoming, held), times in zip(mine, begins, strict=True):
-            if times >= ALONE_FROM:
-                self._lane.append(Suspect(times, fn, incoming, held))
-                self._filled.set()
-            else:
-                room = self._rooms[fn.id]
-                room.enter()
-                self.start(fn, incoming, held, partial(self._left, room))
-        return len(mine)
+            match way_of(times, self.calls.limits.begins, waiting=len(self.lane), calm=self.calm.now):
+                case Way.ALONE:
+                    self.lane.add(Suspect(times, fn, incoming, held))
+                case Way.LATER:
+                    self.executor.leases.drop(held)
+                    kept -= 1
+                case Way.BESIDE:
+                    room = self._rooms[fn.id]
+                    room.enter()
+                    self.start(fn, incoming, held, partial(self._left, room))
+        return kept
 
     def _left(self, room: Room) -> None:
         room.leave()
@@ -195,29 +195,9 @@ class Takeover:
 
     def abandon(self) -> None:
         """Let go of what was taken over and has not begun: for a worker that stops."""
-        for suspect in self._lane:
+        for suspect in self.lane.clear():
             self.executor.leases.drop(suspect.held)
-        self._lane.clear()
 
     async def alone(self) -> None:
-        """Run what may be a poison, one at a time; one that takes long lets the next begin after some leases."""
-        while True:
-            while not self._lane:
-                self._filled = anyio.Event()
-                await self._filled.wait()
-            await self.serve_next()
-
-    @property
-    def waiting(self) -> int:
-        """How many that may be a poison have not begun."""
-        return len(self._lane)
-
-    async def serve_next(self) -> None:
-        """Begin the least begun of them, and wait for its end; but not for ever."""
-        suspect = min(self._lane, key=lambda s: s.begins)
-        self._lane.remove(suspect)
-        self._freed()
-        done = anyio.Event()
-        self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
-        with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
-            await done.wait()
+        """Run what may be a poison, one at a time."""
+        await self.lane.run()

@@ -82,7 +82,9 @@ class HealthRound(WireModel):
     cadence_ms: Count
     """How far apart the scheduled rounds are, ms; a round older than twice this says nothing any more."""
     blind: bool = False
-    """Everything failed at once: the checker suspects itself, and nothing was counted."""
+    """Everything failed at once, or no canary answers: the checker suspects itself, and nothing acts."""
+    doubt: FreeText = ""
+    """Why it does."""
     coverage: tuple[CoverageRow, ...] = ()
     """What is checked, how, and what follows."""
     findings: Strings = ()

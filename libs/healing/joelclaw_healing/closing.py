@@ -34,11 +34,14 @@ async def close_incident(
     voice: Voice,
     channels: Sequence[str] = (),
     announce: bool = True,
+    acts: str = "",
 ) -> bool:
     """An observer saw it end. False if it was closed already. IncidentUnknown, IncidentContested.
 
-    by: the function that observed; detail: what it saw; announce: emit the closing (False for whoever read one)."""
-    return await _close(ledger, incident, End.RESOLVED, by, detail, voice, channels, "remediated" if announce else "")
+    by: the function that observed; detail: what it saw; announce: emit the closing (False for whoever read one); acts:
+    the function that closes it where another one observed: what an event says of its sender nobody has seen."""
+    status = "remediated" if announce else ""
+    return await _close(ledger, incident, End.RESOLVED, by, detail, voice, channels, status, acts)
 
 
 async def close_target(
@@ -66,6 +69,7 @@ async def _close(
     voice: Voice,
     channels: Sequence[str],
     status: str,
+    acts: str = "",
 ) -> bool:
     by, detail = by.strip() or "nobody named", detail.strip() or "it is over"
     for _ in range(LOOKS):
@@ -74,7 +78,7 @@ async def _close(
             raise IncidentUnknown(incident)
         if look.incident.is_over:
             return False
-        answer = await ledger.make(look, _move(look, look.incident, end, by, detail, voice, channels, status))
+        answer = await ledger.make(look, _move(look, look.incident, end, by, detail, voice, channels, status, acts))
         if isinstance(answer, Made):
             return not answer.earlier
     raise IncidentContested(incident, LOOKS)
@@ -89,6 +93,7 @@ def _move(
     voice: Voice,
     channels: Sequence[str],
     status: str,
+    acts: str,
 ) -> Move:
     id = f"closing:{before.id}:{before.reopened}"
     after = closed(before, end=end, by=by, now=look.now)
@@ -98,10 +103,10 @@ def _move(
     if before.alerts:
         headline = "Resolved" if end is End.RESOLVED else "Dismissed"
         text = AlertText(headline, f"{by}: {detail}")
-        letters += alert(before, end.value, text, channels=channels, producer=by)
+        letters += alert(before, end.value, text, channels=channels, producer=acts or by)
         after = replace(after, alerts=after.alerts + 1)
     metadata = {"incident": before.id, "end": end.value, "by": by, "detail": detail, "attempt": before.attempt}
-    letters.append(voice.evidence(id, at_ms=look.now, component=by, action=ACTION, metadata=metadata))
+    letters.append(voice.evidence(id, at_ms=look.now, component=acts or by, action=ACTION, metadata=metadata))
     audit = {"what": "closed", "end": end.value, "by": by, "detail": detail}
     return Move(id, {"end": end.value}, audit, before, after, letters=tuple(letters))
 

@@ -23,6 +23,7 @@ ends in `.partial` and nobody counts it. A run's result proves nothing: lists, h
 | throwaway, restore, leash             | the throwaway server                                                     |
 | artefacts, inspection, checks         | what is there, whether it still is what it was, what looks found         |
 | looking, fetch, drill, reviving       | later looks; a copy brought here; restored and compared                  |
+| ledger                                | the proofs that this suite wrote, kept where the destination can't reach |
 | pruning, restoring                    | old sets go; a set is put where a person wants it                        |
 | steps, redis_backup, typesense/       | what all targets do alike; how Redis and Typesense are taken             |
 | carrying, waiting_sets, draining, due | a copy on its way, whichever is open; the queue, who empties it, when    |

@@ -3,8 +3,9 @@
 | standing   | means                                                                                         |
 |------------|-----------------------------------------------------------------------------------------------|
 | verified   | proven when it was stored, its records and sizes hold, and no later look found anything wrong |
-| unknown    | the last look found something or could not be made, no drill passed since one that did not, or |
-|            | another version made it: it may be good, nobody may say so                                     |
+| unknown    | the last look found something or could not be made, no drill passed since one that did not,   |
+|            | another version made it, or it says that it was proven at a time that is still to come: it may |
+|            | be good, nobody may say so                                                                     |
 | damaged    | a look found damage, now or ever before                                                       |
 | unverified | nobody ever proved it                                                                         |
 
@@ -14,13 +15,16 @@ Only `verified` counts, for lists, health, `latest` and retention.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from joelclaw_backup import ledger
 from joelclaw_backup.checks import GOOD, Checks, ChecksLost, recall
+from joelclaw_backup.clock import now_ms
+from joelclaw_backup.failure import FailureClass
 from joelclaw_backup.folder import Folder
-from joelclaw_backup.inspection import Inspected, read_set
+from joelclaw_backup.inspection import Finding, Inspected, read_set
 from joelclaw_backup.layout import VERIFIED, is_artefact_id
 from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import DAMAGE
@@ -41,6 +45,8 @@ class Artefact:
     manifest: Manifest | None = None
     verified: Verified | None = None
     checks: Checks | None = None
+    vouched: bool = False
+    """This suite's own ledger has its proof; see `ledger.py`."""
 
     @property
     def verified_ms(self) -> int:
@@ -54,7 +60,11 @@ class Artefact:
         return max(self.verified_ms, good.at_ms if good else 0)
 
 
-def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "") -> tuple[Standing, str]:
+AHEAD_MS = 3_600_000
+"""Clocks may differ by so much. A set further ahead would be the newest until then, whatever is made after it."""
+
+
+def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "", *, now: int) -> tuple[Standing, str]:
     """(standing, problem), by the table above; `lost`: why what was remembered can't be read. Pure."""
     told = "; ".join(map(str, inspected.findings))
     if checks and checks.damage:
@@ -73,6 +83,9 @@ def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "") -> 
     if checks and checks.last.verdict != GOOD:
         last = checks.last
         return "unknown", f"the last {last.by}, at {last.at}, ended as {last.verdict}: {last.detail}"
+    if inspected.verified and ms_of(inspected.verified.verified_at) > now + AHEAD_MS:
+        told = f"verified at {inspected.verified.verified_at}, which is still to come: a clock was wrong, then or now"
+        return "unknown", f"{told}; take a new one"
     return "verified", ""
 
 
@@ -89,13 +102,27 @@ def read_artefact(shelf: Shelf, name: str, aside: Path) -> Artefact:
     except OSError as error:
         return Artefact(name, path, "unknown", f"can't be opened: {error.strerror or error}")
     with closing(folder):
-        read = read_set(folder, name)
+        read, vouched = _held_against_the_ledger(read_set(folder, name), name, aside)
         try:
             checks = recall(folder, name, aside)
         except ChecksLost as error:
             lost = str(error)
-    standing, problem = standing_of(read, checks, lost)
-    return Artefact(name, path, standing, problem, read.manifest, read.verified, checks)
+    standing, problem = standing_of(read, checks, lost, now=now_ms())
+    return Artefact(name, path, standing, problem, read.manifest, read.verified, checks, vouched)
+
+
+def _held_against_the_ledger(read: Inspected, name: str, aside: Path) -> tuple[Inspected, bool]:
+    """The same, with a finding where its proof is not the one that this suite wrote; and whether it is that one."""
+    known = ledger.entered(aside, name)
+    if known is None or read.verified is None:
+        return read, False
+    if known == ledger.hash_of(read.verified):
+        return read, True
+    if known == ledger.UNREADABLE:
+        found = Finding(VERIFIED, FailureClass.IO_ERROR, "what this suite noted of it can't be read")
+    else:
+        found = Finding(VERIFIED, FailureClass.HASH_DIFFERS, "it is not the proof that this suite wrote")
+    return replace(read, findings=(*read.findings, found)), False
 
 
 def newest_verified(artefacts: list[Artefact]) -> Artefact | None:

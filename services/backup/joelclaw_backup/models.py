@@ -18,7 +18,8 @@ Model = dict[str, Any]
 
 
 def artefact_model(artefact: Artefact, newest: bool) -> Model:
-    """A line of the list. `rereadAt` is None where nobody has read it since it was verified. `provenBy`: `restore`, or
+    """A line of the list. `rereadAt` is None where nobody has read it since it was verified. `vouched`: this
+    suite's own ledger has its proof. `provenBy`: `restore`, or
     `read-back` where the bytes alone were compared and no server ever started from it; None where nothing is proven."""
     manifest, verified, checks = artefact.manifest, artefact.verified, artefact.checks
     model: Model = {
@@ -32,6 +33,7 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
         "problem": artefact.problem,
         "verifiedAt": verified.verified_at if verified else None,
         "verifiedMs": artefact.verified_ms or None,
+        "vouched": artefact.vouched,
         "rereadAt": checks.good.at if checks and checks.good else None,
         "lastDrill": _drill(artefact),
     }

@@ -30,7 +30,7 @@ from joelclaw_backup.records import iso
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.settings import rule_of
 from joelclaw_backup.typesense.settings import server_of
-from joelclaw_backup.ways import progress, queue, transports
+from joelclaw_backup.ways import progress, queue, retry, transports
 
 TARGETS = ("redis", "typesense")
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "prune",
     "queue",
     "restore",
+    "retry",
     "show",
     "transports",
     "verify",

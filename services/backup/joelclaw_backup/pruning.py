@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from joelclaw_backup import ledger
 from joelclaw_backup.artefacts import Artefact, in_use, read_artefacts
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
@@ -30,16 +31,22 @@ def pruning_shelf(
         return (yield from pruning(shelf, rule, aside, dry_run=dry_run))
 
 
-def pruning(shelf: Shelf, rule: Rule, aside: Path, *, dry_run: bool = False) -> Generator[None, None, dict[str, Any]]:
-    """{"pruned": [{"id", "bytes", "standing"}], "freedBytes", "kept": [{… , "why"}], "inUse": [id]}."""
+def pruning(
+    shelf: Shelf, rule: Rule, aside: Path, *, dry_run: bool = False, spare: str = ""
+) -> Generator[None, None, dict[str, Any]]:
+    """spare: a set that stays this once, however old it looks: one just made, by a clock that was set back.
+
+    {"pruned": [{"id", "bytes", "standing"}], "freedBytes", "kept": [{… , "why"}], "inUse": [id]}."""
     plan = keep([k for a in read_artefacts(shelf, aside) if (k := _kept(a))], now_ms(), rule)
     pruned, busy = [], []
-    for old in plan.prune:
+    for old in (set_ for set_ in plan.prune if set_.id != spare):
         yield
         freed = old.bytes if dry_run else _prune(shelf, old.id)
         if freed is None:
             busy.append(old.id)
         else:
+            if not dry_run:
+                ledger.strike(aside, old.id)
             pruned.append({"id": old.id, "bytes": freed, "standing": old.standing})
     kept = [{"id": k.id, "bytes": k.bytes, "standing": k.standing, "why": list(plan.why[k.id])} for k in plan.keep]
     return {"pruned": pruned, "freedBytes": sum(p["bytes"] for p in pruned), "kept": kept, "inUse": busy}

@@ -7,6 +7,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
+from joelclaw_backup import ledger
 from joelclaw_backup.artefacts import newest_verified, read_artefacts, repoint_latest
 from joelclaw_backup.destination import Destination, checking
 from joelclaw_backup.failure import BackupFailed, FailureClass
@@ -103,6 +104,7 @@ def publishing_set(
                     folder.unlink(VERIFIED)  # half of it, from a process that died here
                 write_small(VERIFIED, verified.render(), folder)
                 folder.sync()
+                ledger.enter(aside, verified)
                 shelf.publish(partial, manifest.id)
         yield
         _must_be(shelf, manifest, verified if partial else None)
@@ -110,7 +112,7 @@ def publishing_set(
         told: dict[str, Any] = {"pruned": [], "freedBytes": 0}
         trouble = ""
         try:
-            told = yield from pruning(shelf, rule, aside)
+            told = yield from pruning(shelf, rule, aside, spare=manifest.id)
         except (OSError, RuntimeError, ValueError, BackupFailed) as error:
             # The new set is safe; old ones that stay are a finding, no failure.
             trouble = f"{type(error).__name__}: {error}"

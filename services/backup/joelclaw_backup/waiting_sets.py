@@ -101,6 +101,13 @@ def note(queue: Destination, entry: WaitingSet, failure: str, detail: str, *, of
         replace_small(QUEUED, record.render(), folder, by_way_of=shelf.folder)
 
 
+def retry_soon(queue: Destination, entry: WaitingSet) -> None:
+    """The drainer's next tick tries it, whatever kept it; what was found of it and how often stays known."""
+    with open_shelf(queue, entry.target) as shelf, closing(shelf.folder.folder(entry.id)) as folder:
+        record = entry.record.model_copy(update={"tried_at": ""})
+        replace_small(QUEUED, record.render(), folder, by_way_of=shelf.folder)
+
+
 def take_away(queue: Destination, target: str, artefact: str) -> None:
     """Removes a set that is verified elsewhere; one that is gone already is no matter."""
     with (

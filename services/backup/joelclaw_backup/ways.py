@@ -12,11 +12,12 @@ from joelclaw_backup.due import due_again_ms
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.here import Here, looked_at, on_shelf
 from joelclaw_backup.models import Model, artefact_model
+from joelclaw_backup.policy import class_of
 from joelclaw_backup.progress import progress_file, read_progress
 from joelclaw_backup.records import iso
 from joelclaw_backup.space import MIB
 from joelclaw_backup.travel import queue_of
-from joelclaw_backup.waiting_sets import TARGETS, waiting
+from joelclaw_backup.waiting_sets import TARGETS, retry_soon, waiting
 
 
 def transports(environ: Mapping[str, str]) -> list[Model]:
@@ -71,6 +72,21 @@ def queue(environ: Mapping[str, str]) -> Model:
         ],
         "progress": [p for target in TARGETS if (p := progress(environ, target))],
     }
+
+
+def retry(environ: Mapping[str, str], artefact: str) -> Model | None:
+    """A set of the queue is tried at the next tick, though its data were the trouble: {"id", "target", "failure",
+    "detail"}, what kept it so far. None where no such set waits. BackupFailed."""
+    here = Here.of(environ)
+    place = queue_of(here.config, here.state)
+    entry = next((entry for entry in waiting(place) if entry.id == artefact), None)
+    if entry is None:
+        return None
+    try:
+        retry_soon(place, entry)
+    except OSError as error:
+        raise BackupFailed(class_of(error), f"{artefact} can't be marked in the queue: {error}") from error
+    return {"id": entry.id, "target": entry.target, "failure": entry.record.failure, "detail": entry.record.detail}
 
 
 def progress(environ: Mapping[str, str], target: str = "redis") -> Model | None:

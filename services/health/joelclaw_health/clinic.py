@@ -15,7 +15,7 @@ from joelclaw_health.alerting.digest import digest
 from joelclaw_health.alerting.memory import Memory
 from joelclaw_health.book import Book, Page
 from joelclaw_health.inventory import backed_up, coverage, jobs
-from joelclaw_health.judge import BLINDNESS, SELF, Judged, judge
+from joelclaw_health.judge import BLINDNESS, SELF, Judged, doubt, judge
 from joelclaw_health.plan import CHECK_FUNCTION, plan
 from joelclaw_health.probes.http import AT_ONCE
 from joelclaw_health.registry import Registry, read_registry
@@ -92,8 +92,11 @@ class Clinic:
     async def _write(
         self, page: Page, name: str, judged: Sequence[Judged], retired: Sequence[HealthCheck], registry: Registry
     ) -> Json | None:
-        made = plan(judged, retired, registry.functions, self.settings.who)
         gone = [key_of(c.component, c.condition) for c in retired]
+        seen = {k: c for k, c in page.checks.items() if k not in gone}
+        seen |= {key_of(j.check.component, j.check.condition): j.check for j in judged}
+        why = doubt(seen.values(), page.now - 2 * self.settings.cadence_ms(page.now))
+        made = plan(judged, retired, registry.functions, self.settings.who, blind=bool(why))
         after = {k: c for k, c in page.checks.items() if k not in gone}
         after |= {key_of(c.component, c.condition): c for c in made.checks}
         rows = coverage(registry, self.settings, after)
@@ -108,7 +111,8 @@ class Clinic:
             at_ms=page.now,
             run=name.rpartition(":")[0],
             cadence_ms=self.settings.cadence_ms(page.now),
-            blind=any(c.component == SELF and c.latest == "failing" for c in made.checks),
+            blind=bool(why),
+            doubt=why,
             coverage=tuple(rows),
             findings=(
                 *self.settings.findings,

@@ -53,6 +53,8 @@ KINDS: dict[str, Kind] = {
              "joelclaw nas config check, mend it, then joelclaw nas config reload"),
         Kind("outside", "core", "the last heartbeat to health.heartbeatUrl, the dead-man's switch",
              "look at that service and at this machine's way out"),
+        Kind("connectivity", "core", "a connection to any of health.canaries",
+             "look at this machine's network first; nothing acts meanwhile"),
         Kind("blindness", "core", "whether any probe of a kind succeeds anywhere",
              "look at this service's own network and clock first"),
     )

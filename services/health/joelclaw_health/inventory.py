@@ -17,7 +17,17 @@ from joelclaw_contracts import CoverageRow, HealthMode
 from joelclaw_health import deadman
 from joelclaw_health.coverage import KINDS, row
 from joelclaw_health.judge import BLINDNESS, MANY, SELF
-from joelclaw_health.probes import artefact, configuration, data_path, destination, heartbeats, http, runtime, waiting
+from joelclaw_health.probes import (
+    artefact,
+    canary,
+    configuration,
+    data_path,
+    destination,
+    heartbeats,
+    http,
+    runtime,
+    waiting,
+)
 from joelclaw_health.registry import Expected, Registry
 from joelclaw_health.sample import Sample, key_of
 from joelclaw_health.settings import Settings
@@ -30,6 +40,10 @@ NO_RUNTIME = "not configured: runtime names nothing"
 NO_URL = "not configured: runtime.url names no address; the remediator looks at its process alone"
 TOO_FEW = "not configured: too few components to tell blindness from failure"
 NO_HEARTBEAT = "not configured: health.heartbeatUrl names no address, so nobody outside would miss this suite"
+NO_CANARY = (
+    "not configured: health.canaries names no place, so being cut off is told by all probes failing at once alone"
+)
+HEARTBEAT_INSTEAD = "not configured: health.canaries names no place, so health.heartbeatUrl stands for them"
 NO_CONFIG = "not configured: no worker tells which configuration it runs"
 NO_HTTP = "not configured: its workers name no address"
 _NONE: Mapping[str, int] = {}
@@ -95,6 +109,9 @@ def jobs(
     async def missed() -> Sequence[Sample]:
         return outside(now) if outside else []
 
+    async def way_out() -> Sequence[Sample]:
+        return [await canary.canary(s.canaries, now=now, timeout=s.timeout)]
+
     shelves = _shelves(registry, s)
     url = "" if runtime.COMPONENT in s.retired else s.runtime.url
     path = partial(data_path.data_path, store, now=now, timeout=s.timeout)
@@ -107,6 +124,7 @@ def jobs(
         *(Job(b.component, (artefact.CONDITION,), partial(copied, b)) for b in shelves if b.component not in s.retired),
         *([Job(configuration.COMPONENT, (configuration.CONDITION,), configured)] if tells_config(registry) else []),
         *([Job(deadman.COMPONENT, (deadman.CONDITION,), missed)] if s.heartbeat_url else []),
+        *([Job(canary.COMPONENT, (canary.CONDITION,), way_out)] if s.canaries else []),
         *([Job(runtime.COMPONENT, (runtime.CONDITION,), partial(answers, url))] if url else []),
     ]
 
@@ -135,6 +153,8 @@ def coverage(registry: Registry, s: Settings, known: Container[str] = ()) -> lis
     rows.append(line(configuration.COMPONENT, configuration.CONDITION, configured=told, note="" if told else NO_CONFIG))
     off = "" if s.heartbeat_url else NO_HEARTBEAT
     rows.append(line(deadman.COMPONENT, deadman.CONDITION, configured=not off, note=off))
+    off = "" if s.canaries else HEARTBEAT_INSTEAD if s.heartbeat_url else NO_CANARY
+    rows.append(line(canary.COMPONENT, canary.CONDITION, configured=not off, note=off))
     many = 1 + len(registry.expected()) + len(s.destinations) >= MANY
     rows.append(line(SELF, BLINDNESS, configured=many, note="" if many else TOO_FEW))
     return [_retired(r) if r.component in s.retired else r for r in rows]

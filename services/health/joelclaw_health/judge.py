@@ -25,6 +25,8 @@ from joelclaw_health.sample import Sample
 MANY = 3
 SELF = "health"
 BLINDNESS = "blindness"
+CONNECTIVITY = "connectivity"
+OUTSIDE = "outside"
 
 State = Literal["new", "ok", "failing", "unknown"]
 
@@ -70,6 +72,15 @@ def judge(before: Mapping[str, HealthCheck], samples: Sequence[Sample], now: int
         own = Sample(SELF, BLINDNESS, "failing" if blind else "ok", now, f"{len(samples)} samples", text)
         samples = [*samples, own]
     return [_one(before.get(s.key), s, s.condition in blind, t) for s in samples]
+
+
+def doubt(checks: Iterable[HealthCheck], oldest_ms: int) -> str:
+    """Why the checker suspects itself, by its own checks as they were last seen (before `oldest_ms` is too long ago);
+    '' it doesn't. The heartbeat's address is one canary alone, so others are believed rather than it."""
+    own = {c.condition: c for c in checks if c.component == SELF and c.checked_ms >= oldest_ms}
+    asked = (BLINDNESS, CONNECTIVITY) if CONNECTIVITY in own else (BLINDNESS, OUTSIDE)
+    failing = (own[name] for name in asked if name in own and own[name].latest == "failing")
+    return "; ".join(check.reason or check.condition for check in failing)
 
 
 def blind_kinds(samples: Iterable[Sample]) -> set[str]:

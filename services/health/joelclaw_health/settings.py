@@ -40,6 +40,7 @@ class Settings:
     """When the daily digest goes out; '' never (tests)."""
     heartbeat_url: str | None = field(default=None, repr=False)
     heartbeat_every: float = 60.0
+    canaries: tuple[str, ...] = ()
     findings: tuple[str, ...] = ()
 
     def cadence_ms(self, now: int) -> int:
@@ -80,6 +81,7 @@ def read_settings(config: Config, state_dir: Path) -> Settings:
         digest=config.schedules[DIGEST_FUNCTION],
         heartbeat_url=health.heartbeat_url,
         heartbeat_every=health.heartbeat_every_ms / 1000,
+        canaries=health.canaries,
         findings=tuple(findings),
     )
 

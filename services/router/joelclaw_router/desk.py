@@ -28,6 +28,7 @@ from joelclaw_router.judgement import choice, judge, judge_again
 from joelclaw_router.request import BACKUP, Request
 from joelclaw_router.rules import Rule
 
+CLOSER = "system/self-healing.closer"
 LOOKS = 20
 """So often a move that lost its race is judged again; then the run fails, and is tried again later."""
 CHECK_FIRST_MS = 5_000
@@ -96,7 +97,9 @@ class Desk:
             if found.state is State.ESCALATED:
                 if found.acked_by:
                     return nothing(incident)
-                made = await self.ledger.make(look, moves.page_again(self.bench, look, found, move_id))
+                over = self.bench.rules.is_unanswered(found.repeats)
+                telling = moves.unanswered if over else moves.page_again
+                made = await self.ledger.make(look, telling(self.bench, look, found, move_id))
                 if isinstance(made, Made):
                     return made.outcome
                 continue
@@ -135,8 +138,9 @@ class Desk:
                 return False
             owner = found.owner
             channels = self.bench.rules.channels(owner)
+            voice, acts = self.bench.voice, CLOSER
             return await close_incident(
-                self.ledger, incident, by=by, detail=detail, voice=self.bench.voice, channels=channels, announce=False
+                self.ledger, incident, by=by, detail=detail, voice=voice, channels=channels, announce=False, acts=acts
             )
         except IncidentUnknown:
             return False  # somebody else's incident, or one long forgotten

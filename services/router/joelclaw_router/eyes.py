@@ -1,4 +1,5 @@
-"""Whether what we are told can be trusted: health says so of itself, when every probe of a kind fails at once.
+"""Whether what we are told can be trusted: health says so of itself, when every probe of a kind fails at once, or none
+of its canaries answers.
 
 Asked at every decision, read at most once a second. Health that is silent is health's own affair, and no blindness.
 """
@@ -36,7 +37,7 @@ def blindness(round: HealthRound | None, now: int) -> str:
     """Pure: what a round says about now."""
     if round is None or not round.blind or now - round.at_ms > CADENCES * round.cadence_ms:
         return ""
-    return "health mistrusts its own probes: all of a kind fail at once"
+    return f"health mistrusts its own probes: {round.doubt or 'all of a kind fail at once'}"
 
 
 def _read(raw: bytes | None) -> HealthRound | None:

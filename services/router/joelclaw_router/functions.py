@@ -28,12 +28,11 @@ from joelclaw_healing.alerts import DEFAULT_CHANNEL
 from joelclaw_healing.orders import IncidentApproved, IncidentOrdered
 from joelclaw_router import persons, storms
 from joelclaw_router.adapters import adapter_of, is_ours
-from joelclaw_router.desk import Desk, Outcome, Said
+from joelclaw_router.desk import CLOSER, Desk, Outcome, Said
 from joelclaw_router.events import IncidentDue, StormDue, StormSeen
 from joelclaw_router.request import BACKUP_ROUTER, HEALING_ROUTER, Request
 
 TIMER = "system/self-healing.timer"
-CLOSER = "system/self-healing.closer"
 STORMS = "system/self-healing.storms"
 ORDERS = "system/self-healing.orders"
 WORDS = 200

@@ -6,11 +6,13 @@
 | held_back   | it has come, and acting is stopped        | its act is judged afresh afterwards             |
 | call_person | a deadline is reached                     | a person has it                                 |
 | page_again  | a page was not acknowledged               | the same, one alert more                        |
+| unanswered  | none was, to the end of the chain         | watched no more; it stays in the queue          |
 | say         | something is to be told, and nothing else | as it was                                       |
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from joelclaw_healing.incident import Act, Incident
@@ -75,16 +77,23 @@ def call_person(bench: Bench, look: Look, found: Incident, id: str, rule: Rule, 
 
 
 def page_again(bench: Bench, look: Look, found: Incident, id: str) -> Move:
-    """Nobody acknowledged the page: it goes out again, to the owner and to the default owner."""
+    """Nobody acknowledged the page: it goes out again, to its owner and along the chain."""
     rules, request = bench.rules, Request.from_json(found.request)
     number = found.repeats + 1
     decision = Decision(Rule.PAGED_AGAIN, f"nobody acknowledged it; page {number + 1}", found.attempt)
-    pages = replies.page(request, found, decision, rules.chain(found.owner))
+    pages = replies.page(request, found, decision, rules.chain(found.owner, number))
     after = repeated(paged_again(found), pages, rules, look.now)
     again = (replies.look_again(after),) if after.watch else ()
     audit = {"what": "paged again", "decision": decision.to_json()}
     proof = proof_of(bench, look, found, decision, id, request)
     return Move(id, outcome(decision, found, None), audit, found, after, letters=(*pages, proof, *again))
+
+
+def unanswered(bench: Bench, look: Look, found: Incident, id: str) -> Move:
+    """The whole chain was paged and nobody acknowledged it. It stays with the persons: the daily digest names it."""
+    reason = f"{found.repeats + 1} pages, and nobody acknowledged one: joelclaw heal ack {found.id}"
+    decision = Decision(Rule.UNANSWERED, reason, found.attempt)
+    return say(bench, look, found, id, decision, replace(found, watch="", watch_ms=0))
 
 
 def say(bench: Bench, look: Look, found: Incident, id: str, decision: Decision, after: Incident | None = None) -> Move:

@@ -88,13 +88,18 @@ class Rulebook:
         return self.config.alerts.channels(owner or None)
 
     def repeat_at(self, now: int, repeats: int) -> int:
-        """When a page that was repeated so often is sent again; 0: no more."""
+        """When a page that was repeated so often is sent again, or given up; 0: never."""
         alerts = self.config.alerts
-        return now + alerts.repeat_ms if alerts.repeat_ms and repeats < alerts.repeats else 0
+        return now + alerts.repeat_ms if alerts.repeat_ms and alerts.repeats and repeats <= alerts.repeats else 0
 
-    def chain(self, owner: str) -> tuple[str, ...]:
-        """Where a page goes that nobody acknowledged: the owner's channels and the default owner's."""
-        return tuple(dict.fromkeys((*self.channels(owner), *self.channels(""))))
+    def is_unanswered(self, repeats: int) -> bool:
+        """Whether a page that was repeated so often is repeated no more."""
+        return repeats >= self.config.alerts.repeats
+
+    def chain(self, owner: str, number: int) -> tuple[str, ...]:
+        """Where the page goes that is sent again for the nth time: to its owner, and so far along the chain."""
+        steps = self.config.alerts.chain[:number] or ("",)
+        return tuple(dict.fromkeys(c for name in (owner, *steps) for c in self.channels(name)))
 
     @property
     def report_ms(self) -> int:

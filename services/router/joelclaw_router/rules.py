@@ -75,6 +75,7 @@ class Rule(Enum):
     APPROVAL_OVER = Meaning("approval-expired", Verdict.ESCALATE, "escalated")
     STORM_OPENED = Meaning("storm-opened", Verdict.ESCALATE, "escalated", alert=True)
     PAGED_AGAIN = Meaning("page-repeated", Verdict.ESCALATE, "escalated", alert=True)
+    UNANSWERED = Meaning("page-unanswered", Verdict.ESCALATE, "escalated", alert=True)
 
     @property
     def verdict(self) -> Verdict:

@@ -3,6 +3,7 @@
 bench   a source, a destination with a good set on it, and what must hold after every fault
 places  file systems that fill up, vanish, hang
 table      every fault: what is done, which outcome and class must come of it
+clock_table  those of time
 ssh_table  those of the way over SSH, and of the queue
 kills      kill -9 at random points; ssh_kills: over SSH
 """

@@ -14,6 +14,7 @@ import anyio
 
 from joelclaw_backup import killable, provider
 from joelclaw_backup.address import parse_address
+from tests.backup.faults import clock_table as clock
 from tests.backup.faults import ssh_table as ssh
 from tests.backup.faults.bench import BYTES, UNCHECKED, Bench, is_copying, meanwhile
 from tests.backup.faults.places import HangingShare, can_hang, remount, tmpfs, unmount
@@ -244,6 +245,10 @@ FAULTS = (
     Fault("source: empty", {STORED}, source_is_empty),
     Fault("two backups at once", {STORED}, two_backups_at_once),
     Fault("prune during a backup", {STORED}, prune_during_a_backup),
+    Fault("clock: a year ahead for a night", {("stored, not listed", ""), STORED}, clock.ran_ahead),
+    Fault("clock: set back by a year", {STORED}, clock.was_set_back),
+    Fault("clock: the hour that comes twice", {STORED}, clock.came_twice),
+    Fault("30 failed nights", {("failed", "connection-refused")}, clock.a_month_of_failures),
     Fault("staged dump swept away", {STORED}, staged_dump_is_swept),
     Fault("ssh: nothing goes wrong", {STORED}, lambda b: _over_ssh(b, ssh.nothing, 2)),
     Fault("ssh: refused", {("failed", "connection-refused")}, lambda b: _over_ssh(b, ssh.refused)),

@@ -195,6 +195,8 @@ class Slot:
     buried: dict[Id, int] = field(default_factory=dict)
     marks: dict[str, Id] = field(default_factory=dict)
     starts: dict[str, Id] = field(default_factory=dict)
+    redo: dict[str, Id] = field(default_factory=dict)
+    """Up to where a group that was lost may have delivered: such entries come again, to whomever."""
     claimers: dict[str, tuple[str, int]] = field(default_factory=dict)
     waits: dict[str, Wait] = field(default_factory=dict)
     schedules: dict[str, Schedule] = field(default_factory=dict)

@@ -45,7 +45,7 @@ def begin(bus: Bus, h: Hand, *, record_wanted: bool) -> Any:
         if count == 1 and not record_wanted:
             return "begun", 0, {}
         run = _record(bus, h)
-    if count > 1:
+    if count > 1 and (run.begins or 0) <= bus.bounds.begins:  # a burial that was lost is no begin
         run.begins = (run.begins or 0) + 1
     run.claim, run.handed = h.claim, False
     return "poisoned" if (run.begins or 0) > bus.bounds.begins else "begun", run.begins or 0, dict(run.journal)

@@ -12,7 +12,7 @@ from tests.model.spec.nouns import Bus, Fields, Group, Hold, Id, Stream, parsed
 def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True) -> tuple[int, str]:
     """A function's groups, where they are missing, at the mark they had reached: 0 there, 1 first, 2 was lost."""
     slot = bus.slot(slot_name)
-    if ready:
+    if ready:  # whoever is done with one of its entries deletes it: all that is there is still to be done
         slot.ready.setdefault(fn, Stream()).groups.setdefault(fn, Group())
     if fn in slot.events.groups:
         return 0, ""
@@ -20,9 +20,17 @@ def register(bus: Bus, slot_name: str, fn: str, back: int, *, ready: bool = True
     if start is None:
         code, start = 1, (bus.now - back, 0)
         slot.starts.setdefault(fn, start)
+    else:
+        slot.redo[fn] = slot.events.last
     slot.events.groups[fn] = Group(start)
     slot.marks[fn] = start
     return code, f"{start[0]}-{start[1]}"
+
+
+def lose_group(bus: Bus, slot_name: str, fn: str, *, ready: bool) -> None:
+    """A fault from outside: who had what is forgotten, and how far all had read."""
+    slot = bus.slot(slot_name)
+    del (slot.ready[fn] if ready else slot.events).groups[fn]
 
 
 def publish(bus: Bus, slot_name: str, fields: Fields, event_id: str, at: int) -> tuple[Id | None, bool]:
@@ -91,7 +99,6 @@ def take_over(
     holder = slot.claimers.get(fn)
     if holder and holder[0] != consumer:
         return "not the claimer"
-    slot.claimers[fn] = (consumer, bus.now + lease)
     stream = slot.ready[fn] if ready else slot.events
     pending, taken, struck, answered = stream.groups[fn].pending, [], [], 0
     left = [entry for entry in sorted(pending) if entry >= cursor]
@@ -105,6 +112,9 @@ def take_over(
             steal(bus, stream, fn, entry, consumer)
             taken.append(entry)
             answered += 1
+    slot.claimers[fn] = (consumer, bus.now + lease)
+    if answered == most:  # it may have no place for more
+        del slot.claimers[fn]
     young = max((bus.now - hold.since for hold in pending.values()), default=0)
     return taken, struck, left[0] if left else (0, 0), max(0, lease - young) if young >= lease // 2 else None
 

@@ -20,6 +20,8 @@ BODIES_PER_PAGE = 16
 """A body can have half a megabyte, and a page of them crosses the script."""
 WAITS_MENDED = 1_000
 END = "0"
+IDS_THERE, IDS_LOST = "~ids", "~ids-lost"
+"""Fields of the marks, as in lua/lib/ids.lua; a test holds them together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,14 @@ class AuditCalls:
         )
 
     async def slot(self, slot: Slot) -> SlotSeen:
-        now, groups, marks, lost = await self.store.run(
+        now, groups, marks, lost, whole = await self.store.run(
             _script("audit_slot"), [slot.stream, slot.marks, slot.ids], [self.limits.dedupe_ms]
         )
-        return SlotSeen(now, tuple(map(_t, groups)), frozenset(map(_t, marks)), tuple(map(_t, lost)))
+        return SlotSeen(now, tuple(map(_t, groups)), frozenset(map(_t, marks)), tuple(map(_t, lost)), bool(whole))
+
+    async def forget_lost_ids(self, slot: Slot) -> bool:
+        """That the whole index was lost is told: whether by this call."""
+        return bool(await self.store.call("HDEL", slot.marks, IDS_THERE, IDS_LOST))
 
     async def mend(self, slot: Slot, r: RunSeen, finding: Finding) -> bool:
         """Repair one run; False when it is no longer as it was seen."""

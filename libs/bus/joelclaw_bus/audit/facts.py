@@ -82,9 +82,11 @@ class BodySeen:
 
 @dataclass(frozen=True, slots=True)
 class SlotSeen:
-    """groups: that read the stream; marks: fields of the marks; lost_ids: generations that should be there."""
+    """groups: that read the stream; marks: fields of the marks; lost_ids: generations that should be there; lost_index:
+    all of them are lost, with what names them."""
 
     now_ms: int
     groups: tuple[str, ...]
     marks: frozenset[str]
     lost_ids: tuple[str, ...]
+    lost_index: bool = False

@@ -38,6 +38,8 @@ RECORD_FORMAT = 1
 """As in lua/lib/record.lua; a test holds them together."""
 RESTING = ("due", "held", "waiting")
 Remedy = Literal["repaired", "lost", "left"]
+ALL_IDS = "all"
+"""Instead of a generation's number: what was sent within the window may be sent, and done, once more."""
 LOST = "its event was lost with its stream, before the run rested"
 RECORD_LOST = "its record was lost, and its event is no longer there"
 
@@ -175,6 +177,7 @@ def judge_item_body(b: BodySeen) -> Finding | None:
 def judge_slot(s: SlotSeen, functions: frozenset[str]) -> list[Finding]:
     """`functions`: those that are registered; a stranger's group has no marks of ours."""
     found = [Finding("ids-lost", g, "lost", "forget") for g in s.lost_ids]
+    found += [Finding("ids-lost", ALL_IDS, "lost", "forget-all")] if s.lost_index else []
     marked = {m.removeprefix("start:") for m in s.marks if m.startswith("start:")}
     found += [Finding("marks-lost", g, "lost", "mark") for g in s.groups if g in functions and g not in marked]
     return found

@@ -93,6 +93,8 @@ class Pages:
         for finding in judge_slot(seen, functions):
             if finding.repair == "mark":
                 mended = await self.calls.store.call("HSETNX", slot.marks, MARK + finding.name, "0-0")
+            elif finding.repair == "forget-all":
+                mended = await self.calls.forget_lost_ids(slot)
             else:
                 mended = await self.calls.store.call("ZREM", slot.ids, finding.name)
             found += [finding] if mended else []

@@ -26,7 +26,7 @@ class Stuck:
 
 @dataclass(frozen=True, slots=True)
 class Unstuck:
-    """What was told as Stuck is over: it succeeded, or is no longer there."""
+    """What this process told as Stuck is over: it succeeded, is no longer there, or is another process's to tell."""
 
     slot: str
     what: str

@@ -2,10 +2,11 @@
 -- Reads what a slot knows of its groups and ids. Writes nothing.
 -- KEYS: 1 stream, 2 marks, 3 ids
 -- ARGV: 1 dedupe window, ms
--- Answers: {now, names of the groups, fields of the marks, generations of the last window that are lost}
+-- Answers: {now, names of the groups, fields of the marks, generations of the last window that are lost, 1 when all of
+--          them are, or were when the next one began (else 0)}
 -- The generations are the ids key's own slot: they are built from it, since its members name them.
 -- unconfirmed: it only reads
--- uses: clock
+-- uses: clock, ids
 local now, names, lost = now_ms(), {}, {}
 local rows = redis.pcall('XINFO', 'GROUPS', KEYS[1])
 for _, row in ipairs(rows.err and {} or rows) do
@@ -18,4 +19,5 @@ for i = 1, #all, 2 do
     lost[#lost + 1] = all[i]
   end
 end
-return { now, names, redis.call('HKEYS', KEYS[2]), lost }
+local whole = redis.call('HEXISTS', KEYS[2], IDS_LOST) == 1 or (not all[1] and ids_gone(KEYS[3], now))
+return { now, names, redis.call('HKEYS', KEYS[2]), lost, whole and 1 or 0 }

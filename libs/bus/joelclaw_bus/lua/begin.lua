@@ -37,8 +37,9 @@ else
   if count == 1 and ARGV[7] == '0' then return { 1, now, 0, {} } end
   record_new(KEYS[3], KEYS[6], ARGV[4], fn, at, claim, now)
 end
-local begins = tonumber(rec[4] or '0')
-if count > 1 then begins = redis.call('HINCRBY', KEYS[3], 'begins', 1) end
+-- One that only buries it runs no handler: lost, it is no further begin.
+local begins, most = tonumber(rec[4] or '0'), tonumber(ARGV[8])
+if count > 1 and begins <= most then begins = redis.call('HINCRBY', KEYS[3], 'begins', 1) end
 redis.call('HSET', KEYS[3], 'claim', claim)
 redis.call('HDEL', KEYS[3], 'handed')
-return { begins > tonumber(ARGV[8]) and 3 or 1, now, begins, redis.call('HGETALL', KEYS[3]) }
+return { begins > most and 3 or 1, now, begins, redis.call('HGETALL', KEYS[3]) }

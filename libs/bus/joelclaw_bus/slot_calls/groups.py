@@ -27,9 +27,10 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class NotClaimer:
-    """Another one is; its election lasts `lasts_ms` unless it looks again."""
+    """Another one is; its election lasts `lasts_ms` unless it looks again. `next_ms`: as a page says it."""
 
     lasts_ms: int
+    next_ms: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +74,22 @@ class GroupCalls(Calls):
         cursor: str,
         count: int,
         at_ms: int,
+        stays: bool = True,
     ) -> Page | NotClaimer | Jumped:
-        """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it."""
+        """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it; `stays`: it has
+        places for more, and wants to be the claimer for half a lease."""
         answer = await self.store.run(
             _script("takeover"),
             [stream, slot.claimer(function)],
-            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2 if stays else 0],
         )
         match answer[0]:
             case 1:
                 rows = [(e.decode(), dict(zip(f[::2], f[1::2], strict=True))) for e, f in answer[3] if f is not None]
                 deleted = tuple(i.decode() for i in answer[4])
-                return Page(answer[1], answer[2].decode(), rows, deleted, None if answer[5] < 0 else answer[5])
+                return Page(answer[1], answer[2].decode(), rows, deleted, _some(answer[5]))
             case 0:
-                return NotClaimer(answer[2])
+                return NotClaimer(answer[2], _some(answer[3]))
             case _:
                 return Jumped(answer[1])
 
@@ -104,3 +107,7 @@ class GroupCalls(Calls):
             _script("housekeep"), [slot.stream, slot.marks, slot.ended], [self.limits.events_ms, self.limits.ended_ms]
         )
         return int(trimmed), int(old)
+
+
+def _some(ms: int) -> int | None:
+    return None if ms < 0 else ms

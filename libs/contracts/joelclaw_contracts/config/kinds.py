@@ -103,6 +103,17 @@ def _address(value: str) -> str:
     return value
 
 
+def _place(value: str) -> str:
+    host, separator, port = value.rpartition(":")
+    if not (
+        separator and re.fullmatch(r"\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+", host) and port.isascii() and port.isdecimal()
+    ):
+        raise refuse("is no place to connect to; expected host:port, like 192.168.1.1:53")
+    if not 1 <= int(port) <= 65_535:
+        raise refuse(f"has the port {port}; expected 1 to 65535")
+    return value
+
+
 def _command(value: Any) -> Any:
     # A string would want a shell to split it, and nothing here starts one.
     if not isinstance(value, list | tuple) or not all(isinstance(word, str) for word in value):
@@ -120,6 +131,9 @@ SshFlags = Annotated[tuple[str, ...], BeforeValidator(_flags)]
 Channels = Annotated[tuple[_String, ...], Field(min_length=1, max_length=100), BeforeValidator(_channels)]
 EventName = Annotated[_String, AfterValidator(_event)]
 Cron = Annotated[_String, AfterValidator(_cron)]
+Places = Annotated[
+    tuple[Annotated[_String, AfterValidator(_place)], ...], Field(max_length=20), BeforeValidator(_channels)
+]
 HttpUrl = Annotated[_String, AfterValidator(_address)]
 Command = Annotated[tuple[str, ...], Field(max_length=100), BeforeValidator(_command)]
 RedisUrl = Annotated[_String, AfterValidator(_redis)]

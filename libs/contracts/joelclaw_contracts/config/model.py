@@ -131,9 +131,11 @@ class Alerts(Section):
     targets: dict[Word, Word] = Field(default_factory=dict)
     """Who owns what: a domain, or `domain/target`, to its owner; else the first request's owner has it."""
     repeat_ms: WaitMs = 14_400_000
-    """A page that nobody acknowledges is sent again after this, ms, to its owner and to the default owner; 0: never."""
+    """A page that nobody acknowledges is sent again after this, ms, to its owner and along the chain; 0: never."""
     repeats: Spared = 3
-    """So often."""
+    """So often; as long after the last one it is said that nobody answered, and the daily digest goes on naming it."""
+    chain: tuple[Word, ...] = ()
+    """Owners who hear besides, one more with each repeat, in this order; empty: the default owner from the first on."""
     default_owner: Word | None = None
     """Who hears when a target's owner is unknown; must be in `owners`."""
 
@@ -146,6 +148,16 @@ class Alerts(Section):
         """The URL of each channel that is one, by its name. What it holds is secret."""
         urls = [channel for channels in self.owners.values() for channel in channels if "://" in channel]
         return {channel_name(url): url for url in urls}
+
+    @model_validator(mode="after")
+    def _the_chain_is_of_owners(self) -> Self:
+        for name in self.chain:
+            if name not in self.owners:
+                near = nearest(name, self.owners)
+                hint = f"did you mean {near}?" if near else "add it there"
+                problem = f'names "{name}", which alerts.owners does not hold; {hint}'
+                raise PydanticCustomError("config", "{problem}", {"field": "chain", "problem": problem})
+        return self
 
     @model_validator(mode="after")
     def _default_is_an_owner(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .kinds import CeilingMs, Command, Confirmations, FloorMs, HttpUrl, Megabytes, RootPath, WaitMs, Word
+from .kinds import CeilingMs, Command, Confirmations, FloorMs, HttpUrl, Megabytes, Places, RootPath, WaitMs, Word
 from .section import Section
 
 
@@ -32,6 +32,9 @@ class Health(Section):
     """A destination with less free space is failing, MiB."""
     retired: tuple[Word, ...] = ()
     """Components that are checked no more; each is listed as switched off."""
+    canaries: Places = ()
+    """Places (`host:port`) that depend on nothing watched here, like the network's gateway: when none of them answers,
+    it is this machine that is cut off, and nothing acts. Empty: `heartbeat_url` stands for them, if it is set."""
     heartbeat_url: HttpUrl | None = None
     """Address outside that is asked as long as rounds end in time, so that its silence is an alarm elsewhere: the
     dead-man's switch. None: it is off."""

@@ -13,6 +13,8 @@
 | gave no answer in time              | any                                       | as if not taken; but it may have   |
 |                                     |                                           | been, so its end will be told      |
 | took it, while its end was withheld | a beginning                               | told, and its end after it         |
+| dedupes, and was being sent to when | a beginning whose end came meanwhile      | its end is told: it may have heard |
+| a process died                      |                                           |                                    |
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import Literal
 import anyio
 from anyio import to_thread
 
+from joelclaw_bus import StoreRefused
 from joelclaw_health.alerting import apprise_target
 from joelclaw_health.alerting.letter import AlertLetter
 from joelclaw_health.alerting.memory import Heard, Memory
@@ -53,8 +56,14 @@ class Delivery:
     async def deliver(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
         """By the table above. NotDelivered: try again; last: there will be no other try."""
         if outlet.kind == "digest":
-            if await self.memory.keep(letter, await self.memory.store.time_ms()):
-                return "kept"
+            try:
+                if await self.memory.keep(letter, await self.memory.store.time_ms()):
+                    return "kept"
+            except StoreRefused as error:
+                if not last:
+                    raise
+                self.terminal.deliver(letter, f"the digest could not keep it ({error})")
+                return "failed"
             log.warning("the digest is full; left out: %s", " ".join(letter.text.split())[:300])
             return "failed"
         heard = await self.memory.heard(letter, outlet)
@@ -63,6 +72,9 @@ class Delivery:
                 return "withheld"
             heard = await self.memory.heard(letter, outlet)  # its beginning was taken just now
         if heard is not None and heard[0] == "over" and letter.repeat <= heard[1] and letter.transition != "message":
+            if outlet.has_marks and not letter.closes and await self.memory.was_begun(letter, outlet):
+                await self._tell_end(letter, outlet, heard[1])
+                await self.memory.ended(letter, outlet)
             return "withheld"
         try:
             end = await self._hand_over(letter, outlet, last)
@@ -72,15 +84,20 @@ class Delivery:
             raise
         if end != "failed":
             await self._tell_end_if_over(letter, outlet, heard)
+        if outlet.has_marks and end == "told":
+            await self.memory.ended(letter, outlet)
         return end
 
     async def _tell_end_if_over(self, letter: AlertLetter, outlet: Outlet, heard: Heard | None) -> None:
         """Notes that it was heard; was its thread's end withheld during the send, that end is told now."""
         if over := await self._over_meanwhile(letter, outlet, heard):
-            log.info("it ended while it was told: %s", letter.id)
-            text = f"over since: {letter.text}"
-            closing = AlertLetter(f"{letter.thread}:resolved:{over}", letter.thread, "resolved", over, "", text)
-            await self._hand_over(closing, outlet, True)  # that it is over was noted by who withheld it
+            await self._tell_end(letter, outlet, over)
+
+    async def _tell_end(self, letter: AlertLetter, outlet: Outlet, over: int) -> None:
+        log.info("it ended while it was told: %s", letter.id)
+        text = f"over since: {letter.text}"
+        closing = AlertLetter(f"{letter.thread}:resolved:{over}", letter.thread, "resolved", over, "", text)
+        await self._hand_over(closing, outlet, True)  # that it is over was noted by who withheld it
 
     async def _hand_over(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
         if outlet.kind != "terminal":
@@ -97,7 +114,7 @@ class Delivery:
         return 0
 
     async def _by_apprise(self, letter: AlertLetter, outlet: Outlet, last: bool) -> End:
-        if not outlet.keyed and not await self.memory.begin(letter, outlet):
+        if not await self.memory.begin(letter, outlet) and not outlet.keyed:
             why = "a process died while it was sent, and a second one could not be told from the first"
             self.terminal.deliver(letter, f"it may not have reached {outlet.name} ({why})")
             return "unclear"
@@ -105,6 +122,8 @@ class Delivery:
         if answer == "":
             return "told"
         late = answer is None
+        if outlet.has_marks and not late:
+            await self.memory.ended(letter, outlet)  # it was refused: nobody heard it
         why = answer or f"no answer within {self.seconds:g} s"
         if outlet.keyed and not last:
             raise (NoAnswer if late else NotDelivered)(outlet.name, why)

@@ -3,7 +3,8 @@
 | key                   | type   | what                                                     | who clears it         |
 |-----------------------|--------|----------------------------------------------------------|-----------------------|
 | `alert:THREAD OUTLET` | string | `told:REPEAT` or `over:REPEAT`, the last thing heard     | expires after 90 days |
-| `sending:ID OUTLET`   | string | a send without a dedupe key was begun                    | expires after 48 h    |
+| `sending:ID OUTLET`   | string | a send was begun, and how it ended is not known          | its end, where a key  |
+|                       |        |                                                          | tells; else 48 h      |
 | `digest`              | hash   | event id -> {at, text}, JSON: what waits for the digest  | the digest            |
 """
 
@@ -53,7 +54,15 @@ class Memory:
 
     async def begin(self, letter: AlertLetter, outlet: Outlet) -> bool:
         """Marks the send as begun; False if it was begun before, and how that ended nobody knows."""
-        return await self._remember(self.slot.key("sending", _short(letter.id, outlet.name)), "", "1", KEEP_SENDING_MS)
+        return await self._remember(self._sending(letter, outlet), "", "1", KEEP_SENDING_MS)
+
+    async def was_begun(self, letter: AlertLetter, outlet: Outlet) -> bool:
+        """Whether a send was begun whose end nobody noted: it may have arrived."""
+        return await self.store.call("GET", self._sending(letter, outlet)) is not None
+
+    async def ended(self, letter: AlertLetter, outlet: Outlet) -> None:
+        """How the send ended is known, so its mark says nothing more."""
+        await self.store.call("DEL", self._sending(letter, outlet))
 
     async def keep(self, letter: AlertLetter, at_ms: int) -> bool:
         """For the digest; the same letter once. False if it is full: then it is counted by nobody, so say so."""
@@ -77,6 +86,9 @@ class Memory:
     async def _remember(self, key: str, before: str, after: str, keep_ms: int) -> bool:
         script = load_script("joelclaw_health", "remember")
         return bool(await self.store.run(script, [key], [before, after, keep_ms]))
+
+    def _sending(self, letter: AlertLetter, outlet: Outlet) -> str:
+        return self.slot.key("sending", _short(letter.id, outlet.name))
 
     def _thread(self, letter: AlertLetter, outlet: Outlet) -> str:
         return self.slot.key("alert", _short(letter.thread, outlet.name))

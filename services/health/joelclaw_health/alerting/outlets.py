@@ -33,6 +33,11 @@ class Outlet:
     def keyed(self) -> bool:
         return self.kind != "apprise" or self.url.partition("://")[0].lower() in KEYED
 
+    @property
+    def has_marks(self) -> bool:
+        """Whether a send that was begun is marked until its end is known; without a key the mark stays for good."""
+        return self.kind == "apprise" and self.keyed
+
 
 TERMINAL = Outlet("terminal", "terminal")
 DIGEST = Outlet("digest", "digest")

@@ -10,14 +10,20 @@ from joelclaw_pod import SettingsError
 KEY = "alerts.owners"
 
 
-def read_outlets(config: Config) -> Outlets:
-    """SettingsError names the owner and the kind of the first target that nobody could deliver to."""
-    addresses = config.alerts.addresses()
-    for url in addresses.values():
+def wrong_targets(config: Config) -> list[tuple[str, str, str]]:
+    """(key, what is wrong, what to do) of each target that nobody could deliver to: its owner and its kind, no more."""
+    found = []
+    for url in config.alerts.addresses().values():
         if not is_target(url):
             owner = next(o for o, channels in config.alerts.owners.items() if url in channels)
             kind = url.partition("://")[0]
-            raise SettingsError(
-                f"{KEY}.{owner}", f"holds a target {kind}://… that is none", "write it as apprise documents that kind"
-            )
-    return Outlets(addresses, config.alerts.channels(None))
+            what = f"holds a target {kind}://… that is none"
+            found.append((f"{KEY}.{owner}", what, "write it as apprise documents that kind"))
+    return found
+
+
+def read_outlets(config: Config) -> Outlets:
+    """SettingsError names the owner and the kind of the first target that nobody could deliver to."""
+    for wrong in wrong_targets(config):
+        raise SettingsError(*wrong)
+    return Outlets(config.alerts.addresses(), config.alerts.channels(None))

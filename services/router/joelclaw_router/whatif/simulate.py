@@ -7,9 +7,9 @@ The record says when the failure was first and last reported, and when it was ov
 | the last report that it fails            | from then on a retry succeeds                                      |
 | it was closed after a retry              | a retry that succeeds closes it as long after as that one did      |
 | it was closed without one                | it closes by itself at that time, whatever is decided              |
+| it was closed after a page               | no retry succeeds; a page closes it as long after as that one did  |
 | it was not closed as resolved            | no retry ever succeeds                                             |
 | a retry failed                           | a failed retry is reported again as long after (the median; 1 s)   |
-
 | it was paused, or eyes were mistrusted   | it is so at the same judgement; the next recorded one goes on      |
 | so many others of its group failed       | so many fail, and the tried configuration says if that is a storm  |
 | its outages of before                    | they were                                                          |
@@ -91,6 +91,8 @@ class _World:
     closes_after: int
     closes_at: int | None
     reported_after: int
+    person_after: int | None = None
+    """How long after its page a person ended it."""
 
     @classmethod
     def of(cls, history: History) -> _World:
@@ -101,6 +103,9 @@ class _World:
             return cls(None, 0, None, reported_after)
         if not history.handed_over:
             return cls(None, 0, history.closed_ms, reported_after)
+        paged = [j.at for j in history.judged if j.decision["verdict"] == "escalate"]
+        if paged and max(paged) > max(history.handed_over):
+            return cls(None, 0, None, reported_after, max(0, history.closed_ms - max(paged)))
         return cls(max(reports), max(0, history.closed_ms - max(history.handed_over)), None, reported_after)
 
 
@@ -125,7 +130,9 @@ class _Play:
                 now = max(now, acting[turn + 1].at)
                 continue
             if decision.verdict not in (Verdict.RETRY, Verdict.PAUSE):
-                ends = self._by_itself(opened)
+                ends = self._by_itself(opened) if self.world.person_after is None else None
+                if decision.rule.alert and self.world.person_after is not None:
+                    ends = now + self.world.person_after - opened
                 return Course(retries, pauses, int(decision.rule.alert), ends, str(decision.rule))
             kind = Kind.RETRY if decision.verdict is Verdict.RETRY else Kind.PAUSE
             closes = self.world.closes_at

@@ -26,6 +26,7 @@ MEANS = {
 
 @command(
     "drill",
+    progress=False,
     examples=[
         ("joelclaw backup drill --latest redis", "restore the newest verified copy, and compare"),
         ("joelclaw backup drill --latest typesense", "the same; needs a typesense-server, TYPESENSE_SERVER_BINARY"),

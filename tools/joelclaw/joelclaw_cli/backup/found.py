@@ -28,6 +28,7 @@ class Backups(Protocol):
     ) -> Model | None: ...
     def transports(self, environ: dict[str, str]) -> list[Model]: ...
     def queue(self, environ: dict[str, str]) -> Model: ...
+    def retry(self, environ: dict[str, str], artefact: str) -> Model | None: ...
     def progress(self, environ: dict[str, str], target: str = "redis") -> Model | None: ...
     def prune(self, environ: dict[str, str], target: str = "redis", *, dry_run: bool = False) -> Model: ...
 
@@ -47,9 +48,29 @@ def environ_for(state_dir: Path) -> dict[str, str]:
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
 
 
+def progress(state_dir: Path, target: str) -> Model | None:
+    """How far the service of this state directory is with a transfer; None also where it can't be told: nobody waits
+    for this, and a run goes on without it."""
+    try:
+        return backups().progress(environ_for(state_dir), target)
+    except Exception:  # whatever the provider says of a configuration that is not the service's
+        return None
+
+
+def size_of(environ: dict[str, str], artefact: str) -> int | None:
+    """Bytes of the copy that `verify` means, for its bar: `latest` is the newest, whatever it is worth; else None."""
+    if artefact != "latest":
+        found = backups().show(environ, artefact)
+    else:
+        every = [copy for target in TARGETS for copy in backups().list_artefacts(environ, target)]
+        found = max(every, key=lambda copy: copy["id"], default=None)
+    return found.get("bytes") if found else None
+
+
 def no_copy(artefact: str, kind: str = "verified copy") -> Failure:
     """Failure `not_found`, in the words of what was asked for. kind: what `latest` means to the command."""
     target, _, name = artefact.rpartition("/")
+    target = target if target in TARGETS else ""
     look = "joelclaw backup list"
     what = f"there is no {kind}{f' of {target}' if target else ''}" if name == "latest" else ""
     return Failure(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from joelclaw_cli.answer import Answer
+from joelclaw_cli.answer import Answer, Next
 from joelclaw_cli.backup.found import backups, environ_for, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import DIRECTORY, command, state_option
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 @command(
     "restore",
+    progress=False,
     examples=[
         ("joelclaw backup restore latest --into /var/lib/valkey", "the newest verified copy, where a server will look"),
         ("joelclaw backup restore latest --into ./there --force", "though something is there already"),
@@ -60,11 +61,22 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
         yield good(f"{done['id']} is in {done['into']}: {done['bytes']:,} bytes, read there again")
         yield fields((f["name"], f"sha256 {f['sha256']}") for f in done["files"])
 
-    first = done["files"][0]["name"]
-    start = f"valkey-server --dir {target} --dbfilename {first} --appendonly no"
-    if first.endswith(".tar"):
-        start = f"tar -C {target} -xf {target}/{first} && rm {target}/{first} && typesense-server --data-dir {target}"
-    return Answer(done, view, ((start, "start a server from it"),))
+    return Answer(done, view, _starts(target, [file["name"] for file in done["files"]]))
+
+
+def _starts(at: str, names: list[str]) -> tuple[Next, ...]:
+    """How a server is started from what was restored: one for each dump, with its users where they came along."""
+    if names[0].endswith(".tar"):
+        tar = f"tar -C {at} -xf {at}/{names[0]} && rm {at}/{names[0]} && typesense-server --data-dir {at}"
+        return ((tar, "start a server from it"),)
+    dumps = [name for name in names if name.endswith(".rdb")]
+    says = "start a server from it" if len(dumps) == 1 else "start the primary of this shard from it, each its own"
+    told = []
+    for dump in dumps:
+        users = "users.acl" if len(dumps) == 1 else dump.replace(".rdb", ".acl")
+        acl = f" --aclfile {at}/{users}" if users in names else ""
+        told.append((f"valkey-server --dir {at} --dbfilename {dump} --appendonly no{acl}", says))
+    return tuple(told)
 
 
 restore.params.insert(0, state_option())

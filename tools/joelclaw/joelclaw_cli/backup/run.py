@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -11,12 +10,12 @@ import anyio
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.backup.found import TARGETS
+from joelclaw_cli.backup.found import TARGETS, progress
+from joelclaw_cli.backup.progress import Line, transfer_line
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
 from joelclaw_cli.place import Place
-from joelclaw_cli.safe import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -57,7 +56,10 @@ def run(place: Place, target: str, wait: bool, timeout_ms: int) -> Answer:
         await _require_function(store, f"{FUNCTION}{target}")
         wanted = BackupRunRequested.from_wire({"target": target, "requestedBy": await actor(store)})
         await Publisher(store, source="joelclaw").send(wanted, id=id)
-        return await _followed(store, f"{FUNCTION}{target}:{id}", timeout_ms / 1000) if wait else None
+        if not wait:
+            return None
+        with transfer_line(lambda: progress(place.state_dir, target)) as line:
+            return await _followed(store, f"{FUNCTION}{target}:{id}", timeout_ms / 1000, line)
 
     ended = place.run(ask)
     run_id = f"{FUNCTION}{target}:{id}"
@@ -95,8 +97,8 @@ async def _require_function(store: Store, function: str) -> None:
         )
 
 
-async def _followed(store: Store, run_id: str, seconds: float) -> RunDetail:
-    """The run once it has ended; each step is told on stderr as it is journaled."""
+async def _followed(store: Store, run_id: str, seconds: float, line: Line) -> RunDetail:
+    """The run once it has ended; each step is told as it is journaled, and how far a transfer is meanwhile."""
     from joelclaw_bus.inspect.runs import find_run
 
     told: set[str] = set()
@@ -105,25 +107,22 @@ async def _followed(store: Store, run_id: str, seconds: float) -> RunDetail:
         found = await find_run(store, run_id)
         if found is None and anyio.current_time() - began > LONELY and "nobody" not in told:
             told.add("nobody")
-            _say("nobody has begun it yet; does the backup service run?")
+            line.say("nobody has begun it yet; does the backup service run?")
         if found is not None:
             done = {step.partition("-")[0] for step in found.steps}
             for step, words in SAYS.items():  # in their order; a record has none
                 if step in done and step not in told:
                     told.add(step)
-                    _say(words)
+                    line.say(words)
             if found.ended_ms:
                 return found
+        line.turn()
         await anyio.sleep(POLL)
     raise Failure(
         "timed_out",
         f"the backup has not ended within {seconds:.0f} s; it goes on",
         next_actions=((f"joelclaw bus run {run_id}", "see where it is"),),
     )
-
-
-def _say(what: str) -> None:
-    print(f"… {visible(what)}", file=sys.stderr, flush=True)
 
 
 def _asked(run_id: str) -> Iterable[RenderableType]:

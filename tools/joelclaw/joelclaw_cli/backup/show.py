@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer, Next
-from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown
+from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown, size_of
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
@@ -97,6 +98,7 @@ def show(state_dir: Path, artefact: str) -> Answer:
                 (told.get("of", "keys"), f"{told.get('keys', 0):,}"),
                 ("digest", told.get("digest") or "nothing exact was taken"),
                 ("verified at", told["verifiedAt"] or "never"),
+                ("proof noted here", "yes" if told["vouched"] else "no: this suite has no note of having proven it"),
                 ("read again", told["rereadAt"] or "not since"),
                 ("last drill", f"{drilled.get('verdict', 'none')} {drilled.get('at', '')}"),
                 ("parent", told.get("parent") or "none"),
@@ -109,6 +111,7 @@ def show(state_dir: Path, artefact: str) -> Answer:
 
 @command(
     "verify",
+    progress=False,
     examples=[
         ("joelclaw backup verify latest", "the newest one"),
         ("joelclaw backup verify 20261122T031500Z-0123456789ab", "one of the list"),
@@ -121,8 +124,9 @@ def verify(state_dir: Path, artefact: str) -> Answer:
     Exit code 1 names the file that is missing, too much, or not what left the source; also where this reading found
     nothing, but the copy stays doubtful: damage stays for good, a failed drill until one passes.
     """
-    with bar("reading", None) as heard:
-        told = backups().verify(environ_for(state_dir), artefact, heard)
+    environ = environ_for(state_dir)
+    with bar("reading", size_of(environ, artefact) if sys.stderr.isatty() else None) as heard:
+        told = backups().verify(environ, artefact, heard)
     if told is None:
         raise no_copy(artefact, "copy")
     if not told["ok"]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
+from joelclaw_cli.bus.delayed import Delayed, delayed_meant, take_back
 from joelclaw_cli.bus.many import Tally, act_on, count, many_meant, told
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
@@ -67,8 +68,9 @@ def cancel(
     What it rests for is called off, and none of its writes is accepted any more.
 
     ID is FUNCTION:EVENT-ID, or the id or entry of its event. An event that no worker has read yet is dropped by the
-    function when it comes to it. A handler that executes stops at its next write or lease renewal; what it did by then
-    stays done, and where runs are limited the next one may begin before it has stopped.
+    function when it comes to it; a delayed one is taken back, for all functions that would get it. A handler that
+    executes stops at its next write or lease renewal; what it did by then stays done, and where runs are limited the
+    next one may begin before it has stopped.
 
     A filter means open runs with a record, which a run has from its first rest, step or second begin on.
     """
@@ -82,10 +84,12 @@ def _cancel_one(place: Place, run_id: str, reason: str, *, yes: bool, dry_run: b
     from joelclaw_bus.inspect.explain import read_situation
     from joelclaw_cli.bus.meant import the_one
 
-    async def look(store: Store) -> RunSituation:
-        return await read_situation(store, await the_one(store, run_id))
+    async def look(store: Store) -> RunSituation | Delayed:
+        return await delayed_meant(store, run_id) or await read_situation(store, await the_one(store, run_id))
 
     seen = place.run(look)
+    if isinstance(seen, Delayed):
+        return take_back(place, seen, reason, yes=yes, dry_run=dry_run)
     run, was = seen.run, seen.record.get("state") or "unread"
     if not seen.record and (not run or not (seen.undelivered or seen.hand or (seen.entry_there and not seen.group))):
         said = judge(seen)

@@ -12,6 +12,7 @@ heal = Group(
         "show": (f"{__name__}.incidents:show", "One incident and its timeline."),
         "replay": (f"{__name__}.whatif:replay", "Decide an incident again from its audit, and compare."),
         "simulate": (f"{__name__}.whatif:simulate", "What another configuration would have decided."),
+        "advice": (f"{__name__}.advice:advice", "How often the models agree with the policy, and what they cost."),
         "dismiss": (f"{__name__}.dismiss:dismiss", "Say that an incident is over."),
         "ack": (f"{__name__}.person:ack", "Say that you have seen a page."),
         "approve": (f"{__name__}.person:approve", "Allow the retry that an incident asks about."),

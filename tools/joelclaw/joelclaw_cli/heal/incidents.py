@@ -181,7 +181,16 @@ def _ms(value: object) -> int | None:
 
 
 def _told(line: Mapping[str, Any]) -> str:
-    """What was done first; who asked, and the decision, after it. The whole of it is in the JSON."""
-    from joelclaw_cli.render import words
+    """What was done, and why, as a person would tell it. The whole of it is in the JSON."""
+    from joelclaw_cli.render import clock, words
 
-    return f"{line.get('what', '')}  {words({k: v for k, v in line.items() if k not in ('at', 'seq', 'what') and v})}"
+    what, decision = line.get("what", ""), line.get("decision")
+    if isinstance(decision, Mapping):
+        due = f"; due {clock(at)}" if (at := _ms(decision.get("due_ms"))) else ""
+        by = f"; ordered by {line['ordered_by']}: {line.get('why', '')}" if line.get("ordered_by") else ""
+        return f"{decision.get('verdict') or what}: {decision.get('reason', '')} ({decision.get('rule', '')}){due}{by}"
+    if what == "handed over":
+        return f"handed over: attempt {line.get('attempt')} to {line.get('route')}"
+    if what == "closed":
+        return f"closed: {line.get('end')} by {line.get('by')}: {line.get('detail')}"
+    return f"{what}  {words({k: v for k, v in line.items() if k not in ('at', 'seq', 'what', 'move') and v})}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from joelclaw_cli.failures import USAGE, Failure
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from joelclaw_contracts import Config
     from joelclaw_contracts.errors import Problem
 
 
@@ -40,7 +42,8 @@ def check(file: Path | None) -> Answer:
     path = config_path(environ, Path.home())
     digest, problems = "", tuple["Problem", ...]()
     try:
-        digest = load_config(environ, home=Path.home()).hash
+        config = load_config(environ, home=Path.home())
+        digest, problems = config.hash, _of_services(config, str(path))
     except ConfigError as error:
         problems = error.problems
     result: dict[str, Any] = {
@@ -59,6 +62,16 @@ def check(file: Path | None) -> Answer:
             yield good(f"{path}: nothing is wrong" if path.exists() else f"there is no {path}: defaults are in force")
 
     return Answer(result, view, (("joelclaw nas config show --effective", "every value in force"),), _trouble(problems))
+
+
+def _of_services(config: Config, path: str) -> tuple[Problem, ...]:
+    """What a service that is installed beside us would refuse though the file is sound."""
+    from joelclaw_contracts.errors import Problem
+
+    found: list[Problem] = []
+    for point in entry_points(group="joelclaw.providers", name="health"):
+        found += (Problem(path, key, what) for key, what in point.load().problems(config))
+    return tuple(found)
 
 
 def _trouble(problems: tuple[Problem, ...]) -> Failure | None:

@@ -9,11 +9,13 @@ from typing import Literal
 import anyio
 from anyio import to_thread
 
+from joelclaw_bus.address import without_secret
 from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
 from joelclaw_bus.errors import StoreNotStarted
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_cli.failures import USAGE, Failure
 from joelclaw_cli.up.feed import Feed
+from joelclaw_cli.up.known_store import recognise
 from joelclaw_cli.up.plan import Ending, Plan
 from joelclaw_cli.up.restarts import next_restart
 
@@ -54,6 +56,9 @@ class KeptStore:
             self._feed.say(f"store on {self.url}, data in {self._embedded.directory}")
         async with open_store(StoreSettings(self.url, self._plan.prefix)) as store:
             await store.call("PING")
+            lost = await recognise(store, "embedded" if self.embedded else self.url, self._directory.parent)
+            if lost:
+                self._feed.alert(f"the store on {without_secret(self.url)} {lost}", source="suite")
 
     async def keep(self) -> None:
         """Start the embedded store again when it dies: same port, same data, so that everybody just reconnects."""

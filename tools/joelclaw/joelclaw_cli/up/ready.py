@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from joelclaw_bus.address import read_address, without_secret
-from joelclaw_bus.state_directory import write_atomically
+from joelclaw_bus.state_directory import StateDirectory, write_atomically
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import DEFAULT_STATE
 from joelclaw_cli.failures import usage
@@ -110,6 +111,16 @@ def suite_record(redis_url: str, prefix: str, http: Mapping[str, str]) -> dict[s
 def ready_text(redis_url: str, http: Mapping[str, str]) -> str:
     """The text of `--ready-file`; without a password, which whoever gave it has already."""
     return json.dumps({"redis_url": without_secret(redis_url), "http": dict(http)}) + "\n"
+
+
+def new_directory(state: StateDirectory, *, embedded: bool) -> str:
+    """What is said of one that was not there: of a misspelt one nobody wants a suite that knows nothing."""
+    near = [StateDirectory(path) for path in sorted(state.path.parent.iterdir()) if path != state.path]
+    names = [str(one.path) for one in near if one.is_one]
+    like = difflib.get_close_matches(str(state.path), names, n=1, cutoff=0.8)
+    what = f"{state.path} is a NEW state directory" + (", and its store is EMPTY" if embedded else "")
+    other = f"did you mean {like[0]}? Then stop this" if like else "if you meant one that is there, stop this"
+    return f"{what}; {other}, and give its path by --state-dir"
 
 
 def announcement(redis_url: str, http: Mapping[str, str], state: Path, *, embedded: bool) -> tuple[Answer, list[str]]:

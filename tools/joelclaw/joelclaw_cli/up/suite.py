@@ -15,7 +15,7 @@ from joelclaw_cli.up.child import Child, end_orphans
 from joelclaw_cli.up.feed import Feed
 from joelclaw_cli.up.kept_store import KeptStore
 from joelclaw_cli.up.plan import Ending, Plan
-from joelclaw_cli.up.ready import ReadyFile, announcement, ready_text, suite_record
+from joelclaw_cli.up.ready import ReadyFile, announcement, new_directory, ready_text, suite_record
 from joelclaw_cli.up.restarts import next_restart
 from joelclaw_cli.up.services import Service, environment
 
@@ -49,7 +49,7 @@ class Suite:
                     self._record({})
                     tasks.start_soon(self._store.keep)
                     if new:  # a misspelt one would look like a suite that has lost all it knew
-                        self._feed.say(f"{self._state.path} is a new state directory")
+                        self._feed.say(new_directory(self._state, embedded=self._store.embedded), colour="1;33")
                     await self._run_services()
                 finally:
                     with anyio.CancelScope(shield=True):

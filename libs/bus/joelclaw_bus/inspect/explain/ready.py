@@ -10,6 +10,7 @@ from joelclaw_bus.inspect.explain.words import many, when
 from joelclaw_bus.inspect.replies import number
 from joelclaw_bus.inspect.spans import span
 from joelclaw_bus.limits import Limits
+from joelclaw_bus.suspects import ALONE_FROM, LAST
 
 LEASE_MS = 15_000
 """Of a worker whose heartbeats tell none."""
@@ -25,6 +26,8 @@ def in_hand(s: RunSituation, hand: Hand) -> Explanation:
     more = _steps(s) + (f"; begun {begins} times without an end" if begins else "")
     if begins >= Limits().begins:
         more += ", so the next begin buries it"
+    elif begins >= ALONE_FROM:
+        more += ", so it may be a poison and begins alone" + (", in calm" if begins >= Limits().begins - LAST else "")
     if hand.idle_ms <= (lease or LEASE_MS):
         since = span(max(0, s.now_ms - order(s.entry)[0]))
         why = f"it is being executed by {hand.consumer}, {since} after it became ready{more}"

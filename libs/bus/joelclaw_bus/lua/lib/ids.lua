@@ -9,12 +9,24 @@ local function ids_find(ids, id)
   end
   return false
 end
+-- Lost whole, the index would look like that of a stream on which no ids were used. So the marks, a key of the same slot
+-- that is built from its name, keep `UNTIL N`: generation N is there until then at least; and that it was found lost by
+-- who began it anew. Marks of a wrong type (the auditor tells) must not fail what has written already.
+local IDS_THERE, IDS_LOST = '~ids', '~ids-lost'
+local function ids_marks(ids) return ids:sub(1, -4) .. 'marks' end
+local function ids_gone(ids, now)
+  local told = redis.pcall('HGET', ids_marks(ids), IDS_THERE)
+  local till, g = string.match(type(told) == 'string' and told or '', '^(%d+) (%d+)$')
+  return till and now < tonumber(till) and redis.call('EXISTS', ids .. ':' .. g) == 0
+end
 local function ids_put(ids, id, value, now, window)
   local newest = redis.call('ZREVRANGE', ids, 0, 0, 'WITHSCORES')
-  local g = newest[1]
+  local g, life = newest[1], math.ceil(window + 2 * window / IDS_GENERATIONS)
   if not g or now - tonumber(newest[2]) >= window / IDS_GENERATIONS
       or redis.call('HLEN', ids .. ':' .. g) >= IDS_PER_GENERATION then
+    if not g and ids_gone(ids, now) then redis.pcall('HSET', ids_marks(ids), IDS_LOST, now) end
     g = string.format('%.0f', tonumber(g or '0') + 1)
+    redis.pcall('HSET', ids_marks(ids), IDS_THERE, string.format('%.0f %s', now + life, g))
     redis.call('ZADD', ids, now, g)
     local all = redis.call('ZRANGE', ids, 0, -1, 'WITHSCORES')
     local oldest = 1
@@ -26,7 +38,6 @@ local function ids_put(ids, id, value, now, window)
     end
   end
   redis.call('HSET', ids .. ':' .. g, id, value)
-  local life = math.ceil(window + 2 * window / IDS_GENERATIONS)
   redis.call('PEXPIRE', ids .. ':' .. g, life)
   redis.call('PEXPIRE', ids, life)
 end

@@ -30,7 +30,7 @@ MUTANTS = [
     (runs.HandedBack, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
     (failing.FailedForGood, "finish", "redis.call('XADD', KEYS[7]", "redis.call('XADD', KEYS[7] .. 's'"),
     (failing.Unreadable, "bury", "if first then", "if true then"),
-    (failing.Poison, "begin", "begins > tonumber(ARGV[3]) and 3 or 1", "1"),
+    (failing.Poison, "begin", "begins > most and 3 or 1", "1"),
     (timed.Ticks, "tick", "nominal <= mark", "false"),
     (timed.Delayed, "outbox_take", "redis.call('HGET', KEYS[2], id)", "false"),
     (limited.Concurrency, "release", "if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then", "if true then"),

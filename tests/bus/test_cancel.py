@@ -9,7 +9,7 @@ import pytest
 
 from joelclaw_bus import Backoff, Event, Functions, Limits, Publisher, Step, Store, event
 from joelclaw_bus.observer import LeaseLost, OutboxDelivered, RunEnded, RunParked, RunRetried, RunStarted, StepRecorded
-from joelclaw_bus.run_calls import Cancelled, RunCalls
+from joelclaw_bus.order_calls import Cancelled, OrderCalls
 from joelclaw_contracts import EventModel
 from tests.support.waiting import later
 from tests.support.workers import working
@@ -52,7 +52,7 @@ def resting(did: list[str]) -> Functions:
 
 
 async def cancel(store: Store, reason: str = "no longer wanted") -> Cancelled:
-    return await RunCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), RUN, reason)
+    return await OrderCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), RUN, reason)
 
 
 @pytest.mark.parametrize(("way", "state"), [("sleep", "due"), ("retry", "due"), ("wait", "waiting")])
@@ -102,7 +102,7 @@ async def test_a_held_run_is_cancelled_and_the_one_before_it_is_not_disturbed(st
         await Publisher(store).send(Asked(way="go"), id="one")
         await seen.wait(RunParked, where=lambda f: f.state == "held")
         assert await cancel(store) == Cancelled(True, "held")
-        assert (await RunCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), f"{FN}:zero", "x")).done
+        assert (await OrderCalls(store, Limits()).cancel(store.keys.slot(Asked.event_name), f"{FN}:zero", "x")).done
 
 
 async def test_an_ended_run_and_one_that_never_was_are_told_apart(store: Store) -> None:
@@ -127,7 +127,7 @@ async def test_a_second_entry_of_a_cancelled_run_is_dropped(store: Store) -> Non
 
 async def test_an_event_that_nobody_has_read_is_cancelled_and_acknowledged_by_whoever_comes(store: Store) -> None:
     did: list[str] = []
-    calls, slot = RunCalls(store, Limits()), store.keys.slot(Asked.event_name)
+    calls, slot = OrderCalls(store, Limits()), store.keys.slot(Asked.event_name)
     sent = await Publisher(store).send(Asked(way="go"), id="one")
     assert sent.entry is not None
     assert await calls.cancel_unread(slot, RUN, sent.entry, "withdrawn") == Cancelled(True, "unread")
@@ -143,7 +143,7 @@ async def test_an_event_that_nobody_has_read_is_cancelled_and_acknowledged_by_wh
 
 
 async def test_a_run_that_began_meanwhile_or_is_over_is_not_cancelled_as_unread(store: Store) -> None:
-    calls, slot = RunCalls(store, Limits()), store.keys.slot(Asked.event_name)
+    calls, slot = OrderCalls(store, Limits()), store.keys.slot(Asked.event_name)
     async with working(store, resting([])) as seen:
         resting_one = await Publisher(store).send(Asked(way="sleep"), id="one")
         await seen.wait(RunParked)

@@ -8,7 +8,8 @@ from joelclaw_bus import Event, Functions, Limits, Publisher, Reject, Step, Stor
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.inspect.dead import list_dead
 from joelclaw_bus.observer import OutboxDelivered, RunEnded
-from joelclaw_bus.run_calls import Redriven, Refused, RunCalls
+from joelclaw_bus.order_calls import OrderCalls, Redriven
+from joelclaw_bus.run_calls import Refused, RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.workers import working
 
@@ -39,7 +40,7 @@ async def the_letter(store: Store) -> str:
 
 
 async def redrive(store: Store, letter: str) -> Redriven:
-    calls = RunCalls(store, Limits())
+    calls = OrderCalls(store, Limits())
     return await calls.redrive(store.keys.slot(Asked.event_name), RUN, letter, from_start=False)
 
 

@@ -18,6 +18,7 @@ from joelclaw_bus import Backoff, Event, Functions, Publisher, Step, Store, Stor
 from joelclaw_bus.audit.judge import RECORD_FORMAT
 from joelclaw_bus.inspect.explain import RunSituation, explain
 from joelclaw_bus.observer import RunEnded, RunParked, RunRetried
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.pauses import pause
 from joelclaw_contracts import EventModel
 
@@ -276,7 +277,7 @@ async def test_a_poisoned_run_names_its_dead_letter(cli: Cli, work: OpenWork) ->
 
 
 async def test_a_cancelled_run_says_why(cli: Cli, work: OpenWork) -> None:
-    await work.run_calls.cancel(work.slot, work.runs["rests"], "ada: not wanted any more")
+    await OrderCalls(work.store, work.limits).cancel(work.slot, work.runs["rests"], "ada: not wanted any more")
     cause, line, _ = await why(cli, work.runs["rests"])
     assert (cause, line.startswith("it has ended: cancelled, ")) == ("ended", True)
     assert line.endswith(": ada: not wanted any more")

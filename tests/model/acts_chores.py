@@ -157,7 +157,7 @@ class ChoreActs(Base):
     @act(2, "operators", what=lambda world: every_run(world))
     def cancel(self, what: tuple[str, str]) -> None:
         w, (slot, run) = self.world, what
-        answer = w.do(w.runs.cancel(w.keys.slot(slot), run, "not wanted"))
+        answer = w.do(w.orders.cancel(w.keys.slot(slot), run, "not wanted"))
         told = w.same(f"cancel {run}", (answer.done, answer.was), moves.cancel(w.bus, slot, run, "not wanted"))
         if told[0]:
             w.ledger.cancelled(slot, run)
@@ -178,7 +178,7 @@ class ChoreActs(Base):
         w, (slot, fn, entry) = self.world, what
         event_id = w.bus.slot(slot).events.entries[entry].get("id", "")
         run = run_id(fn, event_id or text(entry), given=bool(event_id))
-        answer = w.do(w.runs.cancel_unread(w.keys.slot(slot), run, text(entry), "not wanted"))
+        answer = w.do(w.orders.cancel_unread(w.keys.slot(slot), run, text(entry), "not wanted"))
         should = moves.cancel_unread(w.bus, slot, fn, run, entry, "not wanted")
         if w.same(f"cancel {run} unread", (answer.done, answer.was), should)[0]:
             w.ledger.cancelled(slot, run)

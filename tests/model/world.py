@@ -10,6 +10,7 @@ from joelclaw_bus.audit.waits import WaitAudit
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
@@ -49,6 +50,7 @@ class World:
             ended_ms=b.ended, buried_ms=b.buried, first_read_ms=HOUR,
         )  # fmt: skip
         self.runs, self.calls = RunCalls(self.store, limits), SlotCalls(self.store, limits)
+        self.orders = OrderCalls(self.store, limits)
         self.outbox = Outbox(self.calls, Publisher(self.store, limits=limits), Ears(), MODELS)
         self.dying = Outbox(Forgetful(self.store, limits), self.outbox.publisher, Ears(), MODELS)
         self.dying.waits.wait_calls = Dying(self.store)

@@ -140,7 +140,7 @@ def zombie_writes(writes: Writes, h: Hand, how: str, name: str) -> None:
 
 def redrive(w: World, slot: str, run: str, letter: Id, *, from_start: bool) -> None:
     """An operator opens a failed run again."""
-    answer = w.do(w.runs.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
+    answer = w.do(w.orders.redrive(w.keys.slot(slot), run, text(letter), from_start=from_start))
     should = moves.redrive(w.bus, slot, run, letter, from_start=from_start)
     if w.same(f"redrive {run}", (answer.done, answer.stands), should)[0]:
         w.ledger.redriven(slot, run)

@@ -6,14 +6,14 @@ delivery is no longer this worker's; nothing was written then.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
-from joelclaw_bus.limits import DAY_MS, Limits
+from joelclaw_bus.limits import Limits
 from joelclaw_bus.many import Asked, Begin, Companies, Finish, Record, ask_all, check_words
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
@@ -23,9 +23,6 @@ _script = partial(load_script, "joelclaw_bus")
 LETTER_MS = 1_000
 """How far the id of a dead letter may be from the time at which its script began."""
 LETTERS = 1_000
-
-UNREAD_MS = 30 * DAY_MS
-"""How long it is remembered that a run was cancelled before anybody read its event: longer than most pauses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +70,6 @@ class WentOn:
     """An earlier try had parked the run, and it was due or woken since, by `now_ms`: nothing was written again."""
 
     now_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """`done`, and then the state that the run was in; else how it had ended, or '' when there is no such run."""
-
-    done: bool
-    was: str
-
-
-@dataclass(frozen=True, slots=True)
-class Redriven:
-    """`done`; else how the run stands: open, ended otherwise, of a `newer` build, its `letter gone`; '' when nothing is
-    left to begin."""
-
-    done: bool
-    stands: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,47 +184,6 @@ class RunCalls:
         ours = {(b"e:entry", d.entry.encode()), (b"function", d.function.encode())}
         letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
         return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
-
-    async def cancel(self, slot: Slot, run: str, reason: str, *, only: str = "", unmoved_since: int = 0) -> Cancelled:
-        """End an open run from outside: its writes are refused from now on, and its handler stops at the next one.
-
-        only: if it is in this state; unmoved_since: if it has not moved after that, ms (0: whenever it did).
-        """
-        done, word = await self.store.run(
-            _script("cancel"),
-            [slot.stream, slot.run(run), slot.open, slot.ended, slot.due, slot.outbox, slot.outbox_items],
-            [run, f"{slot.name}|{run}", reason, self.limits.ended_ms, only, unmoved_since],
-        )
-        return Cancelled(bool(done), word.decode())
-
-    async def cancel_unread(self, slot: Slot, run: str, entry: str, reason: str) -> Cancelled:
-        """End a run before it has a record: whoever comes to its entry drops it, for at least `UNREAD_MS`."""
-        done, word = await self.store.run(
-            _script("cancel_unread"),
-            [slot.stream, slot.run(run), slot.ended],
-            [run, run.partition(":")[0], entry, reason, max(self.limits.ended_ms, UNREAD_MS)],
-        )
-        return Cancelled(bool(done), word.decode())
-
-    async def cancel_delayed(self, slot: Slot, event_id: str, runs: Mapping[str, str], reason: str) -> bool:
-        """Take back an event that waits for its time; False when it does not. `runs`: those it would have, by function;
-        each ends as cancelled."""
-        flat = [part for function, run in runs.items() for part in (run, function)]
-        done = await self.store.run(
-            _script("cancel_delayed"),
-            [slot.due, slot.due_items, slot.ids, slot.ended],
-            [event_id, reason, self.limits.ended_ms, self.limits.dedupe_ms, *flat],
-        )
-        return bool(done)
-
-    async def redrive(self, slot: Slot, run: str, letter: str, *, from_start: bool) -> Redriven:
-        """Open a failed run again, due at once: behind its journal, or from its start. Its dead letter goes."""
-        done, word = await self.store.run(
-            _script("redrive"),
-            [slot.run(run), slot.open, slot.ended, slot.due, slot.dead],
-            [run, "start" if from_start else "step", letter, self.store.keys.nudges, slot.name],
-        )
-        return Redriven(bool(done), "" if done else word.decode())
 
     async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
         """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from joelclaw_bus import Event, Functions, Limits, Reject, Step, StoreUnavailable, dead_letters, event
 from joelclaw_bus.inspect.dead import list_dead
-from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.order_calls import OrderCalls
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import AT_ONCE, Done, Job
@@ -158,7 +158,7 @@ class Redriven(OneJob):
         await w.read()
 
     async def _redrive(self, w: Crank) -> None:
-        calls = RunCalls(w.store, Limits())
+        calls = OrderCalls(w.store, Limits())
         for letter in await list_dead(w.store, pattern="test/*"):
             await calls.redrive(w.store.keys.slot("test/job"), letter.run, letter.id, from_start=self.from_start)
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from joelclaw_bus import Event, Functions, Limits, Step, Tick, cron
 from joelclaw_bus.cron import parse
-from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.scheduler import Scheduler
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
@@ -65,7 +65,7 @@ class DelayedCancelled(OneJob):
     async def resume(self, w: Crank) -> None:
         """The operator, who saw no answer, does it again."""
         slot = w.store.keys.slot("test/job")
-        await RunCalls(w.store, Limits()).cancel_delayed(slot, "one", {"test/work": "test/work:one"}, "not wanted")
+        await OrderCalls(w.store, Limits()).cancel_delayed(slot, "one", {"test/work": "test/work:one"}, "not wanted")
 
 
 class DueAtOnce(OneJob):

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 
 from joelclaw_bus import Awaited, Event, Limits, Step
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.pauses import pause, resume
-from joelclaw_bus.run_calls import RunCalls
 from tests.sweep.crank import Crank
 from tests.sweep.scenarios.events import Done, Failed, Job
 from tests.sweep.scenarios.one_job import OneJob
@@ -170,7 +170,7 @@ class CancelledAsleep(OneJob):
 
     async def cancel(self, w: Crank) -> None:
         with w.trying():
-            await RunCalls(w.store, Limits()).cancel(w.store.keys.slot("test/job"), "test/work:one", "not wanted")
+            await OrderCalls(w.store, Limits()).cancel(w.store.keys.slot("test/job"), "test/work:one", "not wanted")
 
     async def resume(self, w: Crank) -> None:
         """The operator, who saw no answer, does it again once the run is there."""
@@ -270,7 +270,7 @@ class CancelledUnread(CancelledAsleep):
         slot = w.store.keys.slot("test/job")
         with w.trying():
             ((entry, _),) = await self.play.raw.call("XRANGE", slot.stream, "-", "+", "COUNT", 1)
-            await RunCalls(w.store, Limits()).cancel_unread(slot, "test/work:one", entry.decode(), "not wanted")
+            await OrderCalls(w.store, Limits()).cancel_unread(slot, "test/work:one", entry.decode(), "not wanted")
 
     async def resume(self, w: Crank) -> None:
         """The operator, who saw no answer, does it again before a worker comes to it."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from joelclaw_bus.inspect.explain import RunSituation
     from joelclaw_bus.inspect.runs import RunFacts, RunFilter
-    from joelclaw_bus.run_calls import Cancelled
+    from joelclaw_bus.order_calls import Cancelled
     from joelclaw_bus.store import Store
 
 OPEN_STATES = ("running", "queued", "held", "due", "waiting")
@@ -123,9 +123,9 @@ def _cancel_one(place: Place, run_id: str, reason: str, *, yes: bool, dry_run: b
 async def _end(store: Store, seen: RunSituation, reason: str) -> Cancelled:
     """By its record, if it has one; it may get one between our look and now."""
     from joelclaw_bus.limits import Limits
-    from joelclaw_bus.run_calls import RunCalls
+    from joelclaw_bus.order_calls import OrderCalls
 
-    calls, slot = RunCalls(store, Limits()), store.keys.slot(seen.event)
+    calls, slot = OrderCalls(store, Limits()), store.keys.slot(seen.event)
     if not seen.record:
         done = await calls.cancel_unread(slot, seen.run, seen.entry, reason)
         if done.done or done.was in ("", "acknowledged"):
@@ -147,7 +147,7 @@ def _check_open(run: str, state: str) -> None:
 def _cancel_many(place: Place, meant: dict[str, Any], limit: int, reason: str, *, yes: bool, dry_run: bool) -> Answer:
     from joelclaw_bus.inspect.runs import RunFilter, each_open_run
     from joelclaw_bus.limits import Limits
-    from joelclaw_bus.run_calls import RunCalls
+    from joelclaw_bus.order_calls import OrderCalls
     from joelclaw_contracts import check_pattern
 
     check_pattern(meant["event"])
@@ -162,7 +162,7 @@ def _cancel_many(place: Place, meant: dict[str, Any], limit: int, reason: str, *
         confirmed(f"End {min(total, limit):,} open runs", yes=yes)
 
     async def act(store: Store) -> Tally:
-        calls, why = RunCalls(store, Limits()), f"cancelled by {await actor(store)}: {reason}"
+        calls, why = OrderCalls(store, Limits()), f"cancelled by {await actor(store)}: {reason}"
 
         async def end(run: RunFacts) -> bool:
             only = RECORDED.get(meant["state"], meant["state"] or "")

@@ -123,10 +123,10 @@ async def _check(store: Store, letter: DeadLetter) -> None:
 async def _reopen(store: Store, letter: DeadLetter, where: str) -> bool:
     """Whether its letter was still there: who replays or drops it first decides."""
     from joelclaw_bus.limits import Limits
-    from joelclaw_bus.run_calls import RunCalls
+    from joelclaw_bus.order_calls import OrderCalls
 
     slot = store.keys.slot(letter.event)
-    answer = await RunCalls(store, Limits()).redrive(slot, letter.run, letter.id, from_start=where == "start")
+    answer = await OrderCalls(store, Limits()).redrive(slot, letter.run, letter.id, from_start=where == "start")
     if not answer.done and answer.stands != "letter gone":
         raise _refusal(letter, answer.stands)
     return answer.done

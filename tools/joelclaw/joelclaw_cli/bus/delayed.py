@@ -60,10 +60,10 @@ def take_back(place: Place, it: Delayed, reason: str, *, yes: bool, dry_run: boo
 
         async def end(store: Store) -> tuple[bool, str]:
             from joelclaw_bus.limits import Limits
-            from joelclaw_bus.run_calls import RunCalls
+            from joelclaw_bus.order_calls import OrderCalls
 
             who = await actor(store)
-            calls = RunCalls(store, Limits())
+            calls = OrderCalls(store, Limits())
             return await calls.cancel_delayed(it.slot, it.event_id, it.runs, f"cancelled by {who}: {reason}"), who
 
         plan["cancelled"], plan["actor"] = place.run(end)

@@ -30,7 +30,7 @@ QUICK = WorkerSettings(lease_ms=1_000, block=0.3, fallback_ms=200, chores=0.3)
 NEVER = dict.fromkeys(("system/self-healing.inngest-runtime", "system/self-healing.investigator"), "0 0 1 1 *")
 BUDGETS: dict[str, Any] = {"cool_down_ms": 60_000, "hold_ms": 60_000, "stability_ms": 200, "stability_passes": 3}
 TIMES: dict[str, Any] = {
-    "probe_timeout_ms": 400,
+    "probe_timeout_ms": 2_000,
     "confirm_every_ms": 50,
     "settle_ms": 20,
     "start_grace_ms": 10_000,

@@ -14,7 +14,7 @@ from joelclaw_bus import Publisher
 from joelclaw_contracts import Config, HealingRequested, RuntimeHealthRequested
 from joelclaw_healing import Ledger
 from joelclaw_runtime_remediator.process import stat_of
-from tests.runtime_remediator.conftest import Remediators, Runtime_
+from tests.runtime_remediator.conftest import Remediators, Runtime_, hoped
 
 LOOK = RuntimeHealthRequested(source_function="tests")
 
@@ -86,7 +86,8 @@ async def test_while_it_starts_it_is_not_restarted(remediators: Remediators, run
     async with remediators.working(runtime.config(slow=60)):
         await remediators.send(LOOK, "e1")
         answer = await remediators.answer("e1")
-    assert (answer["status"], answer["rule"], runtime.starts) == ("blocked", "start-grace", 1)
+    assert (answer["status"], answer["rule"]) == ("blocked", "start-grace")
+    hoped(lambda: runtime.starts == 1, "it notes its start")  # an interpreter takes its time
 
 
 async def test_a_probe_that_times_out_restarts_nothing(remediators: Remediators, runtime: Runtime_) -> None:

@@ -100,7 +100,7 @@ def test_a_destination_that_comes_back_ends_in_a_verified_copy_and_a_closed_inci
     failures = suite.read(DETECTED)
     assert [f["attempt"] for f in failures] == list(range(len(failures)))
     (kept,) = suite.sets()
-    assert {p.name for p in kept.iterdir()} == {"dump.rdb", "manifest.json", "verified.json"}
+    assert {p.name for p in kept.iterdir()} == {"dump.rdb", "manifest.json", "users.acl", "verified.json"}
     assert json.loads((kept / "manifest.json").read_text())["requestedBy"] == f"incident {closed['incidentId']}"
 
 

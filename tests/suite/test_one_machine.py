@@ -118,7 +118,7 @@ def test_a_strangers_laptop_is_green_within_half_a_minute_of_its_first_start_and
     deadline = time.monotonic() + 90
     while not (said := machine.joelclaw("health", "status"))["ok"]:
         assert said["error"]["code"] in ("first_check", "not_known"), said
-        assert said["result"]["findings"] == []
+        assert all("alerts.owners names nobody" in finding for finding in said["result"]["findings"]), said
         assert time.monotonic() < deadline, said
         if said["error"]["code"] == "not_known":  # a machine so busy that a probe has no answer in time: once more
             machine.joelclaw("bus", "send", "system/health.check.requested", "--data", "{}")

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick bench-cost ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -90,6 +90,9 @@ poison: setup ## A poison that freezes its process: what the others get done
 
 bench-quick: setup ## How fast the bus is beside the limit of its store, in under a minute
 	@$(BIN)/python -m bench.quick
+
+bench-cost: setup ## What a run takes of the processors, its round trips and commands (ROW="runs without steps": where)
+	@$(BIN)/python -m bench.cost $(if $(ROW),--functions "$(ROW)")
 
 decide: setup ## What deciding costs: the pure page, and requests at 500 a second from stream to announcement
 	@$(BIN)/python -m bench.decide

@@ -37,6 +37,7 @@ from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, Worke
 from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
 from joelclaw_bus.store import Store
 from joelclaw_contracts import EventModel
+from joelclaw_pod import collector
 from joelclaw_pod.metrics import Metrics
 
 SENDERS = 64
@@ -213,6 +214,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=6_000)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
+    collector.calm()  # as a service does
     report(measure(given.runs, given.rounds))
 
 

@@ -38,7 +38,7 @@ from tests.support.workers import working
 PACKAGE = Path(joelclaw_bus.__file__).parent
 LUA = PACKAGE / "lua"
 NAMES = scripts_of("joelclaw_bus")
-ADDS = {"publish", "replay", "redrive", "register_schedule", "tick"}
+ADDS = {"publish", "redrive", "replay", "register_schedule", "tick"}
 """What brings new work: refused in a full store. All others settle what is there, so that it can drain."""
 
 

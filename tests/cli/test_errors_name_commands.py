@@ -36,7 +36,7 @@ def missing_from(words: list[str]) -> str:
 
 def test_the_scan_would_notice_a_command_that_is_none() -> None:
     assert missing_from(["bus", "explains"]) == "explains"
-    assert missing_from(["bus", "dead", "redrive"]) == "redrive"
+    assert missing_from(["bus", "dead", "revive"]) == "revive"
     assert missing_from(["bus", "dead", "replay", "anything"]) == ""
 
 

@@ -7,12 +7,12 @@ from tests.mutation.mutant import Mutant
 FENCING = ("test_fencing.py", "test_leases.py")
 PERMITS = ("test_permits.py",)
 WORKER = ("test_worker.py",)
-CLAIM = "if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end"
+CLAIM = "if rec[1] and rec[2] ~= claim then return { 0, 'claim' } end"
 
 MUTANTS = (
     Mutant("the claim fences no step", "lua/step.lua", CLAIM, "", FENCING, short=True),
     Mutant("the claim fences no finish", "lua/finish.lua", CLAIM, "", FENCING),
-    Mutant("the claim fences no rest", "lua/park.lua", CLAIM, "", FENCING),
+    Mutant("the claim fences no rest", "lua/park.lua", CLAIM.replace("claim then", "ARGV[4] then"), "", FENCING),
     Mutant(
         "whoever holds the lease may write",
         "lua/lib/lease.lua",
@@ -21,7 +21,23 @@ MUTANTS = (
         FENCING,
         short=True,
     ),
-    Mutant("a begin leaves the old claim", "lua/begin.lua", "redis.call('HSET', KEYS[3], 'claim', claim)", "", FENCING),
+    Mutant("a begin leaves the old claim", "lua/begin.lua", "redis.call('HSET', run, 'claim', claim)", "", FENCING),
+    Mutant(
+        "a run that breaks breaks its neighbours",
+        "lua/lib/each.lua",
+        "pcall(act, KEYS[i], unpack(words))",
+        "true, act(KEYS[i], unpack(words))",
+        ("test_many.py",),
+        model=False,
+    ),
+    Mutant(
+        "the more of one run are taken for its neighbour's",
+        "lua/lib/each.lua",
+        "tail = tail + #more",
+        "tail = tail + 0",
+        ("test_many.py",),
+        model=False,
+    ),
     Mutant(
         "nobody renews",
         "leases.py",
@@ -77,12 +93,12 @@ MUTANTS = (
         model=False,  # so many deaths in a row it seldom meets
     ),
     Mutant(
-        "progress counts as poison", "lua/step.lua", "redis.call('HDEL', KEYS[2], 'begins')", "local _ = 0", FENCING
+        "progress counts as poison", "lua/step.lua", "'HDEL', run, 'begins', unpack", "'HDEL', run, '', unpack", FENCING
     ),
     Mutant(
         "a lost answer to finish is a refusal",
         "lua/finish.lua",
-        "if rec[1] == 'ended' and rec[3] == ARGV[4] then return { 1, now } end",
+        "if rec[1] == 'ended' and rec[3] == claim then return { 1, now } end",
         "",
         FENCING,
     ),
@@ -96,14 +112,14 @@ MUTANTS = (
     Mutant(
         "finish acknowledges nothing",
         "lua/finish.lua",
-        "ack(KEYS[1], KEYS[2], ARGV[1], ARGV[3])\nreturn",
-        "return",
+        "ack(KEYS[1], KEYS[2], fn, entry)\n  return { 1, now }",
+        "return { 1, now }",
         ("test_fencing.py", "test_leases.py", "test_worker.py"),
     ),
     Mutant(
         "a failed run leaves no dead letter",
         "lua/finish.lua",
-        "local failed = ARGV[7] == 'failed'",
+        "local failed = status == 'failed'",
         "local failed = false",
         WORKER,
     ),
@@ -117,7 +133,7 @@ MUTANTS = (
     Mutant(
         "steps have no limit",
         "lua/step.lua",
-        "if tonumber(rec[4] or '0') >= tonumber(ARGV[9]) then return { 2, 'steps' } end",
+        "if tonumber(rec[4] or '0') >= tonumber(ARGV[4]) then return { 2, 'steps' } end",
         "",
         ("test_step_limits.py",),
     ),

@@ -13,14 +13,17 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.many import SHAPES, each_of
 from joelclaw_bus.observer import Fact, WorkerFault
 from tests.simulation.wire import Refusal, Word
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
-RUN_KEY = {"step": 1, "park": 2, "finish": 2}
+RUN_KEY = {"step": -1, "park": 2, "finish": -1}
 """Where a writing script has the run's key."""
+ENTRY_AT = {"step": 5, "park": 2, "finish": 4}
+"""Where its arguments name the entry; the claim follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,17 @@ class Judge:
         if isinstance(answer, Refusal):
             self.broken.append(f"{name} of {process.name} was refused: {answer}")
             return
+        if name in SHAPES:
+            for (own_keys, own_args), own in zip(each_of(name, keys, args), answer, strict=True):
+                self._saw_one(process, name, own_keys, own_args, own)
+        else:
+            self._saw_one(process, name, keys, args, answer)
+
+    def _saw_one(self, process: Process, name: str, keys: Sequence[str], args: Sequence[Word], answer: Any) -> None:
+        """A script's call, for one run where many share it."""
+        if isinstance(answer, Refusal):
+            self.broken.append(f"{name} of {process.name} was refused: {answer}")
+            return
         self.counts[name] += 1
         if name in RUN_KEY and answer[0] == 1:
             self._wrote(process, name, keys, [str(a) if not isinstance(a, bytes) else a.decode() for a in args], answer)
@@ -103,7 +117,7 @@ class Judge:
             self.marks.setdefault(str(args[0]), answer[1])
 
     def _begun(self, keys: Sequence[str], args: Sequence[Word]) -> None:
-        run, claim = keys[2], str(args[4])
+        run, claim = keys[-1], str(args[6])
         self._began[run], self._begin_ms[claim] = claim, self.now_ms()
         self._first_begin.setdefault(run, self.now_ms())
         due = self._due.pop(run, 0)
@@ -112,10 +126,11 @@ class Judge:
 
     def _wrote(self, process: Process, name: str, keys: Sequence[str], args: Sequence[str], answer: Any) -> None:
         """A write that the server accepted: by whom it may be, and what it may say."""
-        source, run, entry, claim = keys[0], keys[RUN_KEY[name]], args[2], args[3]
-        what = args[6] if name == "step" else name
+        source, run = keys[0], keys[RUN_KEY[name]]
+        entry, claim = args[ENTRY_AT[name] : ENTRY_AT[name] + 2]
+        what = args[8] if name == "step" else name
         if name == "step":
-            if args[7].encode() != answer[1]:
+            if args[9].encode() != answer[1]:
                 return  # it was told what the first one recorded
             first = self.recorded.setdefault((run, what), answer[1])
             if first != answer[1]:
@@ -129,7 +144,7 @@ class Judge:
         if self._began.get(run, claim) != claim:
             self._break(f"zombie: {name} of {run} by an older claim")
         if name == "finish":
-            self.ends[run].append((claim, args[6]))
+            self.ends[run].append((claim, args[7]))
             self._open[self._limit_of.pop(run, ("", ""))].discard(run)
         if name == "park":
             if args[6] == "due":
@@ -232,7 +247,7 @@ class Judge:
             answer = "its run id"  # and much that is this process's own
         elif name in ("begin", "HGETALL") and isinstance(answer, list):
             # A hash has no order; the server draws another one each time it starts.
-            answer = [*answer[:3], len(answer[3])] if name == "begin" and len(answer) > 3 else len(answer)
+            answer = [[*a[:3], len(a[3])] if len(a) > 3 else a for a in answer] if name == "begin" else len(answer)
         self.latest_ms = max(self.latest_ms, now)
         self._digest.update(f"{now} {process.name} {name} {len(words)} {_shape(answer)}\n".encode())
         if self.keep_trace:

@@ -23,7 +23,7 @@ import anyio
 from joelclaw_bus.errors import BusError, StoreUnavailable
 from joelclaw_bus.script import Script
 from joelclaw_bus.store import Arg, BlockingStore, Command, Store
-from tests.sweep.ledger import Called, Died, Ledger
+from tests.sweep.ledger import Died, Ledger
 
 
 class Crashed(BaseException):
@@ -106,7 +106,7 @@ class FaultyStore(Store):
         except BusError:
             self.leave(how)
             raise
-        self.ledger.add(Called(kind, keys, args, answer))
+        self.ledger.called(kind, keys, args, answer)
         self.leave(how)
         return answer
 
@@ -144,6 +144,6 @@ class _Blocking(BlockingStore):
     def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         how = self._store.enter(script.name)
         answer = super().run(script, keys, args)
-        self._store.ledger.add(Called(script.name, keys, args, answer))
+        self._store.ledger.called(script.name, keys, args, answer)
         self._store.leave(how)
         return answer

@@ -24,7 +24,7 @@ from tests.sweep.ledger import Acted, Called, Died, Ledger, Stopped
 from tests.sweep.outlook import keys_of
 from tests.sweep.scenario import Scenario
 
-RUN_OF = {"begin": 3, "step": 4, "park": 4, "finish": 4, "cancel": 0, "cancel_unread": 0, "redrive": 0}
+RUN_OF = {"begin": 5, "step": 7, "park": 4, "finish": 6, "cancel": 0, "cancel_unread": 0, "redrive": 0}
 """Where a script's arguments name the run."""
 Life = tuple[str, int]
 """A run, and how often it had been opened again: each time it may end once more."""
@@ -52,7 +52,7 @@ def _ends(book: Ledger) -> dict[Life, set[tuple[object, object]]]:
     ends: dict[Life, set[tuple[object, object]]] = {}
     for call, life in _lives(book):
         if call.kind == "finish":
-            ends.setdefault(life, set()).add((call.args[3], call.args[6]))
+            ends.setdefault(life, set()).add((call.args[5], call.args[7]))
         elif call.kind in ("cancel", "cancel_unread"):
             ends.setdefault(life, set()).add(("", "cancelled"))
     return ends
@@ -63,7 +63,7 @@ def _values(book: Ledger) -> dict[tuple[str, str], set[bytes]]:
     values: dict[tuple[str, str], set[bytes]] = {}
     for call, (run, _) in _lives(book):
         if call.kind == "step":
-            values.setdefault((run, str(call.args[6])), set()).add(bytes(call.answer[1]))
+            values.setdefault((run, str(call.args[8])), set()).add(bytes(call.answer[1]))
         elif call.kind == "redrive" and call.args[1] == "start":
             values = {what: seen for what, seen in values.items() if what[0] != run}
     return values
@@ -92,7 +92,7 @@ def _repeats(book: Ledger) -> list[str]:
             case Called(kind, _, args, answer) if kind in RUN_OF and answer[0] == 1:
                 run = str(args[RUN_OF[kind]])
                 if kind == "step":
-                    done.add((run, str(args[6])))
+                    done.add((run, str(args[8])))
                 elif kind == "finish":
                     done.add((run, ""))
                 elif kind in ("cancel", "cancel_unread"):
@@ -133,7 +133,7 @@ def facts(seen: Seen, book: Ledger, scenario: Scenario) -> list[str]:
     if not any(isinstance(line, Died | Stopped) for line in book.lines):  # a lost reply is no reason to stay silent
         refused = [f for f in seen.all(WriteRefused) if f.run not in cancelled]
         wrong += [f"refused to a worker that lives: {f}" for f in refused]
-        skipped = {str(call.args[4]) for call in book.accepted("finish") if call.args[6] == "skipped"}
+        skipped = {str(call.args[6]) for call in book.accepted("finish") if call.args[7] == "skipped"}
         wrong += [f"the end of {run} was told to nobody" for run in {*lives} - cancelled - skipped - {*told}]
     return wrong
 
@@ -151,8 +151,8 @@ async def store(store: Store, book: Ledger, scenario: Scenario) -> list[str]:
         if letters != scenario.letters.get(name, 0):
             wrong.append(f"{name} has {letters} dead letters, and should have {scenario.letters.get(name, 0)}")
     for (run, step), values in _values(book).items():
-        slot = next(c for c in book.accepted("step") if c.args[4] == run)
-        kept = await store.call("HGET", slot.keys[1], f"s:{step}")
+        slot = next(c for c in book.accepted("step") if c.args[7] == run)
+        kept = await store.call("HGET", slot.keys[-1], f"s:{step}")
         if kept is not None and {bytes(kept)} != values:
             wrong.append(f"{run} keeps {kept!r} for step {step}, and answered {sorted(values)}")
     return wrong + await _records(store, waits=bool(scenario.functions.awaited))

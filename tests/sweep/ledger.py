@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from joelclaw_bus.many import SHAPES, each_of
 from joelclaw_bus.store import Arg
 
 
@@ -47,6 +48,15 @@ class Ledger:
 
     def add(self, line: Line) -> None:
         self.lines.append(line)
+
+    def called(self, kind: str, keys: Sequence[str], args: Sequence[Arg], answer: Any) -> None:
+        """A call; one that many runs share is one of each."""
+        if kind not in SHAPES:
+            self.add(Called(kind, keys, args, answer))
+            return
+        for (own_keys, own_args), own in zip(each_of(kind, keys, args), answer, strict=True):
+            if not isinstance(own, Exception):
+                self.add(Called(kind, own_keys, own_args, own))
 
     def act(self, run: str, step: str) -> int:
         value = len(self.lines)

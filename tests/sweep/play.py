@@ -59,6 +59,7 @@ class Play:
     crashed: bool = False
     unsent: dict[str, EventModel] = field(default_factory=dict)
     _victim: FaultyStore | None = None
+    _at_work: FaultyStore | None = None
 
     def __post_init__(self) -> None:
         self.prefix = f"sweep-{next(_numbers)}:"
@@ -72,7 +73,10 @@ class Play:
         return StoreSettings(stage.url, prefix=self.prefix), Keys(self.prefix), stage.address, stage.nodes
 
     def act(self, run: str, step: str) -> int:
-        """A handler says what it does; a value that no other act returns."""
+        """A handler says what it does; a value that no other act returns. A dead worker's handlers do nothing more,
+        though its event loop still turns."""
+        if self._at_work and self._at_work.dead:
+            raise Crashed
         return self.ledger.act(run, step)
 
     @asynccontextmanager
@@ -81,8 +85,12 @@ class Play:
             *self._store, ledger=self.ledger, fault=fault, numbering=numbering, mutant=self.stage.mutant
         )
         s = self.scenario
-        async with crank(store, s.functions, self.seen, settings=s.settings, limits=s.limits) as turned:
-            yield turned
+        before, self._at_work = self._at_work, store
+        try:
+            async with crank(store, s.functions, self.seen, settings=s.settings, limits=s.limits) as turned:
+                yield turned
+        finally:
+            self._at_work = before
 
     async def send(self, w: Crank, id: str) -> None:
         """As an honest producer sends: with an id, and again until it has an answer."""

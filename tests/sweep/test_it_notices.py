@@ -15,22 +15,27 @@ from tests.sweep.plays import AT_ONCE, play_all, trace_of
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios import chores, failing, limited, lost, runs, timed
 
+PARKED = """\
+  if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
+  if rec[3] == ARGV[4] and rec[1] ~= 'ended' then return { 3, now } end
+"""
+"""Either of these alone knows a rest whose answer was lost."""
 MUTANTS = [
-    (runs.ThreeSteps, "finish", "if rec[1] == 'ended' and rec[3] == ARGV[4] then return { 1, now } end", ""),
+    (runs.ThreeSteps, "finish", "if rec[1] == 'ended' and rec[3] == claim then return { 1, now } end", ""),
     (runs.ThreeSteps, "step", "if rec[3] then return { 1, rec[3], now } end", ""),
-    (runs.Asleep, "park", "if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end", ""),
+    (runs.Asleep, "park", PARKED, ""),
     (runs.Asleep, "promote", "redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)", ""),
     (runs.Sending, "publish", "if seen then return { seen, 1, now } end", ""),
-    (runs.Sending, "step", "if ARGV[11] ~= '' then outbox_put(", "if false then outbox_put("),
+    (runs.Sending, "step", "if item_id ~= '' then outbox_put(", "if false then outbox_put("),
     (runs.HandedBack, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
-    (failing.FailedForGood, "finish", "redis.call('XADD', KEYS[8]", "redis.call('XADD', KEYS[8] .. 's'"),
+    (failing.FailedForGood, "finish", "redis.call('XADD', KEYS[7]", "redis.call('XADD', KEYS[7] .. 's'"),
     (failing.Unreadable, "bury", "if first then", "if true then"),
-    (failing.Poison, "begin", "begins > tonumber(ARGV[8]) and 3 or 1", "1"),
+    (failing.Poison, "begin", "begins > most and 3 or 1", "1"),
     (timed.Ticks, "tick", "nominal <= mark", "false"),
     (timed.Delayed, "outbox_take", "redis.call('HGET', KEYS[2], id)", "false"),
     (limited.Concurrency, "release", "if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then", "if true then"),
     (limited.Exclusive, "acquire", "redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2])", "true"),
-    (lost.TakenOver, "begin", "redis.call('HGETALL', KEYS[3])", "{}"),
+    (lost.TakenOver, "begin", "redis.call('HGETALL', run)", "{}"),
     (lost.Duplicates, "begin", "elseif seen ~= entry then", "elseif false then"),
     (lost.GroupLost, "ensure_group", "local start = mark", "local start = '$'"),
     (chores.PutBack, "mend", "due_put(KEYS[4], ARGV[12], ARGV[13], 'r:' .. run, at)", ""),

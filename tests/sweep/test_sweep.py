@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from joelclaw_bus.many import SHAPES
 from joelclaw_bus.script import scripts_of
 from tests.sweep.faults import Fault, How
 from tests.sweep.play import Play, Stage, told
@@ -30,11 +31,17 @@ async def test_a_fault_at_any_store_call_loses_and_doubles_nothing(
             await plays[-1].run()
     failed = [play for play in plays if play.complaints]
     assert not failed, told(failed)
-    never = [play for play in plays if not play.struck]
+    never = [play for play in plays if not play.struck and not may_fall_away(play.fault)]
     assert not never, f"never reached: {[str(play.fault) for play in never]}"
     assert {play.fault for play in plays} == set(faults)
     assert len(plays) == 3 * len(trace)
     record_property("crash_points", len(plays))
+
+
+def may_fall_away(fault: Fault) -> bool:
+    """Runs of one moment share a call, and which runs those are differs from play to play: the second call of such a
+    script may be one with the first."""
+    return fault.point.kind in SHAPES and fault.point.nth > 1
 
 
 async def test_the_scenarios_call_every_script_of_the_bus(stage: Stage) -> None:

@@ -15,7 +15,6 @@ answer is here. The deed would be done and never told.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,7 +90,7 @@ class Door:
         if isinstance(reading, intake.Unreadable):
             await self._bury(fn, d, reading, insist)
             return None
-        event, explicit_id = reading
+        event, explicit_id, wire = reading
         d.run = run_id(fn.id, event.id, given=bool(explicit_id))
         fault, wanted = "", True
         try:
@@ -102,7 +101,7 @@ class Door:
             with anyio.CancelScope(shield=True):
                 await self.calls.finish(d, status="skipped")
             return None
-        if wanted and (unknown := type(event.data).unknown_fields(json.loads(incoming.fields[b"data"]))):
+        if wanted and (unknown := type(event.data).unknown_fields(wire)):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         if incoming.again or explicit_id or fn.limit:
@@ -120,7 +119,7 @@ class Door:
         reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
         if isinstance(reading, intake.Unreadable):
             return ""
-        return run_id(fn.id, reading[0].id, given=bool(reading[1]))
+        return run_id(fn.id, reading.event.id, given=bool(reading.explicit_id))
 
     async def _fence(
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
@@ -145,7 +144,7 @@ class Door:
         entry = fields.pop(b"entry", incoming.entry.encode()).decode()
         reading = intake.read(fn, incoming.slot, entry, fields, Limits(event_bytes=2**31))
         if not isinstance(reading, intake.Unreadable):
-            return Admitted(reading[0], begun, fault)
+            return Admitted(reading.event, begun, fault)
         stand_in = Event(incoming.slot.name, parts_of_run(d.run)[1], entry, 0, "", "", Tick(schedule="", nominal_ms=0))
         return Admitted(stand_in, begun, fault or reading.error)
 

@@ -61,11 +61,13 @@ class Executor:
         """Bring one held delivery to its outcome, and let go of it."""
         try:
             with held.scope:
+                if held.scope.cancel_called:  # it waited for its turn until the worker stopped
+                    return
                 admitted = await self.door.admit(fn, incoming, held.delivery, partial(self.settler.insist, held))
                 if admitted:
                     await self._run(fn, held, admitted)
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.
-            if held.scope.cancelled_caught:
+            if held.scope.cancelled_caught and not held.abandoned:
                 self.observer.saw(LeaseLost(fn.id, held.delivery.run))
         finally:
             self.leases.drop(held)

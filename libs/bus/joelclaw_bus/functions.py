@@ -90,6 +90,10 @@ class Function:
     on_failure: OnFailure | None
     timeout: float | None
     awaits: tuple[type[EventModel], ...] = ()
+    _by_name: dict[str, EventTrigger] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_by_name", {t.name: t for t in self.event_triggers})
 
     @property
     def limit(self) -> Limit | None:
@@ -109,7 +113,7 @@ class Function:
         return trigger is None or trigger.when is None or bool(trigger.when(e))
 
     def trigger_of(self, event_name: str) -> EventTrigger | None:
-        return next((t for t in self.event_triggers if t.name == event_name), None)
+        return self._by_name.get(event_name)
 
 
 @dataclass

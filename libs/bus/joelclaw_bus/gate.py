@@ -13,17 +13,19 @@ class Room:
 
     places: int
     _free: int = field(init=False)
-    _changed: anyio.Event = field(default_factory=anyio.Event)
+    _changed: anyio.Event | None = None
+    """There while somebody waits: most places are left with nobody waiting for them."""
     turn: anyio.Semaphore = field(init=False)
     """To be held while one is served: two readers of one function may each fill the whole room at once."""
 
     def __post_init__(self) -> None:
         self._free = self.places
-        self.turn = anyio.Semaphore(self.places)
+        self.turn = anyio.Semaphore(self.places, fast_acquire=True)
 
     async def some(self) -> int:
         """Waits until there is room; how much."""
         while self._free <= 0:
+            self._changed = self._changed or anyio.Event()
             await self._changed.wait()
         return self._free
 
@@ -36,5 +38,6 @@ class Room:
 
     def leave(self) -> None:
         self._free += 1
-        self._changed.set()
-        self._changed = anyio.Event()
+        if self._changed:
+            self._changed.set()
+            self._changed = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from joelclaw_bus.event import Event, Tick
 from joelclaw_bus.functions import Function
@@ -28,17 +29,22 @@ class Unreadable:
     letter: list[Arg]
 
 
-def read(
-    fn: Function, slot: Slot, entry: str, fields: Mapping[bytes, bytes], limits: Limits
-) -> tuple[Event[EventModel], str] | Unreadable:
-    """What triggers a function: the event and its explicit id ('' when the producer gave none), or why a handler may
-    not see it."""
+class Read(NamedTuple):
+    """`explicit_id`: '' when the producer gave none; `wire`: the payload as it came."""
+
+    event: Event[EventModel]
+    explicit_id: str
+    wire: Mapping[str, Any]
+
+
+def read(fn: Function, slot: Slot, entry: str, fields: Mapping[bytes, bytes], limits: Limits) -> Read | Unreadable:
+    """What triggers a function, or why a handler may not see it."""
     return read_as(model_of(fn, slot), slot, entry, fields, limits)
 
 
 def read_as(
     model: type[EventModel], slot: Slot, entry: str, fields: Mapping[bytes, bytes], limits: Limits
-) -> tuple[Event[EventModel], str] | Unreadable:
+) -> Read | Unreadable:
     """The same for whoever names the model."""
     size = sum(len(k) + len(v) for k, v in fields.items())
     try:
@@ -47,7 +53,7 @@ def read_as(
         if len(fields) > MOST_FIELDS:
             raise TooLarge(f"the entry has {len(fields)} fields; {MOST_FIELDS} are allowed")
         envelope = Envelope.from_fields(fields)
-        data = model.from_json(envelope.data)
+        data, wire = model.from_json_with_wire(envelope.data)
     except (ContractError, TooLarge) as error:
         return _unreadable(str(error), entry, fields, limits)
     except Exception as error:  # a model's own validator is the service's code: its fault must not stop the entry
@@ -61,7 +67,7 @@ def read_as(
         traceparent=envelope.traceparent or "",
         data=data,
     )
-    return event, envelope.id or ""
+    return Read(event, envelope.id or "", wire)
 
 
 def model_of(fn: Function, slot: Slot) -> type[EventModel]:

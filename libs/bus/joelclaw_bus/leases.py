@@ -47,12 +47,14 @@ class Held:
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     permit: HeldPermit | None = None
     lost: bool = False
+    abandoned: bool = False
+    """Its worker stops: its scope is cancelled, and no lease was lost."""
     settling: bool = False
+    name: tuple[str, str, str] = field(init=False)
+    """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
 
-    @property
-    def name(self) -> tuple[str, str, str]:
-        """Two functions on one stream get the same entry, each by its own group: that makes two deliveries."""
-        return self.delivery.source, self.delivery.function, self.delivery.entry
+    def __post_init__(self) -> None:
+        self.name = self.delivery.source, self.delivery.function, self.delivery.entry
 
 
 @dataclass(eq=False)
@@ -93,6 +95,12 @@ class Leases:
         """Waits until nothing is held any more."""
         while self._held:
             await self._emptied.wait()
+
+    def abandon(self) -> None:
+        """End every handler; what is being written is written."""
+        for held in list(self._held.values()):
+            held.abandoned = True
+            held.scope.cancel()
 
     def __len__(self) -> int:
         return len(self._held)

@@ -31,8 +31,11 @@ class NotOurs:
 async def perform(fn: Function, event: Event[Any], step: Step, *, dice: float) -> Outcome | NotOurs:
     """Run the handler to its outcome. dice: drawn for the delay of a retry, in [0, 1)."""
     try:
-        with anyio.fail_after(fn.timeout):
+        if fn.timeout is None:
             result = await fn.handler(event, step)
+        else:
+            with anyio.fail_after(fn.timeout):
+                result = await fn.handler(event, step)
         return Completed(step.result_of(result))
     except asyncio.CancelledError as error:
         # Ours to pass on when somebody cancels us. A handler that awaited a task which was cancelled has failed.

@@ -19,6 +19,8 @@ from joelclaw_bus.store import Reader
 from joelclaw_bus.trouble import Trouble
 
 MOST_PER_READ = 100
+NONE = (0, 0)
+"""Before every entry."""
 
 
 @dataclass
@@ -38,7 +40,7 @@ class GroupReader:
     last_cycle: float = field(default=float("-inf"))
     """When a read cycle last ended well: the only proof that this reader consumes. Monotonic seconds."""
     _known: bool = False
-    _redo: tuple[int, int] = (0, 0)
+    _redo: tuple[int, int] = NONE
     """Entries up to here may have been delivered before, by a group that was lost: they are fenced like it."""
     _newest: str = "0-0"
     """The newest entry that this reader was ever given: a stream that ends before it came back with older data."""
@@ -81,12 +83,13 @@ class GroupReader:
         read = 0
         for stream, entries in answer or ():
             ready = stream.decode() != self.slot.stream
-            for entry, flat in entries:
+            for raw, flat in entries:
+                entry = raw.decode()
                 fields = dict(zip(flat[::2], flat[1::2], strict=True)) if flat else {}
                 if not ready:
-                    self._newest = entry.decode()
-                again = not ready and _order(entry.decode()) <= self._redo
-                self.start(self.fn, Incoming(self.slot, entry.decode(), fields, ready, again))
+                    self._newest = entry
+                again = not ready and self._redo != NONE and _order(entry) <= self._redo
+                self.start(self.fn, Incoming(self.slot, entry, fields, ready, again))
                 read += 1
         return read
 

@@ -14,6 +14,7 @@ from typing import Any
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import DAY_MS, Limits
+from joelclaw_bus.many import Asked, Begin, Companies, Finish, Record, ask_all, check_words
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Arg, Store
@@ -93,22 +94,29 @@ class Redriven:
 
 @dataclass(frozen=True, slots=True)
 class RunCalls:
+    """`companies`: with whom a run's begin, steps and end travel; None: each of them alone."""
+
     store: Store
     limits: Limits
+    companies: Companies | None = None
+
+    async def _ask(self, asked: Asked) -> Any:
+        check_words(asked)
+        if self.companies:
+            answer = await self.companies.of(asked).ask(asked)
+        else:
+            (answer,) = await ask_all(self.store, self.limits, [asked])
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     async def begin(
         self, d: Delivery, *, explicit_id: str, record_wanted: bool
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
-        s = d.slot
-        answer = await self.store.run(
-            _script("begin"),
-            [d.source, s.stream, s.run(d.run), s.ids, s.marks, s.open],
-            [
-                *(d.function, d.consumer, d.entry, d.run, d.claim),
-                *(explicit_id, int(record_wanted), self.limits.begins, self.limits.dedupe_ms),
-            ],
-        )
+        answer = await self._ask(Begin(d, explicit_id, record_wanted))
+        while answer[0] == 4:
+            answer = await self._ask(Begin(d, explicit_id, record_wanted))
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]
@@ -123,12 +131,7 @@ class RunCalls:
         self, d: Delivery, step: str, result: bytes, item: OutboxItem | None = None, void: Sequence[str] = ()
     ) -> bytes | LimitReached | Refused:
         """Journal a step: the result that counts, which is the first one recorded. `void`: fields it makes needless."""
-        s = d.slot
-        answer = await self.store.run(
-            _script("step"),
-            [d.source, s.run(d.run), s.open, s.outbox, s.outbox_items],
-            [*d.head, d.mark, step, result, self.limits.steps, self.limits.run_bytes, *_one(item), *void],
-        )
+        answer = await self._ask(Record(d, step, result, item, void))
         if answer[0] == 1:
             return bytes(answer[1])
         return LimitReached(answer[1].decode()) if answer[0] == 2 else Refused(answer[1].decode())
@@ -175,15 +178,7 @@ class RunCalls:
         items: Iterable[OutboxItem] = (),
     ) -> int | Refused:
         """End the run; when it ended, ms."""
-        s = d.slot
-        answer = await self.store.run(
-            _script("finish"),
-            [d.source, s.stream, s.run(d.run), s.open, s.ended, s.outbox, s.outbox_items, s.dead],
-            [
-                *(*d.head, d.mark, status, result, error),
-                *(self.limits.ended_ms, int(keep), self.limits.dead_letters, *_many(items)),
-            ],
-        )
+        answer = await self._ask(Finish(d, status, result, error, keep, tuple(items)))
         return int(answer[1]) if answer[0] == 1 else Refused(answer[1].decode())
 
     async def bury(self, d: Delivery, letter: Sequence[Arg], items: Iterable[OutboxItem]) -> bool | Refused:
@@ -264,9 +259,5 @@ class RunCalls:
         return state.decode() if state else None
 
 
-def _one(item: OutboxItem | None) -> tuple[Arg, Arg]:
-    return (item.id, item.encode()) if item else ("", "")
-
-
 def _many(items: Iterable[OutboxItem]) -> list[Arg]:
-    return [part for item in items for part in _one(item)]
+    return [part for item in items for part in (item.id, item.encode())]

@@ -8,7 +8,8 @@
 | sentinel   | who is primary, as the sentinels say                             |
 | nodes      | where a command goes: to one server, or a primary                |
 | cluster    | where it goes in a cluster: to the node of its slot              |
-| convoy     | calls that wait at the same moment travel together               |
+| together   | who asks at the same moment travels together                     |
+| convoy     | so do the calls to one server                                    |
 | readers    | blocking reads and subscriptions, on connections of their own    |
 | confirm    | waiting until a write has reached the durability level           |
 | replies    | redis-py's errors as ours                                        |
@@ -123,6 +124,11 @@ class Store:
             if not isinstance(error.__cause__, NoScript):
                 raise
         return await send("EVAL", script.text, len(keys), *keys, *args)
+
+    async def run_each(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> list[Any]:
+        """One script that does something for each of many: its raw replies; a refusal is an error in its place."""
+        replies = await self.run(script, keys, args)
+        return [translate(r, self.where) if isinstance(r, Exception) else r for r in replies]
 
     async def time_ms(self) -> int:
         """The server's clock, ms since the epoch."""

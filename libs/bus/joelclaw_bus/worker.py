@@ -25,10 +25,11 @@ from joelclaw_bus.door import Door
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function, Functions
-from joelclaw_bus.handlers import Handlers
+from joelclaw_bus.handlers import Handlers, many_tasks
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.limits import Limits
+from joelclaw_bus.many import Companies
 from joelclaw_bus.observer import Observer, Unobserved
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
@@ -70,7 +71,7 @@ class Worker:
         s, keys = self.settings, self.store.keys
         self.consumer = consumer_name(socket.gethostname(), os.getpid(), secrets.token_hex(4))
         self.slot_calls = SlotCalls(self.store, self.limits)
-        self.run_calls = RunCalls(self.store, self.limits)
+        self.run_calls = RunCalls(self.store, self.limits, Companies(self.store, self.limits))
         self.clock = self.clock or ServerClock(self.store, tolerance_ms=s.lease_ms / 4)
         self.spells = Spells(self.store.where, self.observer, self.clock.disturbed)
         self._chores = Trouble(self.spells)
@@ -96,22 +97,23 @@ class Worker:
         leases.start()
         try:
             async with anyio.create_task_group() as tasks:
-                handlers = Handlers(tasks, self.executor(leases, clock), self.spells, self.settings.parallel)
                 tasks.start_soon(self._pulse, leases)
-                # What is due is due by the server's clock: ours may be far off it.
-                # And nothing begins before it is known what is paused.
-                crew = self._gather(clock)
-                with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
-                    await clock.sync()  # if the store is away, the loops meet it too, and tell it
-                    await crew.pauses.refresh()
-                async with anyio.create_task_group() as loops:
-                    takeover = crew.start(loops, handlers)
-                    await stop.wait()
-                    loops.cancel_scope.cancel()
-                # Also when the loops ended by themselves: a worker that only pulses would renew its leases for ever.
-                takeover.abandon()
-                with anyio.move_on_after(grace, shield=True):
-                    await leases.emptied()
+                async with many_tasks(leases) as many:
+                    handlers = Handlers(many, self.executor(leases, clock), self.spells, self.settings.parallel)
+                    # What is due is due by the server's clock: ours may be far off it.
+                    # And nothing begins before it is known what is paused.
+                    crew = self._gather(clock)
+                    with suppress(BusError), anyio.move_on_after(self.store.settings.deadline):
+                        await clock.sync()  # if the store is away, the loops meet it too, and tell it
+                        await crew.pauses.refresh()
+                    async with anyio.create_task_group() as loops:
+                        takeover = crew.start(loops, handlers)
+                        await stop.wait()
+                        loops.cancel_scope.cancel()
+                    # Also when the loops ended by themselves: who only pulses would renew its leases for ever.
+                    takeover.abandon()
+                    with anyio.move_on_after(grace, shield=True):
+                        await leases.emptied()
                 tasks.cancel_scope.cancel()
             await self._leave()
         finally:

@@ -24,6 +24,7 @@ from .names import normal_id
 MAX_TS = 8_640_000_000_000_000  # the last millisecond that a JavaScript Date can hold
 MAX_SOURCE_BYTES = 1000
 
+_DIGITS = re.compile(rb"[0-9]{1,16}")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 
 
@@ -109,11 +110,14 @@ def _whole(name: str, fields: Mapping[bytes, bytes]) -> int | None:
     if raw is None:
         return None
     # Not int(): it also takes "1_0", " 7" and the digits of every script.
-    if not re.fullmatch(rb"[0-9]{1,16}", raw):
+    if not _DIGITS.fullmatch(raw):
         raise EnvelopeInvalid(name, f"is {raw[:20]!r}; expected decimal digits")
     return int(raw)
 
 
 def _trace(fields: Mapping[bytes, bytes]) -> str | None:
-    text = fields.get(b"traceparent", b"").decode("ascii", "replace")
+    raw = fields.get(b"traceparent")
+    if not raw:
+        return None
+    text = raw.decode("ascii", "replace")
     return text if is_traceparent(text) else None

@@ -40,7 +40,7 @@ class WireModel(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
+        if not isinstance(given, dict) or None not in given.values():
             return given
         # Producers in JavaScript write null for "not said". Where a value is required, null stays and is refused.
         needed = _required(cls)
@@ -67,11 +67,16 @@ class EventModel(WireModel):
     @classmethod
     def from_json(cls, raw: bytes | str) -> Self:
         """Reads the `data` of a stream entry. Raises `PayloadInvalid`, whatever the bytes are."""
+        return cls.from_json_with_wire(raw)[0]
+
+    @classmethod
+    def from_json_with_wire(cls, raw: bytes | str) -> tuple[Self, Mapping[str, Any]]:
+        """The same, and the payload as it came: for `unknown_fields`, so that it is parsed once."""
         try:
             wire = strict_json.loads(raw)
         except strict_json.NotStrictJson as error:
             raise PayloadInvalid(cls.event_name, None, f"the payload {error}") from None
-        return cls.from_wire(wire)
+        return cls.from_wire(wire), wire
 
     @classmethod
     def from_wire(cls, wire: Any) -> Self:
@@ -96,10 +101,17 @@ class EventModel(WireModel):
         Lists add no index (`evidence.sevrity`), so that a metric by path stays small. Free objects and
         fields that the suite is known to carry along are not unknown.
         """
-        own = {info.alias for info in cls.model_fields.values()}
-        found: dict[str, None] = {}
-        _collect_unknown(cls, {k: v for k, v in wire.items() if k in own or k not in cls.carried}, "", found)
+        own, found = _fields_of(cls), dict[str, None]()
+        if cls.carried:
+            wire = {k: v for k, v in wire.items() if k in own or k not in cls.carried}
+        _collect_unknown(cls, wire, "", found)
         return list(found)
+
+
+@cache
+def _fields_of(model: type[WireModel]) -> dict[str, type[WireModel] | None]:
+    """Wire name -> the nested model, if it has one."""
+    return {info.alias or name: _model_in(info.annotation) for name, info in model.model_fields.items()}
 
 
 @cache
@@ -109,13 +121,13 @@ def _required(model: type[WireModel]) -> frozenset[str | None]:
 
 
 def _collect_unknown(model: type[WireModel], wire: Mapping[str, Any], at: str, found: dict[str, None]) -> None:
-    fields = {info.alias or name: info for name, info in model.model_fields.items()}
+    fields = _fields_of(model)
     for key, value in wire.items():
         if len(found) >= MAX_UNKNOWN:
             return
         if key not in fields:
             found[at + key] = None
-        elif inner := _model_in(fields[key].annotation):
+        elif inner := fields[key]:
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, Mapping):
                     _collect_unknown(inner, item, f"{at}{key}.", found)

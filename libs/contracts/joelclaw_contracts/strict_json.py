@@ -36,9 +36,7 @@ def loads(raw: bytes | str) -> Any:
     """The value that `raw` (UTF-8 if bytes) holds; raises `NotStrictJson` only."""
     text = _decode(raw)
     try:
-        value = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int
-        )
+        value = _PARSER.decode(text)
     except NotStrictJson:
         raise
     except json.JSONDecodeError as error:
@@ -129,3 +127,7 @@ def _int(text: str) -> int:
     if len(text) > 400:
         raise NotStrictJson(f"holds a number of {len(text)} digits")
     return int(text)
+
+
+_PARSER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_constant, parse_float=_float, parse_int=_int)
+"""Made once: json.loads makes one each time that it is given a hook."""

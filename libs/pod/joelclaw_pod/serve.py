@@ -34,6 +34,7 @@ from joelclaw_bus.errors import AddressInvalid, BusError, RegistrationInvalid
 from joelclaw_bus.store import StoreSettings, open_store
 from joelclaw_contracts import Config, ConfigError, load_config
 from joelclaw_contracts.redact import redact_text
+from joelclaw_pod import collector
 from joelclaw_pod.advertise import advertised
 from joelclaw_pod.errors import CannotListen, PodError, SettingsError, StopOverdue
 from joelclaw_pod.evidence import Evidence
@@ -83,6 +84,7 @@ def run_service(name: str, build: Build, *, environ: Mapping[str, str] | None = 
         return _refuse(name, error, state_dir)
     setup_logs(name, settings.log_level)
     hard_end = _HardEnd()
+    collector.calm()
     try:
         anyio.run(_serve, settings, config, build, hard_end, backend="asyncio")
     except KeyboardInterrupt:  # Ctrl-C in the moment before signals are heard

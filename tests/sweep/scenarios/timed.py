@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from itertools import takewhile
-from typing import Any
+from typing import Any, ClassVar
 
-from joelclaw_bus import Event, Functions, Step, Tick, cron
+from joelclaw_bus import Event, Functions, Limits, Step, Tick, cron
 from joelclaw_bus.cron import parse
+from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.scheduler import Scheduler
 from tests.support.waiting import later
 from tests.sweep.crank import Crank
@@ -41,6 +43,29 @@ class Delayed(OneJob):
     async def finished(self) -> list[str]:
         rows = await self.play.raw.call("XRANGE", self.play.raw.keys.slot("test/done").stream, "-", "+")
         return [f"{row[0]!r} came early" for row in rows if int(row[0].partition(b"-")[0]) < self.due_ms]
+
+
+class DelayedCancelled(OneJob):
+    """An operator takes a delayed event back: nobody gets it, and who sends it again does not bring it back."""
+
+    ends: ClassVar[Mapping[tuple[str, str], int]] = {}
+    events: ClassVar[Mapping[str, int]] = {"test/job": 0}
+
+    async def prepare(self) -> None:
+        async with self.play.worker() as w:
+            await w.worker.publisher.send(Job(), id="one", at_ms=await w.store.time_ms() + HOUR_MS)
+
+    async def drive(self, w: Crank) -> None:
+        with w.trying():
+            await self.resume(w)
+        await self.play.send(w, "one")
+        await w.promote("test/job")
+        await w.read()
+
+    async def resume(self, w: Crank) -> None:
+        """The operator, who saw no answer, does it again."""
+        slot = w.store.keys.slot("test/job")
+        await RunCalls(w.store, Limits()).cancel_delayed(slot, "one", {"test/work": "test/work:one"}, "not wanted")
 
 
 class DueAtOnce(OneJob):

@@ -1,48 +1,50 @@
 #!lua flags=allow-oom
--- Ends a run: its status, result, dead letter, what it sends and the acknowledgement, in one step.
--- KEYS: 1 source stream, 2 home stream, 3 run, 4 open, 5 ended, 6 outbox, 7 outbox items, 8 dead
--- ARGV: 1 function, 2 consumer, 3 entry, 4 claim, 5 run id, 6 's'|'r' source mark, 7 status, 8 result (JSON),
---       9 error ('' none), 10 retention, ms, 11 keep a record (0|1), 12 most dead letters, 13… outbox item id, item, …
--- Answers: {1, now} ended (again, when this claim had ended it already); {0, why} not mine, nothing written
--- uses: clock, lease, record, outbox
-local now = now_ms()
-local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'attempt')
-local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
-if not count then
-  if rec[1] == 'ended' and rec[3] == ARGV[4] then return { 1, now } end
-  -- Without a record its acknowledgement was its end: only a caller that asked before can know that it was his.
-  return { 0, not rec[1] and why == 'gone' and 'acknowledged' or why }
-end
-if rec[1] and rec[2] ~= ARGV[4] then return { 0, 'claim' } end
-local failed = ARGV[7] == 'failed'
-if not rec[1] and (failed or ARGV[11] == '1' or ARGV[13]) then
-  record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now)
-  rec[1] = 'queued'
-end
-if failed then
-  record_body(KEYS[3], KEYS[2], ARGV[3])
-  local letter = { 'kind', 'run', 'function', ARGV[1], 'run', ARGV[5], 'error', ARGV[9], 'buried', now }
-  local all = redis.call('HGETALL', KEYS[3])
+-- Ends runs: of each its status, result, dead letter, what it sends and the acknowledgement, in one step.
+-- KEYS: 1 source stream, 2 home stream, 3 open, 4 ended, 5 outbox, 6 outbox items, 7 dead, 8… the run of each
+-- ARGV: 1 function, 2 consumer, 3 retention, ms, 4 most dead letters, then of each: entry, claim, run id, status,
+--       result (JSON), error ('' none), keep a record (0|1), how many more; more: outbox item id, item, …
+-- Answers: of each {1, now} ended (again, when this claim had ended it already); {0, why} not mine, nothing written
+-- uses: clock, lease, record, outbox, each
+local fn, now = ARGV[1], now_ms()
+local function letter_of(run, name, failure)
+  local letter = { 'kind', 'run', 'function', fn, 'run', name, 'error', failure, 'buried', now }
+  local all = redis.call('HGETALL', run)
   for i = 1, #all, 2 do
-    local name = all[i]
-    if name:sub(1, 2) == 'e:' then
-      letter[#letter + 1] = 'e:' .. name:sub(3)
-      letter[#letter + 1] = all[i + 1]
-    elseif name:sub(1, 2) == 'x:' or name == 'attempt' then
-      letter[#letter + 1] = name
+    local field = all[i]
+    if field:sub(1, 2) == 'e:' or field:sub(1, 2) == 'x:' or field == 'attempt' then
+      letter[#letter + 1] = field
       letter[#letter + 1] = all[i + 1]
     end
   end
-  redis.call('XADD', KEYS[8], 'MAXLEN', '~', ARGV[12], '*', unpack(letter))
+  return letter
 end
-if rec[1] then
-  redis.call('HSET', KEYS[3], 'state', 'ended', 'status', ARGV[7], 'result', ARGV[8], 'ended', now, 'by', ARGV[4])
-  if ARGV[9] ~= '' then redis.call('HSET', KEYS[3], 'error', ARGV[9]) end
-  redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins', 'due', 'handed')
-  redis.call('PEXPIRE', KEYS[3], ARGV[10])
-  redis.call('ZREM', KEYS[4], ARGV[5])
-  redis.call('ZADD', KEYS[5], now, ARGV[5])
-end
-for i = 13, #ARGV, 2 do outbox_put(KEYS[6], KEYS[7], ARGV[i], ARGV[i + 1], now) end
-ack(KEYS[1], KEYS[2], ARGV[1], ARGV[3])
-return { 1, now }
+return each(8, 5, 8, function(run, entry, claim, name, status, result, failure, keep, items)
+  local rec = redis.call('HMGET', run, 'state', 'claim', 'by', 'attempt')
+  local count, why = owned(KEYS[1], fn, entry, ARGV[2])
+  if not count then
+    if rec[1] == 'ended' and rec[3] == claim then return { 1, now } end
+    -- Without a record its acknowledgement was its end: only a caller that asked before can know that it was his.
+    return { 0, not rec[1] and why == 'gone' and 'acknowledged' or why }
+  end
+  if rec[1] and rec[2] ~= claim then return { 0, 'claim' } end
+  local failed = status == 'failed'
+  if not rec[1] and (failed or keep == '1' or items[1]) then
+    record_new(run, KEYS[3], name, fn, '', claim, now)
+    rec[1] = 'queued'
+  end
+  if failed then
+    record_body(run, KEYS[2], entry)
+    redis.call('XADD', KEYS[7], 'MAXLEN', '~', ARGV[4], '*', unpack(letter_of(run, name, failure)))
+  end
+  if rec[1] then
+    redis.call('HSET', run, 'state', 'ended', 'status', status, 'result', result, 'ended', now, 'by', claim)
+    if failure ~= '' then redis.call('HSET', run, 'error', failure) end
+    redis.call('HDEL', run, 'claim', 'at', 'begins', 'due', 'handed')
+    redis.call('PEXPIRE', run, ARGV[3])
+    redis.call('ZREM', KEYS[3], name)
+    redis.call('ZADD', KEYS[4], now, name)
+  end
+  for i = 1, #items, 2 do outbox_put(KEYS[5], KEYS[6], items[i], items[i + 1], now) end
+  ack(KEYS[1], KEYS[2], fn, entry)
+  return { 1, now }
+end)

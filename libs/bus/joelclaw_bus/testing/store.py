@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from joelclaw_bus.many import each_of
 from joelclaw_bus.script import Script, load_script
 from joelclaw_bus.store import Arg, Command, Store
 from joelclaw_bus.testing.clock import TestClock
@@ -28,9 +29,11 @@ class Crash:
     recorded: bool
     function: str = ""
 
-    def meets(self, script: Script, args: Sequence[Arg]) -> bool:
-        """Whether this call records that step (see `step.lua` for what stands where)."""
-        return script.name == "step" and args[6] == self.step and self.function in ("", args[0])
+    def meets(self, script: Script, keys: Sequence[str], args: Sequence[Arg]) -> int | None:
+        """Which of this call's runs records that step (see `step.lua` for what stands where)."""
+        if script.name != "step" or self.function not in ("", args[0]):
+            return None
+        return next((n for n, (_, own) in enumerate(each_of("step", keys, args)) if own[8] == self.step), None)
 
 
 @dataclass(eq=False)
@@ -61,11 +64,11 @@ class MovedStore(Store):
 
     async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
         self._live()
-        crash = next((c for c in self.crashes if c.meets(script, args)), None)
+        crash, at = next(((c, at) for c in self.crashes if (at := c.meets(script, keys, args)) is not None), (None, 0))
         if crash and not crash.recorded:
             self._die(crash)
         answer = await super().run(moved(script), keys, args)
-        if crash and answer[0] == 1:
+        if crash and answer[at][0] == 1:
             self._die(crash)
         return answer
 

@@ -3,7 +3,7 @@
 | begins without an end   | what becomes of it when it was taken over                                                |
 |-------------------------|------------------------------------------------------------------------------------------|
 | fewer than `ALONE_FROM` | begins beside other work                                                                 |
-| more                    | begins alone in its process, the least begun first; few wait here, others are handed back|
+| more                    | begins alone in its process, the least begun first; few wait here, the rest is handed back |
 | all but the last two    | the same, but in calm only: when nobody has died for some leases; else it comes again    |
 |                         | a lease later                                                                            |
 | as many as may be       | is only buried: no handler runs                                                          |

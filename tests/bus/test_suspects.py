@@ -218,6 +218,21 @@ async def test_what_lined_up_in_calm_begins_in_calm_only(one_store: Store) -> No
     assert (begun, hands.let_go, len(takeover.lane)) == (lost[:1], lost[1:], 0)
 
 
+async def test_of_those_that_a_long_storm_made_wait_one_begins_and_the_others_wait_again(one_store: Store) -> None:
+    await SlotCalls(one_store, Limits()).ensure_group(one_store.keys.slot("test/asked"), "test/ask")
+    lost = await pending(one_store, "dead", LANE, idle_ms=LEASE_MS + 1)
+    hands, at, begun = Hands(begins=MOST - LAST), 0.0, list[str]()
+    takeover = taking_over(one_store, hands, Seen(), lambda: at)
+    takeover.lane.start = noting(begun)
+    for lease in range(STORM_LEASES + 1):
+        at = lease * LEASE_MS
+        takeover.calm.took(f"another {lease}", "", "")
+    assert await takeover.step() == LANE
+    for _ in lost:
+        await takeover.lane.serve_next()
+    assert (begun, hands.let_go) == (lost[:1], lost[1:])
+
+
 async def test_none_begins_before_the_whole_look_is_done(one_store: Store) -> None:
     """What the look finds in another group may end the calm."""
     begun = list[str]()

@@ -33,8 +33,8 @@ MUTANTS = (
     Mutant(
         "the more of one run are taken for its neighbour's",
         "lua/lib/each.lua",
-        "tail = tail + #more",
-        "tail = tail + 0",
+        "tail, words[size] = tail + many, more",
+        "tail, words[size] = tail, more",
         ("test_many.py",),
         model=False,
     ),

@@ -241,8 +241,9 @@ async def test_none_begins_before_the_whole_look_is_done(one_store: Store) -> No
     ((fn, slot),) = takeover.groups
     incoming = Incoming(slot, "1-0", {}, False, again=True)
     takeover.lane.add(Suspect(ALONE_FROM, fn, incoming, Hands().take(fn, incoming)))
-    async with anyio.create_task_group() as tasks, takeover.lane.look:
-        tasks.start_soon(takeover.lane.serve_next)
-        await anyio.wait_all_tasks_blocked()
-        assert begun == []
+    async with anyio.create_task_group() as tasks:
+        with takeover.lane.look():
+            tasks.start_soon(takeover.lane.serve_next)
+            await anyio.wait_all_tasks_blocked()
+            assert begun == []
     assert begun == ["1-0"]

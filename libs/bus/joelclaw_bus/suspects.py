@@ -13,7 +13,8 @@ What was handed back is there for whoever looks next and has a place: so no proc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -123,10 +124,21 @@ class Lane:
     calm: Calm
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
     drop: Callable[[Held], None]
-    look: anyio.Lock = field(default_factory=anyio.Lock)
-    """Held by who looks what was lost: what it finds in another group may end the calm, so nobody begins before."""
     _waiting: list[Suspect] = field(default_factory=list)
     _filled: anyio.Event = field(default_factory=anyio.Event)
+    _looking: bool = False
+    _looked: anyio.Event = field(default_factory=anyio.Event)
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Around a look at what was lost: what is found in another group may end the calm, so nobody begins before."""
+        self._looking = True
+        try:
+            yield
+        finally:
+            self._looking = False
+            self._looked.set()
+            self._looked = anyio.Event()
 
     def __len__(self) -> int:
         """How many have not begun."""
@@ -154,12 +166,13 @@ class Lane:
 
     async def serve_next(self) -> None:
         """Begin the least begun of those that may begin now, and wait for its end; but not for ever."""
-        async with self.look:
-            suspect = self._next()
-            if suspect is None:
-                return
-            done = anyio.Event()
-            self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
+        while self._looking:
+            await self._looked.wait()
+        suspect = self._next()
+        if suspect is None:
+            return
+        done = anyio.Event()
+        self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
         with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
             await done.wait()
 

@@ -94,7 +94,7 @@ class Takeover:
 
     async def step(self) -> int:
         """One look at every group; how many entries were taken over and kept."""
-        async with self.lane.look:
+        with self.lane.look():
             return await self._look()
 
     async def _look(self) -> int:

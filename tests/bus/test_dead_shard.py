@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 import pytest
 import redis
 
-from joelclaw_bus import Functions, Publisher, Store, StoreSettings, Worker
+from joelclaw_bus import Event, Functions, Limits, Publisher, Step, Store, StoreSettings, Worker, event
 from joelclaw_bus.address import read_address
+from joelclaw_bus.clock import ServerClock
+from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.errors import StoreUnavailable
 from joelclaw_bus.keys import Keys
 from joelclaw_bus.nodes import ALONE, OneNode
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.promoter import Promoter
 from joelclaw_bus.routing import Command, key_of
+from joelclaw_bus.run_calls import Refused, RunCalls
 from joelclaw_bus.trouble import Trouble
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -53,12 +57,12 @@ class Nodes(OneNode):
 
     async def scattered(self, commands: Sequence[Command], node: str | None = None) -> list[Any]:
         for command in commands:
-            self._reach(command)
+            self._reach(command, node)
         return await super().scattered(commands, node)
 
-    def _reach(self, command: Command) -> None:
+    def _reach(self, command: Command, node: str | None = None) -> None:
         key = key_of(command)
-        node = "a" if key is None else self.name_of(key)
+        node = node or ("a" if key is None else self.name_of(key))
         if node == self.silent:
             self.asked[node] += 1
             raise redis.exceptions.ConnectionError("it is silent")
@@ -93,9 +97,9 @@ class Bench:
 
     async def prepare(self) -> None:
         far = await self.store.time_ms() + 3_600_000
-        for event in self.events:
-            await Publisher(self.store).send(event(), id="later", at_ms=far)
-            await self.store.call("ZADD", self.store.keys.slot(event.event_name).due, "XX", 1, "e:later")
+        for model in self.events:
+            await Publisher(self.store).send(model(), id="later", at_ms=far)
+            await self.store.call("ZADD", self.store.keys.slot(model.event_name).due, "XX", 1, "e:later")
         await self.clock.sync()
 
     async def arrived(self) -> list[int]:
@@ -147,3 +151,31 @@ async def test_one_server_that_is_away_is_asked_once(bench: Bench) -> None:
     with pytest.raises(StoreUnavailable, match="it is silent"):
         await bench.promoter.step()
     assert bench.nodes.asked[ALONE] == 1
+
+
+async def test_a_worker_that_starts_while_a_node_is_silent_admits_what_lies_on_the_others(bench: Bench) -> None:
+    functions = Functions()
+
+    @functions.function("test/ask", on=[event(First), event(Third)], retries=1)
+    async def ask(e: Event[First | Third], step: Step) -> None:
+        return None
+
+    runs, outbox, clock = RunCalls(bench.store, Limits()), bench.outbox, ServerClock(bench.store, tolerance_ms=500)
+    door = Door(functions, runs, outbox, clock, Seen(), Limits())
+
+    async def admit(model: type[EventModel]) -> Admitted | None:
+        slot = bench.store.keys.slot(model.event_name)
+        incoming = Incoming(slot, "1-0", {b"data": b"{}"}, ready=False, again=False)
+        return await door.admit(
+            functions["test/ask"], incoming, Delivery(slot, "test/ask", "me", "1-0", "", "c", False), insist
+        )
+
+    bench.nodes.play("b")
+    assert await admit(Third)
+    with pytest.raises(StoreUnavailable, match="it is silent"):
+        await admit(First)
+    assert await admit(Third)
+
+
+async def insist(burial: Callable[[], Awaitable[bool | Refused]]) -> bool | Refused:
+    return await burial()

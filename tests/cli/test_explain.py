@@ -105,7 +105,13 @@ async def test_a_run_in_hand_says_whose_and_what_is_journaled(cli: Cli, work: Op
     assert line.endswith("; journaled so far: one")
     await work.store.call("HSET", work.record("dies"), "begins", 3)
     _, line, _ = await why(cli, work.runs["dies"])
-    assert line.endswith("begun 3 times without an end, so it may be a poison and begins alone, in calm")
+    assert line.startswith("it is held by dead-worker, where it runs or waits, "), "nothing tells whether it has begun"
+    end = "begun 3 times without an end, so it may be a poison: it begins alone, when there is a place for it"
+    assert line.endswith(f"{end} and in calm")
+    entry = await work.entry_of("dies")
+    await work.store.call("XCLAIM", work.slot.stream, ASK, "dead-worker", 0, entry, "IDLE", 90_000, "JUSTID")
+    _, line, _ = await why(cli, work.runs["dies"])
+    assert line.startswith("dead-worker had it last: its lease ran out, or it was handed back; ")
 
 
 async def test_a_lost_lease_says_whose_and_how_long_it_is_silent(cli: Cli, work: OpenWork) -> None:

@@ -2,9 +2,8 @@
 
 By hand with 200,000: `make due-storm`, or `python -m tests.faults.storm PORT COUNT`.
 
-What a ping waits for is ours, or the machine's, or the disk's. So an idle store is pinged at the same time: what it
-waits for is the machine's. The server itself says how long our longest script took, and what its append-only file
-cost it.
+The verdict is by the server's own word: how long our scripts took, all but a thousandth of them. A ping waits for the
+machine and its disk as well: the worst one is told, beside that of an idle store, and decides nothing.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ PAGE = 500
 LATER_MS = 3_600_000
 TOLD_FROM_MS = 2
 LIMIT_MS = 10.0
+FRESH_MS = 500.0
 
 
 class Old(EventModel):
@@ -56,6 +56,10 @@ class Figures:
     calm_ping_ms: float
     storm_ping_ms: float
     idle_ping_ms: float
+
+    @property
+    def p99_ms(self) -> float:
+        return self.starts_ms[int(len(self.starts_ms) * 0.99) - 1] if self.starts_ms else float("inf")
 
 
 def functions(starts: list[float]) -> Functions:
@@ -136,6 +140,18 @@ async def word_of(store: Batched) -> Word:
     return Word(longest, most / 1000, {k: v for k, v in stalls.items() if "command" not in k})
 
 
+def faults(f: Figures, word: Word, count: int) -> list[str]:
+    """What was not as promised."""
+    found = list[str]()
+    if (f.moved, f.appended) != (count, count):
+        found.append(f"{f.moved} of {count} moved, {f.appended} on the stream")
+    if word.most > LIMIT_MS:
+        found.append(f"a thousandth of all scripts took longer than {word.most:.1f} ms")
+    if f.p99_ms > FRESH_MS:
+        found.append(f"fresh work waited {f.p99_ms:.0f} ms")
+    return found
+
+
 async def main(port: int, count: int) -> int:
     with tempfile.TemporaryDirectory() as directory:
         idle = Server(Path(directory) / "idle").start()
@@ -145,20 +161,19 @@ async def main(port: int, count: int) -> int:
                 word = await word_of(store)
         finally:
             idle.stop()
-    p99 = f.starts_ms[int(len(f.starts_ms) * 0.99) - 1] if f.starts_ms else float("inf")
     print(f"storm: {count} due at once, {f.moved} moved, {f.appended} on the stream")
     print(
-        f"worst ping: {f.calm_ping_ms:.1f} ms calm, {f.storm_ping_ms:.1f} ms in the storm (limit {LIMIT_MS:.0f} ms, or"
-        f" what an idle store beside it took: {f.idle_ping_ms:.1f} ms)"
+        f"worst ping: {f.calm_ping_ms:.1f} ms calm, {f.storm_ping_ms:.1f} ms in the storm (an idle store beside it:"
+        f" {f.idle_ping_ms:.1f} ms)"
     )
     took = f"{word.longest:.1f} ms" if word.longest else f"under {TOLD_FROM_MS} ms"
-    print(f"scripts, by the server: 99.9 % within {word.most:.1f} ms, the longest {took}")
+    print(f"scripts, by the server: 99.9 % within {word.most:.1f} ms (limit {LIMIT_MS:.0f}), the longest {took}")
     print(f"stalls beside scripts, by the server, ms: {word.stalls or 'none'}")
-    print(
-        f"fresh work: {f.before_the_end} of {len(f.starts_ms)} ran before the last page; p99 {p99:.0f} ms (limit 500)"
-    )
-    slow = f.storm_ping_ms > max(LIMIT_MS, f.idle_ping_ms)
-    return int(f.moved != count or f.appended != count or slow or p99 > 500)
+    ran = f"{f.before_the_end} of {len(f.starts_ms)} ran before the last page"
+    print(f"fresh work: {ran}; p99 {f.p99_ms:.0f} ms (limit {FRESH_MS:.0f})")
+    found = faults(f, word, count)
+    print(*(f"FAULT: {fault}" for fault in found), sep="\n")
+    return int(bool(found))
 
 
 if __name__ == "__main__":

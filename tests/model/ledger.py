@@ -99,9 +99,11 @@ class Ledger:
                     self.newest.pop(name, None)
 
     def redriven(self, slot: str, run: str) -> None:
-        """It may end once more, and only who begins it now may write."""
-        assert self.ends.pop((slot, run), None), f"{run} had not ended, and was opened again"
-        self.newest[slot, run] = "nobody"
+        """It may end once more, and only who begins it now may write. Its id is known since its first begin."""
+        name = (slot, run)
+        assert name in self.ends, f"{run} had not ended, and was opened again"
+        self.first[name] = self.ends.pop(name)[1]
+        self.newest[name] = "nobody"
 
     def published(self, slot: str, event_id: str, due: int) -> None:
         """A publish that was no duplicate."""

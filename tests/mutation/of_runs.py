@@ -34,7 +34,7 @@ MUTANTS = (
         "the more of one run are taken for its neighbour's",
         "lua/lib/each.lua",
         "tail, words[size] = tail + many, more",
-        "words[size] = more",
+        "tail, words[size] = tail, more",
         ("test_many.py",),
         model=False,
     ),

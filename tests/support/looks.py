@@ -43,6 +43,8 @@ class Hands:
     consumer: str = "healer"
     begins: int = 0
     """Of every entry, without an end."""
+    claim: str = ""
+    """Of every entry's latest begin; '' when none is recorded."""
     taken: list[str] = field(default_factory=list)
     let_go: list[str] = field(default_factory=list)
 
@@ -57,8 +59,8 @@ class Hands:
     def run_of(self, fn: Function, incoming: Incoming) -> str:
         return f"{fn.id}:{incoming.entry}"
 
-    async def begins_of(self, slot: Slot, runs: list[str]) -> list[int]:
-        return [self.begins for _ in runs]
+    async def begins_of(self, slot: Slot, runs: list[str]) -> list[tuple[int, str]]:
+        return [(self.begins, self.claim) for _ in runs]
 
     @property
     def leases(self) -> Hands:

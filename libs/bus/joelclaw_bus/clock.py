@@ -42,11 +42,7 @@ class ServerClock:
     wall: Callable[[], float] = _wall_ms
     _readings: dict[str, _Reading] = field(default_factory=dict)
     _steady_since: float = field(default=float("-inf"))
-
-    @property
-    def synced(self) -> bool:
-        """Whether a server has been asked yet."""
-        return bool(self._readings)
+    _met_all: bool = False
 
     def now_ms(self) -> int:
         """The time of the bus's own keys' node, ms since the epoch; our own wall clock before the first sync."""
@@ -71,16 +67,23 @@ class ServerClock:
 
     async def sync(self) -> str:
         """Ask every node; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
-        first, reasons, readings = not self._readings, list[str](), dict[str, _Reading]()
+        first, reasons, readings = not self._met_all, list[str](), dict[str, _Reading]()
         for node in await self.store.node_names():
             readings[node], why = await self._read(node)
             reasons += [why] if why else []
-        self._readings = readings
+        self._readings, self._met_all = readings, True
         if first:
             reasons.clear()
         if reasons or first:
             self.disturbed()
         return "; ".join(reasons)
+
+    async def meet(self, key: str) -> None:
+        """Ask the node that serves a key, unless it was asked before; until all have answered once `sync` may fail for
+        the sake of another one. StoreUnavailable, StoreRefused."""
+        if not self._met_all and (node := self.store.node_of(key)) not in self._readings:
+            self._readings[node], _ = await self._read(node)
+            self.disturbed()
 
     async def _read(self, node: str) -> tuple[_Reading, str]:
         before = self.local()

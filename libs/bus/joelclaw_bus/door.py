@@ -81,8 +81,8 @@ class Door:
     async def admit(self, fn: Function, incoming: Incoming, d: Delivery, insist: Insist) -> Admitted | None:
         """The run to perform; None when this delivery is dealt with. Names the delivery's run. `insist`: repeats a
         burial until the store answers."""
-        if not self.clock.synced:  # the store was away when this worker started, and our own wall clock may be far off
-            await self.clock.sync()
+        # A node may have been away when this worker started, and our own wall clock may be far off this entry's.
+        await self.clock.meet(incoming.slot.stream)
         if incoming.ready:
             begun = await self._fence(fn, d, explicit_id="", record_wanted=True)
             return self._resumed(fn, incoming, d, *begun) if begun else None

@@ -185,10 +185,12 @@ class RunCalls:
         letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
         return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
 
-    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[int]:
-        """How often each of these began without an end or progress, from its second delivery on. StoreUnavailable."""
-        replies = await self.store.calls([("HGET", slot.run(run), "begins") for run in runs])
-        return [int(reply) if isinstance(reply, bytes) and reply.isdigit() else 0 for reply in replies]
+    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[tuple[int, str]]:
+        """How often each of these began without an end or progress, from its second delivery on, and the claim of its
+        latest begin ('' where none is recorded or it can't be read). StoreUnavailable."""
+        replies = await self.store.calls([("HMGET", slot.run(run), "begins", "claim") for run in runs])
+        read = [reply if isinstance(reply, list) else (None, None) for reply in replies]
+        return [(int(n) if n and n.isdigit() else 0, (claim or b"").decode("utf-8", "replace")) for n, claim in read]
 
     async def state_of(self, slot: Slot, run: str) -> str | None:
         """A run's state as its record says; None when there is no record."""

@@ -3,16 +3,18 @@
 | begins without an end   | what becomes of it when it was taken over                                                |
 |-------------------------|------------------------------------------------------------------------------------------|
 | fewer than `ALONE_FROM` | begins beside other work                                                                 |
-| more                    | begins alone in its process, the least begun first; few wait here, the rest is let go of |
-| all but the last two    | the same, but in calm only: when nobody has died for some leases                         |
+| more                    | begins alone in its process, the least begun first; few wait here, the rest is handed back |
+| all but the last two    | the same, but in calm only: when nobody has died for some leases; else it comes again    |
+|                         | a lease later                                                                            |
 | as many as may be       | is only buried: no handler runs                                                          |
 
-What was let go of comes again a lease later, to whoever has a place: so no process hoards what others could run.
+What was handed back is there for whoever looks next and has a place: so no process hoards what others could run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -31,13 +33,20 @@ LANE = 3
 """So many wait for their turn in one process."""
 CALM_LEASES = 3
 STORM_LEASES = 30
-"""A storm that has left this process alone for so long is waited out no longer."""
+"""After so long a storm one last begin is let through, and then again after so long."""
+REMEMBERED = 1_000
+"""So much of what was taken over is known again."""
 
 
 class Way(Enum):
     BESIDE = "beside other work"
     ALONE = "alone"
-    LATER = "not here and now"
+    ELSEWHERE = "where there is a place"
+    LATER = "in calm"
+
+
+def awaits_calm(begins: int, most: int) -> bool:
+    return most - LAST <= begins < most
 
 
 def way_of(begins: int, most: int, *, waiting: int, calm: bool) -> Way:
@@ -45,9 +54,9 @@ def way_of(begins: int, most: int, *, waiting: int, calm: bool) -> Way:
     wait to run alone here."""
     if begins < ALONE_FROM or begins >= most:
         return Way.BESIDE
-    if waiting >= LANE or (begins >= most - LAST and not calm):
+    if awaits_calm(begins, most) and not calm:
         return Way.LATER
-    return Way.ALONE
+    return Way.ELSEWHERE if waiting >= LANE else Way.ALONE
 
 
 @dataclass
@@ -58,20 +67,38 @@ class Calm:
     local: Callable[[], float]
     _lost: float = field(init=False)
     _began: float = field(init=False)
+    _took: dict[str, tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._began = self._lost = self.local()  # what was before us we don't know
 
-    def lost(self) -> None:
-        """Somebody was lost with work of which nobody suspects anything."""
+    def took(self, what: str, begun: str, ours: str) -> None:
+        """Work of which nobody suspects anything was taken over. `begun`: the claim of its latest begin, '' when there
+        is no record of one; `ours`: the claim that we shall begin it with.
+
+        Somebody was lost with it; but not when nobody else began it since we took it before: what can't be begun (its
+        record is a newer build's, or of a wrong type) comes again every lease.
+        """
+        known = self._took.pop(what, None)
+        self._took[what] = (begun, ours)
+        if len(self._took) > REMEMBERED:
+            del self._took[next(iter(self._took))]
+        if known is None or begun not in known:
+            self._lose()
+
+    def _lose(self) -> None:
         if self._calm():
             self._began = self.local()
         self._lost = self.local()
 
     @property
     def now(self) -> bool:
-        """Whether it is calm, or the storm has left us alone for long."""
+        """Whether it is calm, or the storm is too long to be waited out."""
         return self._calm() or self.local() - self._began >= STORM_LEASES * self.lease_ms
+
+    def used(self) -> None:
+        """One that awaits calm begins now. In a storm the next one waits as long as this one did."""
+        self._began = self.local()
 
     def _calm(self) -> bool:
         return self.local() - self._lost >= CALM_LEASES * self.lease_ms
@@ -89,12 +116,29 @@ class Suspect:
 
 @dataclass
 class Lane:
-    """Where they run, one at a time; one that takes long lets the next begin after some leases."""
+    """Where they run, one at a time; one that takes long lets the next begin after some leases. `most`: begins without
+    an end until a burial."""
 
     lease_ms: int
+    most: int
+    calm: Calm
     start: Callable[[Function, Incoming, Held, Callable[[], None]], None]
+    drop: Callable[[Held], None]
     _waiting: list[Suspect] = field(default_factory=list)
     _filled: anyio.Event = field(default_factory=anyio.Event)
+    _looking: bool = False
+    _looked: anyio.Event = field(default_factory=anyio.Event)
+
+    @contextmanager
+    def look(self) -> Iterator[None]:
+        """Around a look at what was lost: what is found in another group may end the calm, so nobody begins before."""
+        self._looking = True
+        try:
+            yield
+        finally:
+            self._looking = False
+            self._looked.set()
+            self._looked = anyio.Event()
 
     def __len__(self) -> int:
         """How many have not begun."""
@@ -121,10 +165,25 @@ class Lane:
             await self.serve_next()
 
     async def serve_next(self) -> None:
-        """Begin the least begun of them, and wait for its end; but not for ever."""
-        suspect = min(self._waiting, key=lambda s: s.begins)
-        self._waiting.remove(suspect)
+        """Begin the least begun of those that may begin now, and wait for its end; but not for ever."""
+        while self._looking:
+            await self._looked.wait()
+        suspect = self._next()
+        if suspect is None:
+            return
         done = anyio.Event()
         self.start(suspect.fn, suspect.incoming, suspect.held, done.set)
         with anyio.move_on_after(ALONE_LEASES * self.lease_ms / 1000):
             await done.wait()
+
+    def _next(self) -> Suspect | None:
+        """Who begins now. It may have been calm when one lined up, and not be so any more: that one is let go of."""
+        while self._waiting:
+            suspect = min(self._waiting, key=lambda s: s.begins)
+            self._waiting.remove(suspect)
+            if way_of(suspect.begins, self.most, waiting=0, calm=self.calm.now) is not Way.LATER:
+                if awaits_calm(suspect.begins, self.most):
+                    self.calm.used()
+                return suspect
+            self.drop(suspect.held)
+        return None

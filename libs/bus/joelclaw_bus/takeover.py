@@ -4,7 +4,8 @@ Nobody claims for one lease after a discontinuity, so that owners can renew firs
 next round (a lease is about to run out, the claimer has gone silent) is taken then: a takeover costs a lease, not more.
 
 What was taken over runs beside other work, in places of its own; what may be a poison runs alone (`suspects`). Who has
-no place for more is no claimer: others get the election.
+no place for more is no claimer: others get the election. Who had to hand something back looks a little later than
+others do, so that one with a place comes first.
 """
 
 from __future__ import annotations
@@ -54,12 +55,13 @@ class Takeover:
     lane: Lane = field(init=False)
     _rooms: dict[str, Room] = field(default_factory=dict)
     _next_ms: int = 0
+    _handed_back: bool = False
     _starved: bool = False
     """There may be more than we had places for: look when one is free."""
     _wake: anyio.Event = field(default_factory=anyio.Event)
 
     def __post_init__(self) -> None:
-        self.lane = Lane(self.lease_ms, self.start)
+        self.lane = Lane(self.lease_ms, self.calls.limits.begins, self.calm, self.start, self._drop)
 
     async def run(self) -> None:
         """Look every third of a lease, and in between when a lease or an election runs out or a place is free."""
@@ -71,7 +73,13 @@ class Takeover:
                 self.trouble.answered()  # its reader makes it anew
             except (StoreUnavailable, StoreRefused) as error:
                 self.trouble.saw(error)
-            await self._nap(max(self._next_ms, self.lease_ms / SHORTEST_NAPS_A_LEASE))
+            await self._nap(self.nap_ms)
+
+    @property
+    def nap_ms(self) -> float:
+        """How long it is until the next look."""
+        shortest = self.lease_ms / SHORTEST_NAPS_A_LEASE
+        return max(self._next_ms, shortest) + (shortest if self._handed_back else 0)
 
     async def _nap(self, ms: float) -> None:
         """Until the next look. Who oversleeps was frozen (a paused machine, a SIGSTOP), and the owners perhaps with it:
@@ -85,8 +93,12 @@ class Takeover:
             self.observer.saw(Discontinuity(self.calls.store.where, f"this worker was frozen for {overslept:.0f} ms"))
 
     async def step(self) -> int:
-        """One look at every group; how many entries were taken over."""
-        self._next_ms, self._starved = self.lease_ms // LOOKS_A_LEASE, False
+        """One look at every group; how many entries were taken over and kept."""
+        with self.lane.look():
+            return await self._look()
+
+    async def _look(self) -> int:
+        self._next_ms, self._starved, self._handed_back = self.lease_ms // LOOKS_A_LEASE, False, False
         why = await self.clock.sync()
         if why:
             self.observer.saw(Discontinuity(self.calls.store.where, why))
@@ -143,7 +155,8 @@ class Takeover:
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)
-                self._look_when_one_may_run_out(page.next_ms)
+                if page.next_ms:  # at 0 something lies there already, and is the claimer's
+                    self._look_when_one_may_run_out(page.next_ms)
                 break
             if isinstance(page, Jumped):
                 self.clock.disturbed()
@@ -161,6 +174,7 @@ class Takeover:
 
     async def _begin(self, fn: Function, slot: Slot, ready: bool, page: Page) -> int:
         """Begin what was claimed, or line it up, or let go of it again; how many it keeps."""
+        stream = slot.ready(fn.id) if ready else slot.stream
         mine = list[tuple[Incoming, Held]]()
         for entry, fields in page.entries:
             incoming = Incoming(slot, entry, fields, ready, again=True)
@@ -168,26 +182,34 @@ class Takeover:
                 mine.append((incoming, held))
         runs = [self.executor.door.run_of(fn, incoming) for incoming, _ in mine]
         try:
-            begins = await self.executor.calls.begins_of(slot, runs) if runs else []
+            begun = await self.executor.calls.begins_of(slot, runs) if runs else []
         except BaseException:  # whatever it was: nothing was begun, and it goes on
             for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
-                self.executor.leases.drop(held)
+                self._drop(held)
             raise
-        if any(times < ALONE_FROM for times in begins):
-            self.calm.lost()
-        kept = len(mine)
-        for (incoming, held), times in zip(mine, begins, strict=True):
+        for (incoming, held), (times, claim) in zip(mine, begun, strict=True):
+            if times < ALONE_FROM:
+                self.calm.took(f"{fn.id} {stream} {incoming.entry}", claim, held.delivery.claim)
+        kept, elsewhere = len(mine), list[str]()
+        for (incoming, held), (times, _) in zip(mine, begun, strict=True):
             match way_of(times, self.calls.limits.begins, waiting=len(self.lane), calm=self.calm.now):
                 case Way.ALONE:
                     self.lane.add(Suspect(times, fn, incoming, held))
-                case Way.LATER:
-                    self.executor.leases.drop(held)
+                case Way.ELSEWHERE | Way.LATER as way:
+                    self._drop(held)
                     kept -= 1
+                    elsewhere += [incoming.entry] if way is Way.ELSEWHERE else []
                 case Way.BESIDE:
                     room = self._rooms[fn.id]
                     room.enter()
                     self.start(fn, incoming, held, partial(self._left, room))
+        if elsewhere:
+            self._handed_back = True
+            await self.calls.hand_back(stream, fn.id, self.executor.consumer, self.lease_ms, elsewhere)
         return kept
+
+    def _drop(self, held: Held) -> None:
+        self.executor.leases.drop(held)
 
     def _left(self, room: Room) -> None:
         room.leave()
@@ -196,7 +218,7 @@ class Takeover:
     def abandon(self) -> None:
         """Let go of what was taken over and has not begun: for a worker that stops."""
         for suspect in self.lane.clear():
-            self.executor.leases.drop(suspect.held)
+            self._drop(suspect.held)
 
     async def alone(self) -> None:
         """Run what may be a poison, one at a time."""

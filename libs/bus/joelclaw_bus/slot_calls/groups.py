@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -93,9 +94,11 @@ class GroupCalls(Calls):
             case _:
                 return Jumped(answer[1])
 
-    async def hand_back(self, stream: str, function: str, consumer: str, lease_ms: int) -> int:
-        """Let go of all that a stopping consumer still holds; how many entries that were."""
-        args: list[Arg] = [function, consumer, lease_ms, 1000]
+    async def hand_back(
+        self, stream: str, function: str, consumer: str, lease_ms: int, entries: Sequence[str] = ()
+    ) -> int:
+        """Let go of all that a consumer still holds, or of these entries; how many that were."""
+        args: list[Arg] = [function, consumer, lease_ms, 1000, *entries]
         return int(await self.store.run(_script("hand_back"), [stream], args))
 
     async def retire(self, stream: str, function: str, consumer: str, silent_ms: int) -> int:

@@ -32,3 +32,6 @@ class TestClock(ServerClock):
 
     async def sync(self) -> str:
         return ""
+
+    async def meet(self, key: str) -> None:
+        return None

@@ -6,7 +6,7 @@
 | poisoned    | was buried: it began too often without an end                                 |
 | buried      | was buried, or its event could not be read; its dead letter is what is left   |
 | newer       | has a record of a format that only newer workers read                         |
-| executing   | is being executed now                                                         |
+| executing   | is being executed now, or waits in its process for its turn                   |
 | lost-lease  | is in the hands of a worker that has been silent for longer than a lease      |
 | paused      | its function is paused                                                        |
 | limit       | waits for a permit                                                            |

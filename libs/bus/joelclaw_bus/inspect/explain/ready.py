@@ -10,7 +10,7 @@ from joelclaw_bus.inspect.explain.words import many, when
 from joelclaw_bus.inspect.replies import number
 from joelclaw_bus.inspect.spans import span
 from joelclaw_bus.limits import Limits
-from joelclaw_bus.suspects import ALONE_FROM, LAST
+from joelclaw_bus.suspects import ALONE_FROM, awaits_calm
 
 LEASE_MS = 15_000
 """Of a worker whose heartbeats tell none."""
@@ -21,18 +21,23 @@ SOON_MS = 5_000
 def in_hand(s: RunSituation, hand: Hand) -> Explanation:
     """Its entry was read, and has no end yet."""
     begins = number(s.record.get("begins")) or 0
+    suspect = ALONE_FROM <= begins < Limits().begins
     holder = next((w for w in s.servers if w.worker == hand.consumer), None)
     lease = holder.lease_ms if holder and holder.lease_ms else max((w.lease_ms for w in s.servers), default=0)
     more = _steps(s) + (f"; begun {begins} times without an end" if begins else "")
     if begins >= Limits().begins:
         more += ", so the next begin buries it"
-    elif begins >= ALONE_FROM:
-        more += ", so it may be a poison and begins alone" + (", in calm" if begins >= Limits().begins - LAST else "")
+    elif suspect:
+        more += ", so it may be a poison: it begins alone, when there is a place for it"
+        more += " and in calm" if awaits_calm(begins, Limits().begins) else ""
     if hand.idle_ms <= (lease or LEASE_MS):
         since = span(max(0, s.now_ms - order(s.entry)[0]))
-        why = f"it is being executed by {hand.consumer}, {since} after it became ready{more}"
+        does = f"held by {hand.consumer}, where it runs or waits" if suspect else f"being executed by {hand.consumer}"
+        why = f"it is {does}, {since} after it became ready{more}"
         return Explanation("executing", why, "nothing: wait for it to end (or cancel it, if it is not wanted)", True)
     why = f"{hand.consumer} has it, and has been silent for {span(hand.idle_ms)}: its lease ran out{more}"
+    if suspect:  # what is handed back looks the same
+        why = f"{hand.consumer} had it last: its lease ran out, or it was handed back{more}"
     if s.is_paused:
         return paused(s, f"{why}; and ")
     if s.live:

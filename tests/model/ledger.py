@@ -29,6 +29,8 @@ SPOILT = "no JSON"
 @dataclass
 class Ledger:
     window: int
+    record: int
+    """How long the record of a run that ended is kept."""
     now: int = 0
     newest: dict[Name, str] = field(default_factory=dict)
     first: dict[Name, int] = field(default_factory=dict)
@@ -44,6 +46,10 @@ class Ledger:
     own: dict[Name, list[int]] = field(default_factory=dict)
     set_aside: set[tuple[str, str, str]] = field(default_factory=set)
     lost: set[Name] = field(default_factory=set)
+    over: dict[Name, int] = field(default_factory=dict)
+    """When a run ended last."""
+    regrouped: set[Name] = field(default_factory=set)
+    """(slot, function) whose group was lost."""
     again: set[Name] = field(default_factory=set)
     """Runs that had ended when their group was lost: they may end once more."""
     last_tick: int = 0
@@ -72,7 +78,8 @@ class Ledger:
         self.wrote(h)
         name = (h.slot, h.run)
         claim, began = self.ends.get(name, (h.claim, self.now))
-        may = self.now - began > self.window or name in self.again
+        may = self.now - began > self.window or name in self.again or self._comes_again(name, h.fn)
+        self.over[name] = self.now
         assert claim == h.claim or may, f"{h.run} has two ends: by {claim} and by {h.claim}"
         self.again.discard(name)
         if claim != h.claim or name not in self.ends:
@@ -83,14 +90,21 @@ class Ledger:
     def cancelled(self, slot: str, run: str) -> None:
         name = (slot, run)
         may = name not in self.ends or name in self.again or self.now - self.ends[name][1] > self.window
+        may = may or self._comes_again(name, run.partition(":")[0])
+        self.over[name] = self.now
         assert may, f"{run} had ended, and was cancelled"
         self.again.discard(name)
         self.newest[name] = "nobody"
         self.ends[name] = ("nobody", self.first.pop(name, self.now))
         self.rests.pop(name, None)
 
+    def _comes_again(self, name: Name, fn: str) -> bool:
+        """What a lost group had read comes again, under the run records that remain: this one's is gone."""
+        return (name[0], fn) in self.regrouped and self.now - self.over.get(name, self.now) >= self.record
+
     def group_lost(self, slot: str, fn: str, mark: Id) -> None:
         """What came after the mark comes again: what left no record may run once more, as any other begin may."""
+        self.regrouped.add((slot, fn))
         for (where, entry), event_id in self.entries.items():
             if where == slot and parsed(entry) > mark:
                 name = (slot, run_id(fn, event_id or entry, given=bool(event_id)))

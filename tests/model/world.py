@@ -56,7 +56,7 @@ class World:
         self.dying.waits.wait_calls = Dying(self.store)
         self.told_facts, audit = Ears(), AuditCalls(self.store, limits)
         self.pages = Pages(audit, self.told_facts, WaitAudit(audit, NEVER_MS))
-        self.bus, self.ledger = Bus(BEGINNING, b), Ledger(b.dedupe, BEGINNING)
+        self.bus, self.ledger = Bus(BEGINNING, b), Ledger(b.dedupe, b.ended, BEGINNING)
         self.hands: dict[Hand, str] = {}
         self.permits: dict[str, bool] = {}
         """Claims that were told: you have your permit (True), or: wait (False)."""

@@ -121,7 +121,10 @@ class History:
                 published = await Publisher(store, "sim", wall=producer.wall).send(
                     payload, id=ask.id or None, at_ms=due
                 )
-                self.sent.append(Sent(ask.stream, ask.id, published.entry or "", ask.words))
+                named = (
+                    not due or ask.id
+                )  # what may wait is given an id, also where its time had come by the time it came
+                self.sent.append(Sent(ask.stream, ask.id, (named and published.entry) or "", ask.words))
                 break
             except BusError:
                 if not ask.id or second:

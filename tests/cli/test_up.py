@@ -249,7 +249,9 @@ def test_alerts_of_services_are_shown(start: Start) -> None:
     """Those of the stream come as such a line too: the health service delivers them (tests/health)."""
     suite = start()
     suite.ready()
-    until(lambda: "router | ALERT  critical: the house burns" in suite.lines(), suite.lines)
+    alert = "router | ALERT  critical: the house burns"
+    until(lambda: alert in suite.lines(), suite.lines)
+    assert alert in suite.lines()
 
 
 def test_a_port_in_use_is_one_line_and_a_failure(tmp_path: Path) -> None:

@@ -29,8 +29,7 @@ class Convoy(Together[bytes]):
 
     async def send(self, command: Command) -> Any:
         """One command's raw reply; a refusal or a fault is returned, as redis-py's error."""
-        # its stub leaves the union invariant
-        return await self.ask(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]
+        return await self.ask(hiredis.pack_command(tuple(command)))  # type: ignore[arg-type]  # its stub is invariant
 
     async def _trip(self, asked: list[bytes], answers: list[Any]) -> None:
         pool = self.client.connection_pool
@@ -41,7 +40,7 @@ class Convoy(Together[bytes]):
                 answers.append(await _reply(connection))
             if any(isinstance(answer, NoAnswer) for answer in answers):  # the next one is to log in anew
                 await connection.disconnect(nowait=True)
-        except BaseException:
+        except BaseException:  # a cancellation above all: answers are still on their way, for nobody
             await connection.disconnect(nowait=True)
             raise
         finally:

@@ -10,13 +10,14 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.bus.delayed import Delayed, delayed_meant, take_back
 from joelclaw_cli.bus.many import Tally, act_on, count, many_meant, told
+from joelclaw_cli.bus.options import dry_run_option, reason_option, yes_option
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import Failure
 from joelclaw_cli.heal.actor import actor
 from joelclaw_cli.payload import confirmed
 from joelclaw_cli.place import Place
-from joelclaw_cli.words import PROSE, WORD
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 OPEN_STATES = ("running", "queued", "held", "due", "waiting")
 RECORDED = {"running": "queued"}
 """A run that executes is queued by its record."""
-
-_reason = click.option("--reason", required=True, type=PROSE, help="Why, for whoever looks next.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 
 
 @command(
@@ -57,9 +54,9 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
     show_default=True,
     help="So many of them, the longest at rest first.",
 )
-@_reason
-@_yes
-@_dry_run
+@reason_option
+@yes_option
+@dry_run_option
 def cancel(
     place: Place, run_id: str | None, reason: str, yes: bool, dry_run: bool, everything: bool, limit: int, **meant: Any
 ) -> Answer:

@@ -9,16 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.bus.letters import (
-    LOOK,
-    dry_run_option,
-    filter_options,
-    find_letter,
-    payload_of,
-    the_letters,
-    yes_option,
-)
+from joelclaw_cli.bus.letters import LOOK, filter_options, find_letter, payload_of, the_letters
 from joelclaw_cli.bus.many import Tally, act_on, count, many_meant, told
+from joelclaw_cli.bus.options import dry_run_option, yes_option
 from joelclaw_cli.command import command
 from joelclaw_cli.failures import not_found, usage
 from joelclaw_cli.payload import confirmed, valid_payload

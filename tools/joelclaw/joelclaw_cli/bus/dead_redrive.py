@@ -9,8 +9,9 @@ import click
 
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.bus.dead_acts import SEE, counted_letters, many_named
-from joelclaw_cli.bus.letters import LOOK, dry_run_option, filter_options, find_letter, yes_option
+from joelclaw_cli.bus.letters import LOOK, filter_options, find_letter
 from joelclaw_cli.bus.many import Tally, act_on, told
+from joelclaw_cli.bus.options import dry_run_option, yes_option
 from joelclaw_cli.command import command
 from joelclaw_cli.failures import Failure, not_found
 from joelclaw_cli.payload import confirmed

@@ -9,23 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
+from joelclaw_cli.bus.options import dry_run_option, reason_option, yes_option
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION
 from joelclaw_cli.failures import NOT_FOUND, Failure, not_found, usage
 from joelclaw_cli.heal.actor import actor, check_reason
 from joelclaw_cli.payload import confirmed
 from joelclaw_cli.place import Place
-from joelclaw_cli.words import PROSE, WORD
+from joelclaw_cli.words import WORD
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from joelclaw_bus.pauses import Pause
     from joelclaw_bus.store import Store
-
-_reason = click.option("--reason", required=True, type=PROSE, help="Why, for whoever looks next.")
-_yes = click.option("--yes", is_flag=True, help="Do not ask.")
-_dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 
 
 @command(
@@ -37,10 +34,10 @@ _dry_run = click.option("--dry-run", is_flag=True, help="Show what would be done
     ],
 )
 @click.argument("function")
-@_reason
+@reason_option
 @click.option("--for", "length", type=DURATION, help="End it by itself after so long (90s, 5m, 2h).")
-@_yes
-@_dry_run
+@yes_option
+@dry_run_option
 def pause(place: Place, function: str, reason: str, length: int | None, yes: bool, dry_run: bool) -> Answer:
     """Hold a function back: no run of it begins or goes on until it is resumed. Nothing is lost.
 

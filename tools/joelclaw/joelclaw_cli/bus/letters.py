@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 LOOK = "joelclaw bus dead list"
 
 event_option = click.option("--event", default="*", help="Of this event only (a name, or a pattern).")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
-dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")
 
 _FILTERS = (
     click.argument("letter_id", metavar="ID", type=WORD, required=False),

@@ -33,7 +33,7 @@ up: setup ## Run the suite here (Ctrl-C stops it)
 	@$(BIN)/joelclaw up
 
 test: setup ## Pass the tests
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(ARGS) # they start hundreds of Pythons: compiled once
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(ARGS) $(MORE) # they start hundreds of Pythons: compiled once
 
 chaos: setup ## Kill, freeze and cut off workers and store for eight minutes, and judge it (SEED=…)
 	@$(BIN)/python -m tests.chaos $(if $(SEED),--seed $(SEED))
@@ -57,7 +57,7 @@ mutants: setup ## Take one safeguard away at a time: the tests must go red
 	@$(BIN)/python -m tests.mutation $(MUTANTS)
 
 typesense: setup ## Typesense backups against real servers: each of its lies, and the command end to end (2 minutes)
-	@$(BIN)/python -m pytest tests/typesense tests/cli/test_backup_typesense.py -m typesense -n 2
+	@$(BIN)/python -m pytest tests/typesense tests/cli/test_backup_typesense.py -m typesense -n 2 $(MORE)
 
 backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)

@@ -7,11 +7,13 @@ BIN := $(VENV)/bin
 MEMBERS := libs/contracts libs/bus libs/healing libs/pod services/router services/health services/backup services/runtime-remediator \
   tools/joelclaw
 STAMP := $(VENV)/.complete
-COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-  --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
+RESOLVE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-header --no-annotate
+PEERS := arq streaq taskiq docket
+COMPILE = $(RESOLVE) $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick bench-cost ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench bench-quick bench-cost ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -88,10 +90,13 @@ silence: setup ## A silent store at the default settings: seen how soon, at work
 poison: setup ## A poison that freezes its process: what the others get done
 	@$(BIN)/python -m tests.faults.by_hand poison
 
-bench-quick: setup ## How fast the bus is beside the limit of its store, in under a minute
-	@$(BIN)/python -m bench.quick
+bench: setup ## How fast it is, beside the raw limit and its peers: a quarter of an hour (BENCH="--only idle"; --help)
+	@$(BIN)/python -m bench $(BENCH)
 
-bench-cost: setup ## What a run takes of the processors, its round trips and commands (ROW="runs without steps": where)
+bench-quick: setup ## Runs, steps and publishing beside the limit of the store, in under a minute
+	@$(BIN)/python -m bench --quick --without-peers --only drained --only steps --only publish
+
+bench-cost: setup ## What a run takes of the processors, its round trips and commands (ROW=drained: where)
 	@$(BIN)/python -m bench.cost $(if $(ROW),--functions "$(ROW)")
 
 decide: setup ## What deciding costs: the pure page, and requests at 500 a second from stream to announcement
@@ -114,6 +119,7 @@ lock: ## Compile the lock files anew (hashes, no addresses)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check uv
 	@$(COMPILE) -o requirements.lock
 	@$(COMPILE) --group pyproject.toml:dev -o requirements-dev.lock
+	@for peer in $(PEERS); do $(RESOLVE) bench/peers/$$peer.in -o bench/peers/$$peer.txt; done
 
 clean: ## Remove the environment
 	@rm -rf $(VENV)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import ClassVar
 
 import anyio
@@ -40,8 +41,9 @@ class Padded(EventModel):
         return cls(text="x" * (size - len(cls(text="").to_json())))
 
 
-async def raw(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
+async def raw(bus: probe.Bus, ask: probe.Ask, began: Callable[[], None] = lambda: None) -> probe.Answer:
     await bus.send_all((n, 0.0) for n in range(ask.count))
+    began()
     return await asyncio.to_thread(read_raw, ask)
 
 

@@ -2,7 +2,7 @@
 
     python -m bench.cost [--runs 6000] [--rounds 3] [--functions ROW]
 
-The same rows as `bench.quick`, counted rather than timed: on a busy machine a figure a second says little, and what a
+The first rows of `make bench`, counted rather than timed: on a busy machine a figure a second says little, and what a
 run takes of a processor stays nearly what it is. Of the rounds the cheapest counts. `--functions`: instead, where the
 worker's time goes in one row, function by function.
 """
@@ -13,27 +13,36 @@ import argparse
 import cProfile
 import json
 import pstats
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import anyio
-import redis
 
-from bench import quick
-from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
-from joelclaw_bus.store import Store
+from bench import bus_rows
+from bench.on_bus import ThisBus
+from bench.own_store import OwnStore, own_store
+from bench.peers import probe
 from joelclaw_pod import collector
 
-ROWS: dict[str, tuple[Callable[[str, int], Awaitable[float]], int]] = {
-    "raw": (quick.raw, 1),
-    "runs without steps": (quick.without_steps, 1),
-    "runs of three steps": (quick.three_steps, 3),
+Began = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Row:
+    """Its play in this process, how many times fewer runs it makes, and how many of them at once."""
+
+    play: Callable[[probe.Bus, probe.Ask, Began], Awaitable[probe.Answer]]
+    fewer: int
+    parallel: int
+
+
+ROWS = {
+    "raw": Row(bus_rows.raw, 1, 1),
+    "drained": Row(probe.drained, 1, 128),
+    "steps": Row(probe.drained, 3, 32),
 }
-"""Each with how many times fewer runs it makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +60,20 @@ class Cost:
 class Meter:
     """Begins to count when the events lie there: sending them is no part of a run."""
 
-    def __init__(self, client: Any, profile: cProfile.Profile | None) -> None:
-        self.client, self.profile = client, profile
+    def __init__(self, store: OwnStore, profile: cProfile.Profile | None) -> None:
+        self.store, self.profile = store, profile
 
-    async def fill(self, store: Store, runs: int) -> None:
-        await _fill(store, runs)
-        self.client.config_resetstat()
-        self.began, self.store_began = time.process_time(), self._store_seconds()
+    def begin(self) -> None:
+        self.store.client.config_resetstat()
+        self.began, self.store_began = time.process_time(), self.store.cpu_seconds()
         if self.profile:
             self.profile.enable()
 
     def read(self, runs: int) -> Cost:
         if self.profile:
             self.profile.disable()
-        worker, stats = time.process_time() - self.began, self.client.info("commandstats")
-        store = self._store_seconds() - self.store_began
+        worker, stats = time.process_time() - self.began, self.store.client.info("commandstats")
+        store = self.store.cpu_seconds() - self.store_began
         scripts: list[Any] = [stats[k] for k in ("cmdstat_evalsha", "cmdstat_eval") if k in stats]
         return Cost(
             worker_us=round(worker / runs * 1e6, 1),
@@ -76,31 +84,23 @@ class Meter:
             commands=round(sum(s["calls"] for s in stats.values()) / runs, 1),
         )
 
-    def _store_seconds(self) -> float:
-        cpu = self.client.info("cpu")
-        return float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
 
+def measure(name: str, runs: int, rounds: int, profile: cProfile.Profile | None = None) -> Cost:
+    row, costs = ROWS[name], list[Cost]()
+    with own_store() as store:
+        ask = probe.Ask(name, store.url, runs // row.fewer, row.parallel, lease=15.0)
+        for _ in range(rounds):
+            store.empty()
+            meter = Meter(store, profile)
 
-_fill = quick.fill
+            async def play(began: Began = meter.begin) -> None:
+                bus = ThisBus(ask)
+                await bus.open()
+                await row.play(bus, ask, began)
+                await bus.close()
 
-
-def measure(row: str, runs: int, rounds: int, profile: cProfile.Profile | None = None) -> Cost:
-    play, fewer = ROWS[row]
-    costs: list[Cost] = []
-    with tempfile.TemporaryDirectory(prefix="joelclaw-bench-") as folder:
-        store = EmbeddedStore(EmbeddedSettings(Path(folder), port=0))
-        store.start()
-        try:
-            with redis.Redis.from_url(store.url) as client:
-                for _ in range(rounds):
-                    client.flushall()  # a server of our own, in a folder of our own
-                    meter = Meter(client, profile)
-                    quick.fill = meter.fill
-                    anyio.run(play, store.url, runs)
-                    costs.append(meter.read(runs // fewer))
-        finally:
-            quick.fill = _fill
-            store.stop()
+            anyio.run(play)
+            costs.append(meter.read(ask.count))
     return min(costs, key=lambda cost: cost.worker_us)
 
 

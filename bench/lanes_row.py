@@ -21,19 +21,20 @@ GO = b"go\n"
 
 async def lane(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
     """One worker process: ready, go, and at the end of its input the sum."""
-    runs, last = 0, 0.0
+    runs, first, last = 0, 0.0, 0.0
 
     async def handle(number: int, sent: float) -> None:
-        nonlocal runs, last
+        nonlocal runs, first, last
         runs, last = runs + 1, time.monotonic()
+        first = first or last
 
     probe.tell({"ready": True})
     await asyncio.to_thread(sys.stdin.readline)
-    began, cpu = time.monotonic(), time.process_time()
+    cpu = time.process_time()
     async with probe.working(bus, handle):
         await asyncio.to_thread(sys.stdin.read)
         cpu = time.process_time() - cpu
-    return {"runs": runs, "began": began, "last": last, "cpu": cpu}
+    return {"runs": runs, "first": first, "last": last, "cpu": cpu}
 
 
 async def lanes(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
@@ -53,15 +54,15 @@ async def lanes(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
             while not await drained(store):
                 await asyncio.sleep(0.02)
         store_cpu = await store_seconds(store) - before
-        told = [json.loads((await process.communicate())[0]) for process in at_work]
+        told = [json.loads((await process.communicate(b""))[0]) for process in at_work]
     finally:
         for process in at_work:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-    runs = sum(t["runs"] for t in told)
+    runs, busy = sum(t["runs"] for t in told), [t for t in told if t["runs"]]
     return {
-        "per_second": runs / (max(t["last"] for t in told) - min(t["began"] for t in told)),
+        "per_second": runs / (max(t["last"] for t in busy) - min(t["first"] for t in busy)),
         "worker_us": sum(t["cpu"] for t in told) / runs * 1e6,
         "store_us": store_cpu / runs * 1e6,
         "count": ask.count,

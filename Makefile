@@ -112,7 +112,7 @@ ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as
 	@$(BIN)/python -m bench.ssh_copy
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (4 minutes)
-	@$(BIN)/python bench/waits.py
+	@$(BIN)/python -m bench.waits
 
 lock: ## Compile the lock files anew (hashes, no addresses)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

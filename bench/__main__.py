@@ -1,4 +1,4 @@
-"""How fast this bus is, beside the raw limit of its store and its peers, in one run: a table, and a line of JSON a figure.
+"""How fast this bus is, beside its store's raw limit and its peers, in one run: tables, and a line of JSON a figure.
 
 Everybody plays a row once a round, one after the other, in a process of its own, on one Valkey of this run (append-only
 file, a sync a second), metrics on; medians of three rounds count. Peers are installed from PyPI, pinned, into

@@ -1,6 +1,6 @@
 """Who takes part: this bus, and its peers, each in an environment of its own that is made when it is first needed.
 
-A peer's versions are pinned with hashes in `bench/peers/NAME.txt` (compiled from `NAME.in`, which says why it is there).
+A peer's versions are pinned with hashes in `bench/peers/NAME.txt`, compiled from `NAME.in`, which says why it is there.
 """
 
 from __future__ import annotations

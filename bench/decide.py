@@ -13,16 +13,15 @@ import argparse
 import gc
 import json
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import anyio
 
+from bench.own_store import own_store
+from bench.requests import healing_request
 from joelclaw_bus import Store, StoreSettings, WorkerSettings, open_store
-from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
 from joelclaw_contracts import Budgets as BudgetConfig
 from joelclaw_contracts import Config
 from joelclaw_healing import Incident, State, Voice
@@ -35,10 +34,6 @@ REQUESTED, COMPLETED = "system/self.healing.requested", "system/self.healing.com
 NOW = 1_700_000_000_000
 PURE, ROUNDS = 20_000, 5
 LIMIT_US, LIMIT_MS = 50.0, 10.0
-REQUEST = {
-    "sourceFunction": "bench", "problemSummary": "it answers 502", "attempt": 0, "retryPolicy": {}, "evidence": [],
-    "playbook": {}, "domain": "bench", "targetEventName": "system/health.check.requested",
-}  # fmt: skip
 
 
 def pure() -> float:
@@ -101,7 +96,7 @@ async def _send(store: Store, count: int, rate: int, first: int = 0) -> None:
         ahead = n / rate - (time.perf_counter() - began)
         if ahead > 0:
             await anyio.sleep(ahead)
-        data = json.dumps({**REQUEST, "targetComponent": f"t{first + n}"})
+        data = json.dumps(healing_request("bench", f"t{first + n}"))
         await store.call("XADD", REQUESTED, "*", "data", data)
 
 
@@ -128,13 +123,8 @@ async def measured(url: str, rate: int, seconds: float) -> Measured:
 def main(rate: int, seconds: float) -> int:
     cost = pure()
     print(f"pure page: {cost:.1f} us a decision ({'within' if cost <= LIMIT_US else 'above'} {LIMIT_US:g} us)")
-    with tempfile.TemporaryDirectory(prefix="joelclaw-bench-") as folder:
-        embedded = EmbeddedStore(EmbeddedSettings(Path(folder), port=0))
-        embedded.start()
-        try:
-            got = anyio.run(measured, embedded.url, rate, seconds)
-        finally:
-            embedded.stop()
+    with own_store() as own:
+        got = anyio.run(measured, own.url, rate, seconds)
     told = f"{len(got.waits)} requests, {rate}/s asked, {len(got.waits) / got.seconds:.0f}/s answered"
     print(f"decided and announced: p50 {got.at(0.5):.0f} ms, p99 {got.at(0.99):.0f} ms, worst {got.waits[-1]:.0f} ms")
     print(f"{told}; limit at p99 {LIMIT_MS:g} ms; lost {got.lost}, doubled {got.doubled}")

@@ -1,4 +1,4 @@
-"""The row `lanes`: one stream drained by some worker processes, and what a run takes of their processors and the store's.
+"""The row `lanes`: a stream drained by some worker processes, and what a run takes of their processors and the store's.
 
 The parent fills the stream, starts the lanes, and lets them all begin at once; it sees by the group's own numbers when
 nothing is left. A lane says when its first and its last run were, and what it took.
@@ -51,7 +51,7 @@ async def lanes(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
             assert process.stdin
             process.stdin.write(GO)
         async with asyncio.timeout(probe.DEADLINE):
-            while not await drained(store):
+            while not await drained(store):  # noqa: ASYNC110  it is the store's, and has no event
                 await asyncio.sleep(0.02)
         store_cpu = await store_seconds(store) - before
         told = [json.loads((await process.communicate(b""))[0]) for process in at_work]

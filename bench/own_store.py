@@ -38,7 +38,8 @@ class OwnStore:
 
     def version(self) -> str:
         server = self.client.info("server")
-        return f"Valkey {server['valkey_version']}" if "valkey_version" in server else f"Redis {server['redis_version']}"
+        name = "Valkey" if "valkey_version" in server else "Redis"
+        return f"{name} {server[f'{name.lower()}_version']}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Plays rows: everybody once a round, on one store, each time in a process of its own; medians are taken of the rounds."""
+"""Plays rows: everybody once a round, on one store, each time in a process of its own."""
 
 from __future__ import annotations
 
@@ -21,9 +21,7 @@ def turns(row: Row, rounds: int, present: Mapping[str, Contestant]) -> list[tupl
     return [(name, [play for play in plays if play.by in present]) for name, plays in named]
 
 
-def play_row(
-    row: Row, rounds: int, present: Mapping[str, Contestant], store: OwnStore, tell: Tell
-) -> Iterator[Figure]:
+def play_row(row: Row, rounds: int, present: Mapping[str, Contestant], store: OwnStore, tell: Tell) -> Iterator[Figure]:
     """Its figures. Who fails is left out of the rest of the row, and has a figure that says why."""
     answers: dict[str, list[dict[str, Any]]] = defaultdict(list)
     failed: dict[str, str] = {}

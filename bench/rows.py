@@ -77,9 +77,12 @@ def rows(size: Size, million: bool = False) -> list[Row]:
         Row("interrupted", everyone("interrupted", PEERS, {"count": n(20, 10, 3), "lease": n(5, 3, 2)}), rounds=1),
         Row(
             "publish",
-            [Play("raw XADD", "raw_xadd", published), Play("one by one", "one_by_one", published),
-             Play("by 64", "by_64", drained)],
-        ),  # fmt: skip
+            [
+                Play("raw XADD", "raw_xadd", published),
+                Play("one by one", "one_by_one", published),
+                Play("by 64", "by_64", drained),
+            ],
+        ),
         Row("suite", [alone("suite", seconds=n(20, 10, 1))], rounds=1),
         Row("lanes", [Play(f"{k} worker{'s' * (k > 1)}", "lanes", {**lanes, "lanes": k}) for k in (1, 2)]),
     ]

@@ -1,4 +1,4 @@
-"""The report for people: one table of what was to be reached, one of everybody's figures, as rich tables or markdown."""
+"""The report for people: a table of what was to be reached, one of everybody's figures, and what belongs to them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,14 @@ from bench.figures import Figure, Report
 from bench.reaches import PER_SECOND, REACHES, Verdict
 
 REACH_HEAD = ("what", "reach", "measured", "")
-PEERS_HEAD = ("", "runs drained", "idle p50 / p99", "due, late p50 / p99", "due at once, last", "interrupted, again after")
+PEERS_HEAD = (
+    "",
+    "runs drained",
+    "idle p50 / p99",
+    "due, late p50 / p99",
+    "due at once, last",
+    "interrupted, again after",
+)
 STYLES = {Verdict.MET: "green", Verdict.MISSED: "red", Verdict.UNMEASURED: "yellow"}
 
 
@@ -54,13 +61,14 @@ def asides(report: Report) -> list[str]:
         values = [report.value("lanes", lanes, what) for what in ("per_second", "worker_us", "store_us")]
         if None not in values:
             rate, worker, store = values
-            said.append(f"{lanes}: {rate:,.0f} runs/s, w = {worker:.0f} µs of a worker, s = {store:.0f} µs of the store a run")
+            took = f"w = {worker:.0f} µs of a worker, s = {store:.0f} µs of the store a run"
+            said.append(f"{lanes}: {rate:,.0f} runs/s; {took}")
     idle, rewrite = (report.value("storm", "bus", what) for what in ("idle_store_ping_ms", "rewrite_ping_ms"))
     if idle is not None and rewrite is not None:
         scripts = report.value("storm", "bus", "scripts_999_ms")
         said.append(
-            f"the storm: an idle store beside it answered its worst ping in {idle:.1f} ms; 99.9 % of the scripts took at"
-            f" most {scripts:.1f} ms by the server's word; a rewrite of the append-only file alone: {rewrite:.1f} ms"
+            f"the storm: an idle store beside it answered its worst ping in {idle:.1f} ms; 99.9 % of its scripts took"
+            f" at most {scripts:.1f} ms by the server; a rewrite of the append-only file alone: {rewrite:.1f} ms"
         )
     whole = report.value("bytes", "parked run", "with_event_bytes")
     if whole is not None:
@@ -81,7 +89,8 @@ def broken(report: Report) -> list[Figure]:
 
 def headline(report: Report) -> str:
     m = report.machine
-    return f"{m['date']}, {m['cores']} cores, load {m['load']:.1f} at the start, Python {m['python']}, {m['store']}, {m['size'].lower()} sizes"
+    where = f"{m['cores']} shared cores, load {m['load']:.1f} at the start, Python {m['python']}, {m['store']}"
+    return f"{m['date']}, {where}, {m['size'].lower()} sizes"
 
 
 def show(report: Report, console: Console) -> None:

@@ -1,7 +1,7 @@
 """Answers sent from ten seconds before to ten seconds after their run begins to wait: is every one matched, once, and
 how soon does the run go on?
 
-    python bench/waits.py [--trials 10000] [--rate 100] [--seed 1]
+    python -m bench.waits [--trials 10000] [--rate 100] [--seed 1]
 
 One worker and one publisher in this process, a real Valkey of its own. Prints one line a figure, and ends with 1 when
 an answer was lost or doubled, or the slowest hundredth took longer than 100 ms.
@@ -12,17 +12,15 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import ClassVar
 
 import anyio
 
+from bench.own_store import own_store
 from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, Worker, event, open_store
-from joelclaw_bus.embedded import EmbeddedSettings, EmbeddedStore
 from joelclaw_contracts import EventModel
 
 SPREAD = 10.0
@@ -134,13 +132,8 @@ def main() -> int:
     given = parser.parse_args()
     dice = random.Random(given.seed)
     book = Book(offset={n: dice.uniform(-SPREAD, SPREAD) for n in range(given.trials)})
-    with tempfile.TemporaryDirectory(prefix="joelclaw-bench-") as folder:
-        store = EmbeddedStore(EmbeddedSettings(Path(folder), port=0))
-        store.start()
-        try:
-            anyio.run(play, store.url, book, given.trials, given.rate)
-        finally:
-            store.stop()
+    with own_store() as own:
+        anyio.run(play, own.url, book, given.trials, given.rate)
     return 0 if report(book, given.trials) else 1
 
 

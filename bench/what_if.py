@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.model.virtual import VirtualStore, finished
-from tests.support.server import Server
 
+from bench.own_store import own_store
+from bench.requests import healing_request
 from joelclaw_contracts import BackupFailureDetected, HealingRequested
 from joelclaw_contracts.config import Config
 from joelclaw_healing import Ledger, Voice, close_incident
@@ -77,15 +78,12 @@ class Month:
 
     def _report(self, backup: bool, domain: str, target: str) -> dict[str, Any]:
         self.number += 1
-        wire: dict[str, Any]
         if backup:
             error = self.dice.choice(["Connection refused", "gremlins", "No space left on device"])
             wire = {"targetFunctionId": "system/backup.redis", "target": "redis", "error": error, "attempt": 0}
             data: Any = BackupFailureDetected.from_wire({**wire, "backupFailureDetectedAt": iso(self.store.now_ms)})
         else:
-            wire = {"sourceFunction": "bench", "problemSummary": "it answers 502", "attempt": 0, "retryPolicy": {}}
-            wire |= {"evidence": [], "playbook": {}, "targetEventName": "system/health.check.requested"}
-            data = HealingRequested.from_wire({**wire, "domain": domain, "targetComponent": target})
+            data = HealingRequested.from_wire(healing_request(domain, target))
         outcome = finished(self.desk.decide(Request(data.event_name, f"{self.number}-0", "", data)))
         self.rules.append(outcome["rule"])
         return outcome
@@ -95,12 +93,8 @@ class Month:
 
 
 def main(days: int, incidents: int) -> int:
-    with tempfile.TemporaryDirectory(prefix="joelclaw-bench-") as folder:
-        server = Server(Path(folder) / "store", aof=False).start()
-        try:
-            return tried(server.url, Path(folder), days, incidents)
-        finally:
-            server.stop()
+    with own_store() as own, tempfile.TemporaryDirectory(prefix="joelclaw-bench-") as folder:
+        return tried(own.url, Path(folder), days, incidents)
 
 
 def tried(url: str, folder: Path, days: int, incidents: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import probe
@@ -23,7 +23,7 @@ class Arq(probe.Bus):
         await self.pool.aclose()
 
     async def send(self, number: int, *, sent: float = 0.0, at: float = 0.0) -> None:
-        when = {"_defer_until": datetime.fromtimestamp(at, timezone.utc)} if at else {}
+        when = {"_defer_until": datetime.fromtimestamp(at, UTC)} if at else {}
         await self.pool.enqueue_job("job", number, sent, probe.PAYLOAD, _job_id=f"job-{number}", **when)
 
     async def work(self, handle: probe.Handle, stop: asyncio.Event) -> None:

@@ -4,7 +4,7 @@ ended, and reads as much at once as may run at once."""
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import probe
 from docket import Docket, Worker
@@ -29,7 +29,7 @@ class Pydocket(probe.Bus):
         await self.docket.__aexit__(None, None, None)
 
     async def send(self, number: int, *, sent: float = 0.0, at: float = 0.0) -> None:
-        when = datetime.fromtimestamp(at, timezone.utc) if at else None
+        when = datetime.fromtimestamp(at, UTC) if at else None
         await self.docket.add(self.job, when=when, key=f"job-{number}")(number, sent, probe.PAYLOAD)
 
     async def work(self, handle: probe.Handle, stop: asyncio.Event) -> None:
@@ -37,7 +37,9 @@ class Pydocket(probe.Bus):
         settings = {"concurrency": self.ask.parallel, "message_batch": self.ask.parallel}
         often = {"minimum_check_interval": OFTEN, "scheduling_resolution": OFTEN}
         lease = timedelta(seconds=self.ask.lease)
-        async with Worker(self.docket, redelivery_timeout=lease, schedule_automatic_tasks=False, **settings, **often) as w:
+        async with Worker(
+            self.docket, redelivery_timeout=lease, schedule_automatic_tasks=False, **settings, **often
+        ) as w:
             await probe.until(stop, w.run_forever())
 
 

@@ -1,10 +1,10 @@
-"""streaq: streams and Lua, sent by its pipelined `enqueue_many`, no results kept, no logs of tasks. Its worker moves what
-is due every half second, which it offers no setting for."""
+"""streaq: streams and Lua, sent by its pipelined `enqueue_many`, no results kept, no logs of tasks. Its worker moves
+what is due every half second, which it offers no setting for."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 import probe
@@ -35,7 +35,7 @@ class Streaq(probe.Bus):
     def _task(self, number: int, sent: float, at: float) -> Any:
         task = self.task.enqueue(number, sent, probe.PAYLOAD)
         task.id = f"job-{number}"
-        return task.start(schedule=datetime.fromtimestamp(at, timezone.utc)) if at else task
+        return task.start(schedule=datetime.fromtimestamp(at, UTC)) if at else task
 
     async def send(self, number: int, *, sent: float = 0.0, at: float = 0.0) -> None:
         await self._task(number, sent, at)

@@ -36,9 +36,7 @@ class Taskiq(probe.Bus):
 
     async def work(self, handle: probe.Handle, stop: asyncio.Event) -> None:
         self.handle = handle
-        work = run_receiver_task(
-            self.broker, validate_params=False, max_async_tasks=self.ask.parallel
-        )
+        work = run_receiver_task(self.broker, validate_params=False, max_async_tasks=self.ask.parallel)
         await probe.until(stop, work)
 
 

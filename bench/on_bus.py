@@ -99,7 +99,14 @@ class ThisBus(probe.Bus):
         return {"step_p99_ms": ordered[int(len(ordered) * 0.99)]} if ordered else {}
 
 
+MORE = {
+    "steps": probe.drained,
+    "storm": storm_row.storm,
+    "suite": suite_row.suite,
+    **lanes_row.ROWS,
+    **bus_rows.ROWS,
+}
+
 if __name__ == "__main__":
     collector.calm()
-    more = {"steps": probe.drained, "storm": storm_row.storm, "suite": suite_row.suite, **lanes_row.ROWS}
-    probe.main(ThisBus, [sys.executable, "-m", "bench.on_bus"], {**more, **bus_rows.ROWS})
+    probe.main(ThisBus, [sys.executable, "-m", "bench.on_bus"], MORE)

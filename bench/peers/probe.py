@@ -21,9 +21,10 @@ import json
 import random
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 SENDERS = 64
@@ -226,10 +227,10 @@ async def _scheduled(bus: Bus, ask: Ask, dice: random.Random | None) -> Answer:
         for n in range(ask.count):
             tally.due[base + n] = first + (dice.uniform(0, ask.seconds) if dice else 0.0)
         await bus.send_all(tally.due.items())
-        if time.time() > first:
-            return {"error": f"{ask.count} jobs could not be scheduled within {ask.seconds:g} s"}
+        in_time = time.time() < first
         await tally.wait()
-    return {**tally.lateness(), **tally.counts()}
+    told = {} if in_time else {"error": f"{ask.count} jobs could not be scheduled within {ask.seconds:g} s"}
+    return {**tally.lateness(), **tally.counts(), **told}
 
 
 async def interrupted(bus: Bus, ask: Ask) -> Answer:
@@ -313,7 +314,9 @@ async def line_of(process: asyncio.subprocess.Process) -> dict[str, float]:
 ROWS = {f.__name__: f for f in (drained, idle, send, pending, due, instant, interrupted, held)}
 
 
-async def play(bus: Bus, ask: Ask, rows: dict[str, Callable[[Bus, Ask], Awaitable[Answer]]]) -> Answer:
+async def play(bus: Bus, ask: Ask, more: Mapping[str, Callable[[Bus, Ask], Awaitable[Answer]]]) -> Answer:
+    """One row, once. `more`: rows that only this bus has."""
+    rows = {**ROWS, **more}
     await bus.open()
     try:
         return await rows[ask.row](bus, ask)
@@ -324,13 +327,12 @@ async def play(bus: Bus, ask: Ask, rows: dict[str, Callable[[Bus, Ask], Awaitabl
 def main(
     make: Callable[[Ask], Bus],
     command: list[str] | None = None,
-    more: dict[str, Callable[[Bus, Ask], Awaitable[Answer]]] | None = None,
+    more: Mapping[str, Callable[[Bus, Ask], Awaitable[Answer]]] = MappingProxyType({}),
 ) -> None:
     """The program of an adapter. `command` starts it again; `more`: rows that only it has."""
-    rows = {**ROWS, **(more or {})}
     _command[:] = command or [sys.executable, sys.argv[0]]
     parser = argparse.ArgumentParser()
-    parser.add_argument("row", choices=sorted(rows))
+    parser.add_argument("row", choices=sorted({**ROWS, **more}))
     parser.add_argument("--url", required=True)
     parser.add_argument("--count", type=int, default=1_000)
     parser.add_argument("--parallel", type=int, default=128)
@@ -343,4 +345,4 @@ def main(
         from uvloop import run  # what most of the peers recommend; where it is installed, it is meant to be used
     except ImportError:
         run = asyncio.run
-    tell(run(play(make(ask), ask, rows)))
+    tell(run(play(make(ask), ask, more)))

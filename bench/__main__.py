@@ -89,9 +89,12 @@ def measured(given: argparse.Namespace, console: Console) -> Report:
         report = Report(machine(store, given.size, present))
         # Nothing turns while somebody is measured: the status is drawn when its words change.
         with Status("", console=console, refresh_per_second=0.01) as status:
+
+            def tell(words: str) -> None:
+                status.update(words) if console.is_terminal else print(words, file=sys.stderr, flush=True)
+
             for row in asked:
-                report.figures += play_row(row, given.rounds, present, store, status.update)
-                console.print(f"{row.name} is measured", style="dim")
+                report.figures += play_row(row, given.rounds, present, store, tell)
     return report
 
 

@@ -60,7 +60,16 @@ def peer(name: str) -> Contestant:
     wanted = hashlib.sha256(requirements.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text() != wanted:
         venv.create(home, with_pip=True, clear=True)
-        words = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--require-hashes", "-r", requirements]
+        words = [
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--disable-pip-version-check",
+            "--require-hashes",
+            "-r",
+            str(requirements),
+        ]
         done = subprocess.run([python, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no word"]

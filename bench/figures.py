@@ -63,7 +63,7 @@ def read(lines: Iterable[str]) -> Report:
 def figures_of(row: str, who: str, answers: list[dict[str, Any]]) -> list[Figure]:
     """One contestant's rounds as figures, one for each thing measured."""
     sums = {key: sum(a.get(key, 0) for a in answers) for key in COUNTS[1:]}
-    more = next((a[k] for a in answers for k in a if isinstance(a[k], dict)), {})
+    more: dict[str, float] = next((a[k] for a in answers for k in a if isinstance(a[k], dict)), {})
     made = []
     for what in answers[0]:
         if what in COUNTS or isinstance(answers[0][what], dict):

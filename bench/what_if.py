@@ -84,7 +84,7 @@ class Month:
             data: Any = BackupFailureDetected.from_wire({**wire, "backupFailureDetectedAt": iso(self.store.now_ms)})
         else:
             data = HealingRequested.from_wire(healing_request(domain, target))
-        outcome = finished(self.desk.decide(Request(data.event_name, f"{self.number}-0", "", data)))
+        outcome: dict[str, Any] = finished(self.desk.decide(Request(data.event_name, f"{self.number}-0", "", data)))
         self.rules.append(outcome["rule"])
         return outcome
 

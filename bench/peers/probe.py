@@ -302,12 +302,12 @@ async def child(row: str, ask: Ask, *, hang: int = 0) -> asyncio.subprocess.Proc
     return await asyncio.create_subprocess_exec(*_command, row, *map(str, words), stdout=asyncio.subprocess.PIPE)
 
 
-async def line_of(process: asyncio.subprocess.Process) -> dict[str, float]:
+async def line_of(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout
     line = await process.stdout.readline()
     if not line:
         raise RuntimeError(f"a worker process ended: exit code {await process.wait()}")
-    told: dict[str, float] = json.loads(line)
+    told: dict[str, Any] = json.loads(line)
     return told
 
 
@@ -342,7 +342,7 @@ def main(
     parser.add_argument("--lanes", type=int, default=1)
     ask = Ask(**vars(parser.parse_args()))
     try:
-        from uvloop import run  # what most of the peers recommend; where it is installed, it is meant to be used
+        from uvloop import run  # type: ignore[import-not-found]  # what most of the peers recommend; where it is installed, it is meant to be used
     except ImportError:
         run = asyncio.run
     tell(run(play(make(ask), ask, more)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -370,6 +371,20 @@ async def test_a_superseded_scheduler_goes_on_when_it_may(
                 await store.call("HSET", old.slot.cron, "test/tick#0:seen", await store.time_ms() - 300_001)
         await old.seen.wait(TickEnqueued)
         tasks.cancel_scope.cancel()
+
+
+async def test_a_scheduler_naps_no_longer_than_until_the_servers_clock_is_known_to_have_moved(one_store: Store) -> None:
+    """What is due by the new time is enqueued then, and not when a nap by the old one is over."""
+    moved_ms = 0.0
+    clock = ServerClock(one_store, tolerance_ms=500, local=lambda: time.monotonic() * 1000 + moved_ms)
+    await clock.sync()
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(clock.nap, 3600)
+            await anyio.wait_all_tasks_blocked()
+            moved_ms = -600_000.0
+            moved = await clock.sync()
+    assert "its clock moved" in moved
 
 
 async def test_a_waiting_scheduler_says_that_it_stands_for_its_schedule(

@@ -75,7 +75,7 @@ def peer(name: str) -> Contestant:
             said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["no word"]
             raise NotMeasured(f"{name} can't be installed: {said[-1].removeprefix('ERROR: ')}")
         stamp.write_text(wanted)
-    return Contestant(name, (str(python), str(ADAPTERS / f"on_{name}.py")), 1 + list(PEERS).index(name))
+    return Contestant(name, (str(python), "-m", f"bench.peers.on_{name}"), 1 + list(PEERS).index(name))
 
 
 def version(name: str) -> str:

@@ -8,7 +8,6 @@ before the one that it hangs in; further ones are in `bus_rows` and the rooms na
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from contextlib import AsyncExitStack
 from typing import ClassVar
@@ -109,4 +108,4 @@ MORE = {
 
 if __name__ == "__main__":
     collector.calm()
-    probe.main(ThisBus, [sys.executable, "-m", "bench.on_bus"], MORE)
+    probe.main(ThisBus, MORE)

@@ -8,10 +8,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
-import probe
 from arq import create_pool
 from arq.connections import RedisSettings
 from arq.worker import Worker, func
+from bench.peers import probe
 
 
 class Arq(probe.Bus):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-import probe
+from bench.peers import probe
 from docket import Docket, Worker
 
 OFTEN = timedelta(milliseconds=10)

@@ -7,7 +7,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-import probe
+from bench.peers import probe
 from streaq import Worker
 
 

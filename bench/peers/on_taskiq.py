@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 
-import probe
+from bench.peers import probe
 from taskiq.api import run_receiver_task
 from taskiq_redis import RedisStreamBroker
 

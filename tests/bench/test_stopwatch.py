@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from bench.contestants import Contestant
 from bench.own_store import OwnStore
-from bench.peers import probe
+from bench.peers import probe, stopwatch
 from bench.play import play_row
 from bench.rows import Play, Row
 
@@ -39,7 +39,7 @@ async def test_a_bus_that_keeps_its_jobs_has_a_speed() -> None:
 
 
 async def test_what_is_lost_and_doubled_is_counted_and_has_no_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "DEADLINE", 0.2)  # how long it looks for the lost one
+    monkeypatch.setattr(stopwatch, "DEADLINE", 0.2)  # how long it looks for the lost one
     ask = probe.Ask("drained", "", 10)
     answer = await probe.drained(Careless(ask, True), ask)
     assert (answer["lost"], answer["doubled"], answer["per_second"]) == (1, 1, None)

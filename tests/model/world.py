@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from joelclaw_bus.audit.calls import AuditCalls
@@ -179,12 +180,15 @@ class World:
         group.pending[entry], group.delivered = Hold(consumer, 1, self.bus.now), entry
         return [entry]
 
-    def page(self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int) -> Any:
+    def page(
+        self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int, alone: Sequence[Id]
+    ) -> Any:
         """One page of a takeover, in the words of the specification."""
         page = self.do(
             self.calls.takeover(
                 self.keys.slot(slot), self.stream_key(slot, fn, ready), fn, consumer,
                 lease_ms=self.bounds.lease, cursor=text(cursor), count=most, at_ms=sent_at,
+                alone=[text(entry) for entry in alone],
             )
         )  # fmt: skip
         name = {"NotClaimer": "not the claimer", "Jumped": "jumped"}.get(type(page).__name__)
@@ -194,7 +198,8 @@ class World:
             parsed(page.cursor),
             page.next_ms,
         )
-        should = streams.take_over(self.bus, slot, fn, ready, consumer, cursor=cursor, most=most, sent_at=sent_at)
+        how: Any = {"cursor": cursor, "most": most, "sent_at": sent_at, "alone": alone}
+        should = streams.take_over(self.bus, slot, fn, ready, consumer, **how)
         if isinstance(told, tuple):  # real time passes as well, a little
             assert (told[3] is None) == (should[3] is None), "when the next look is worth while"
             assert abs((told[3] or 0) - (should[3] or 0)) < MINUTE
@@ -203,12 +208,21 @@ class World:
         return told
 
     def take_over(
-        self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int
+        self,
+        slot: str,
+        fn: str,
+        ready: bool,
+        consumer: str,
+        *,
+        most: int,
+        pages: int,
+        sent_at: int,
+        alone: Sequence[Id] = (),
     ) -> list[Hand]:
         """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
         cursor, taken = (0, 0), list[Hand]()
         for _ in range(pages):
-            page = self.page(slot, fn, ready, consumer, cursor, most, sent_at)
+            page = self.page(slot, fn, ready, consumer, cursor, most, sent_at, alone)
             if isinstance(page, str):
                 break
             taken += [self.grasp(slot, fn, ready, entry, consumer, again=True) for entry in page[0]]

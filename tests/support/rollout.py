@@ -34,15 +34,34 @@ class NextBuild(Store):
         return await super().run(_next(script), keys, args)
 
 
+class BuildBefore(Store):
+    """The store as the scripts of a build see it that didn't know yet that a run may have heard an event already."""
+
+    async def run(self, script: Script, keys: Sequence[str], args: Sequence[Arg] = ()) -> Any:
+        if script.name == "arrive":
+            text = script.text
+            for guard in ("heard_already(spec, number, ARGV[4])", "heard_already(spec, number, noted)"):
+                assert text.count(guard) == 1
+                text = text.replace(guard, "false")
+            script = _as(script, text)
+        return await super().run(script, keys, args)
+
+
+def build_before(store: Store) -> BuildBefore:
+    return BuildBefore(store.settings, store.keys, store.address, store.nodes)
+
+
 def next_build(store: Store) -> NextBuild:
     return NextBuild(store.settings, store.keys, store.address, store.nodes)
 
 
 @cache
 def _next(script: Script) -> Script:
-    text = (
-        script.text.replace("local RECORD_FORMAT = 1\n", "local RECORD_FORMAT = 2\n") + "-- as the next build has it\n"
-    )
+    text = script.text.replace("local RECORD_FORMAT = 1\n", "local RECORD_FORMAT = 2\n")
+    return _as(script, text + "-- as the next build has it\n")
+
+
+def _as(script: Script, text: str) -> Script:
     return replace(script, text=text, sha=hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 

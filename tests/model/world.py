@@ -181,7 +181,15 @@ class World:
         return [entry]
 
     def page(
-        self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int, alone: Sequence[Id]
+        self,
+        slot: str,
+        fn: str,
+        ready: bool,
+        consumer: str,
+        cursor: Id,
+        most: int,
+        sent_at: int,
+        alone: Sequence[Id] = (),
     ) -> Any:
         """One page of a takeover, in the words of the specification."""
         page = self.do(

@@ -56,7 +56,8 @@ class LeftToANewerBuild(TakenOver):
 
     async def drive(self, w: Crank) -> None:
         await w.take_over()
-        await self._format(RECORD_FORMAT)  # as the newer one reads it
+        await self._format(RECORD_FORMAT)  # as the newer one reads it, which takes the election from an older one
+        await self.play.raw.call("DEL", self.play.raw.keys.slot("test/job").claimer("test/work"))
         async with self.play.worker() as newer:
             await newer.take_over()
             await newer.sweep()

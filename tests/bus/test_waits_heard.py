@@ -18,6 +18,7 @@ from joelclaw_bus.waits import Waits
 from tests.bus.test_waits import FN, Answered, Asked, Closed, asking
 from tests.support.rollout import build_before
 from tests.support.seen import Seen
+from tests.support.server import Server
 from tests.support.workers import working
 
 RUN = f"{FN}:q"
@@ -40,12 +41,15 @@ class Hearing:
         [(entry, flat)] = await self.store.call("XRANGE", self.slot.stream, "-", "+")
         return Found(entry.decode(), dict(zip(flat[::2], flat[1::2], strict=True)))
 
-    async def hand_over_as_an_older_matcher_would(self, found: Found) -> None:
+    async def hand_over_as_an_older_matcher_would(self, found: Found) -> bool:
+        """Whether the run was waiting, and took it."""
         calls = WaitCalls(build_before(self.store))
         waits = Waits(SlotCalls(self.store, Limits()), calls, {Answered.event_name: Answered}, Seen())
-        [(name, body)] = await self.waits()
-        assert await waits.tell(replace(Wait.decode(body), but=()), found)
-        await calls.unwait(self.slot, [name])
+        for name, body in await self.waits():
+            took = await waits.tell(replace(Wait.decode(body), but=()), found)
+            await calls.unwait(self.slot, [name])
+            return bool(took)
+        return False
 
     async def waits(self) -> list[tuple[str, bytes]]:
         flat = await self.store.call("HGETALL", self.slot.wait_items)
@@ -72,7 +76,7 @@ async def test_a_run_that_is_handed_what_it_has_heard_waits_on_for_the_next(one_
     async with working(one_store, asking(another, run.got)) as seen:
         heard = await run.begin(seen)
         for again in range(2):
-            await run.hand_over_as_an_older_matcher_would(heard)
+            assert await run.hand_over_as_an_older_matcher_would(heard)
             await seen.wait(RunParked, 3 + again, where=lambda f: f.state == "waiting")
             await seen.wait(OutboxDelivered, 3 + again, where=lambda f: f.kind == "await")
         assert run.got == []
@@ -85,33 +89,38 @@ async def test_what_came_while_the_run_was_handed_what_it_has_heard_is_not_misse
     run = Hearing(one_store)
     async with working(one_store, asking(another, run.got)) as seen:
         heard = await run.begin(seen)
-    await run.hand_over_as_an_older_matcher_would(heard)
+    assert await run.hand_over_as_an_older_matcher_would(heard)
     await run.publisher.send(Answered(question_id="q", text="meanwhile"))
     async with working(one_store, asking(another, run.got)) as seen:
         await seen.wait(RunEnded)
     assert run.got == [["meanwhile"]]
 
 
-async def test_its_time_out_comes_all_the_same(one_store: Store) -> None:
-    async def ask(e: Event[Asked], step: Step) -> list[str | None]:
-        heard = await first_answer(step)
-        return told([await step.wait_for_event("next", Answered, match=MATCH, timeout=1.5, but=[heard])])
+async def test_its_time_out_comes_all_the_same(one_server: Server, one_store: Store) -> None:
+    for seconds in (1.5, 6, 24):  # until it is handed over in time: a busy machine may stand still for a while
 
-    run = Hearing(one_store)
-    async with working(one_store, asking(ask, run.got)) as seen:
-        heard = await run.begin(seen)
-        [first] = [f for f in seen.all(RunParked) if f.state == "waiting"][1:]
-        await run.hand_over_as_an_older_matcher_would(heard)
-        await seen.wait(RunEnded)
-        parked = [f.due_ms for f in seen.all(RunParked) if f.state == "waiting"][1:]
+        async def ask(e: Event[Asked], step: Step, timeout: float = seconds) -> list[str | None]:
+            heard = await first_answer(step)
+            return told([await step.wait_for_event("next", Answered, match=MATCH, timeout=timeout, but=[heard])])
+
+        one_server.empty()
+        run = Hearing(one_store)
+        async with working(one_store, asking(ask, run.got)) as seen:
+            heard = await run.begin(seen)
+            in_time = await run.hand_over_as_an_older_matcher_would(heard)
+            await seen.wait(RunEnded)
+        if in_time:
+            break
+    assert in_time
     assert run.got == [[None]]
-    assert set(parked) == {first.due_ms}, "it ends when it was to end"
+    parked = [f.due_ms for f in seen.all(RunParked) if f.state == "waiting"][1:]
+    assert len(set(parked)) == 1, "it ends when it was to end"
 
 
 async def test_the_first_of_several_is_none_that_was_heard_and_the_others_are_not_called_off(one_store: Store) -> None:
     async def ask(e: Event[Asked], step: Step) -> list[str | None]:
         heard = await first_answer(step)
-        of = [Awaited(Answered, MATCH, but=(heard.entry,)), Awaited(Closed, MATCH)]
+        of: list[Awaited[Any]] = [Awaited(Answered, MATCH, but=(heard.entry,)), Awaited(Closed, MATCH)]
         first = await step.wait_for_first("next", of, timeout=60)
         return told([first.event]) if first else [None]
 
@@ -119,7 +128,7 @@ async def test_the_first_of_several_is_none_that_was_heard_and_the_others_are_no
     async with working(one_store, asking(ask, run.got)) as seen:
         heard = await run.begin(seen)
         await seen.wait(OutboxDelivered, 3, where=lambda f: f.kind == "await")
-        await run.hand_over_as_an_older_matcher_would(heard)
+        assert await run.hand_over_as_an_older_matcher_would(heard)
         await seen.wait(OutboxDelivered, 5, where=lambda f: f.kind == "await")
         assert await no_word_of_calling_off(one_store), "it would take the new wait away"
         assert await one_store.call("HLEN", closed.wait_items) == 1
@@ -137,14 +146,14 @@ async def no_word_of_calling_off(store: Store) -> bool:
 async def test_all_of_several_are_without_what_was_heard(one_store: Store, late: bool) -> None:
     async def ask(e: Event[Asked], step: Step) -> list[str | None]:
         heard = await first_answer(step)
-        of = [Awaited(Answered, MATCH, but=(heard.entry,)), Awaited(Closed, MATCH)]
+        of: list[Awaited[Any]] = [Awaited(Answered, MATCH, but=(heard.entry,)), Awaited(Closed, MATCH)]
         return told(await step.wait_for_all("next", of, timeout=60))
 
     run = Hearing(one_store)
     async with working(one_store, asking(ask, run.got)) as seen:
         heard = await run.begin(seen)
         await seen.wait(OutboxDelivered, 3, where=lambda f: f.kind == "await")
-        await run.hand_over_as_an_older_matcher_would(heard)
+        assert await run.hand_over_as_an_older_matcher_would(heard)
         events = [Closed(question_id="q"), Answered(question_id="q", text="next")]
         for event in events if late else reversed(events):
             await run.publisher.send(event)

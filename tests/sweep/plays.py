@@ -34,7 +34,7 @@ async def play_all(plays: Sequence[Play]) -> None:
 
 def may_fall_away(point: Point) -> bool:
     """Runs of one moment share a call, and which runs those are differs from play to play: the second call of such a
-    script may be one with the first. Nor does a run ask for the clock of a node that one beside it has just asked for."""
+    script may be one with the first. Nor does a run ask for a node's clock that one beside it has just asked for."""
     return point.nth > 1 and (point.kind in SHAPES or point.kind == CLOCK)
 
 

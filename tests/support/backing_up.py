@@ -1,31 +1,119 @@
-"""One backup after the other in a process of its own, to be killed: `backing_up URL ROOT NAME` names each step."""
+"""One backup after the other in a process of its own, to be killed: each step is named as it begins."""
 
 from __future__ import annotations
 
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 
+from joelclaw_backup.destination import Destination
+from joelclaw_backup.manifest import Manifest
+from joelclaw_backup.records import plain
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
-from tests.backup.conftest import settings_of
+from joelclaw_backup.steps import Facts, Steps
+from joelclaw_backup.threads import in_thread
+from joelclaw_backup.typesense.backup import TypesenseBackup
+from joelclaw_backup.waiting_sets import put, take_away, waiting
+from joelclaw_bus import StoreSettings, open_store
+from tests.backup import conftest as of_redis
+from tests.typesense import conftest as of_typesense
+
+FEW = Rule(last=4)
+CAP = 1 << 40
+SNAPSHOT_SECONDS = 5.0
 
 
-async def main(url: str, root: str, name: str) -> None:
-    backup = RedisBackup(settings_of(url, Path(root), rule=Rule(last=4)))
+def redis(url: str, root: str, kind: str, name: str) -> None:
+    """One after the other, until it is killed."""
+    anyio.run(_each, redis_to(url, Path(root), kind), name)
+
+
+def queued(url: str, root: str, kind: str, name: str) -> None:
+    """The same by way of the queue: what waits is drained, another is put there."""
+    anyio.run(_each_queued, redis_to(url, Path(root), kind), queue_of(Path(root)), name)
+
+
+def typesense(url: str, store: str, root: str, kind: str, name: str, server: str) -> None:
+    """One of a Typesense: its server bears no call at once after another."""
+    anyio.run(_of_typesense, url, store, Path(root), kind, name, server)
+
+
+def redis_to(url: str, root: Path, kind: Any) -> RedisBackup:
+    settings = of_redis.settings_of(url, root, rule=FEW)
+    travel = replace(settings.travel, queue=queue_of(root))
+    return RedisBackup(
+        replace(settings, destination=replace(settings.destination, kind=kind), travel=travel, witness=True)
+    )
+
+
+def queue_of(root: Path) -> Destination:
+    return Destination("directory", root.parent / "state/backup-queue", ours=True)
+
+
+def typesense_to(url: str, store: Any, root: Path, kind: Any, server: str) -> TypesenseBackup:
+    roots = (str(root.parent / "snapshots"), str(root.parent / "fallback"))
+    place = Destination(kind, root)
+    more = {"destination": place, "server": server, "seconds": SNAPSHOT_SECONDS, "rule": FEW, "keep": 2}
+    return TypesenseBackup(replace(of_typesense.settings_of(url, root, roots), **more), store)
+
+
+async def _each(backup: Steps, name: str) -> None:
     for number in range(1_000_000):
-        print("take", flush=True)
-        taken = await backup.take(f"{name}:{number}", 0, "", time.time_ns() // 1_000_000)
-        print("copy", flush=True)
-        copied = await backup.copy(taken)
-        print("verify", flush=True)
-        proven = await backup.verify(taken, copied)
-        print("publish", flush=True)
-        await backup.publish(taken, copied, proven)
-        print("stored", flush=True)
+        await one(backup, f"{name}:{number}")
 
 
-if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+async def _each_queued(backup: Steps, queue: Destination, name: str) -> None:
+    for number in range(1_000_000):
+        await drain(backup, queue)
+        _say("take")
+        taken = await backup.take(f"{name}:{number}", 0, "", _now())
+        _say("queue")
+        manifest = Manifest.of(taken["manifest"])
+        await in_thread(put, backup.keeping.staging, taken["staged"], queue, manifest, CAP)
+        _say(f"queued={manifest.id}")
+
+
+async def _of_typesense(url: str, store: str, root: Path, kind: str, name: str, server: str) -> None:
+    async with open_store(StoreSettings(store)) as opened:
+        await one(typesense_to(url, opened, root, kind, server), name)
+
+
+async def one(backup: Steps, name: str) -> None:
+    """As a run makes it."""
+    _say("take")
+    taken = await backup.take(name, 0, "", _now())
+    await _stored(backup, taken)
+    _say("clean")
+    await backup.clean(taken)
+    _say("stored")
+
+
+async def drain(backup: Steps, queue: Destination) -> None:
+    """All that waits, as the drainer carries it."""
+    for entry in waiting(queue):
+        assert entry.manifest is not None, f"{entry.id} lies in the queue without a manifest"
+        await _stored(backup, {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True})
+        _say("take-away")
+        await in_thread(take_away, queue, entry.target, entry.id)
+        _say("stored")
+
+
+async def _stored(backup: Steps, taken: Facts) -> None:
+    _say("copy")
+    copied = await backup.copy(taken)
+    _say("verify")
+    proven = await backup.verify(taken, copied)
+    _say("publish")
+    await backup.publish(taken, copied, proven)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)

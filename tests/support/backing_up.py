@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,53 +14,41 @@ import anyio
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.records import plain
-from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.steps import Facts, Steps
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.typesense.backup import TypesenseBackup
 from joelclaw_backup.waiting_sets import put, take_away, waiting
 from joelclaw_bus import StoreSettings, open_store
-from tests.backup import conftest as of_redis
-from tests.typesense import conftest as of_typesense
 
 FEW = Rule(last=4)
 CAP = 1 << 40
 SNAPSHOT_SECONDS = 5.0
 
 
-def redis(url: str, root: str, kind: str, name: str) -> None:
-    """One after the other, until it is killed."""
-    anyio.run(_each, redis_to(url, Path(root), kind), name)
+def redis(backup: str, name: str) -> None:
+    """One after the other, until it is killed. backup: a file with it, pickled."""
+    anyio.run(_each, _read(backup), name)
 
 
-def queued(url: str, root: str, kind: str, name: str) -> None:
+def queued(backup: str, name: str) -> None:
     """The same by way of the queue: what waits is drained, another is put there."""
-    anyio.run(_each_queued, redis_to(url, Path(root), kind), queue_of(Path(root)), name)
+    anyio.run(_each_queued, _read(backup), name)
 
 
-def typesense(url: str, store: str, root: str, kind: str, name: str, server: str) -> None:
-    """One of a Typesense: its server bears no call at once after another."""
-    anyio.run(_of_typesense, url, store, Path(root), kind, name, server)
+def copying(work: str) -> None:
+    """One copy of what was taken: how it went, as JSON. work: a file with (backup, taken), pickled."""
+    backup, taken = _read(work)
+    print(json.dumps(anyio.run(backup.copy, taken)), flush=True)
 
 
-def redis_to(url: str, root: Path, kind: Any) -> RedisBackup:
-    settings = of_redis.settings_of(url, root, rule=FEW)
-    travel = replace(settings.travel, queue=queue_of(root))
-    return RedisBackup(
-        replace(settings, destination=replace(settings.destination, kind=kind), travel=travel, witness=True)
-    )
+def typesense(backup: str, store: str, name: str) -> None:
+    """One of a Typesense: its server bears no call at once after another. store: keeps its lease."""
+    anyio.run(_of_typesense, _read(backup), store, name)
 
 
-def queue_of(root: Path) -> Destination:
-    return Destination("directory", root.parent / "state/backup-queue", ours=True)
-
-
-def typesense_to(url: str, store: Any, root: Path, kind: Any, server: str) -> TypesenseBackup:
-    roots = (str(root.parent / "snapshots"), str(root.parent / "fallback"))
-    place = Destination(kind, root)
-    more = {"destination": place, "server": server, "seconds": SNAPSHOT_SECONDS, "rule": FEW, "keep": 2}
-    return TypesenseBackup(replace(of_typesense.settings_of(url, root, roots), **more), store)
+def _read(file: str) -> Any:
+    return pickle.loads(Path(file).read_bytes())
 
 
 async def _each(backup: Steps, name: str) -> None:
@@ -66,7 +56,9 @@ async def _each(backup: Steps, name: str) -> None:
         await one(backup, f"{name}:{number}")
 
 
-async def _each_queued(backup: Steps, queue: Destination, name: str) -> None:
+async def _each_queued(backup: Steps, name: str) -> None:
+    queue = backup.keeping.travel.queue
+    assert queue is not None
     for number in range(1_000_000):
         await drain(backup, queue)
         _say("take")
@@ -77,15 +69,16 @@ async def _each_queued(backup: Steps, queue: Destination, name: str) -> None:
         _say(f"queued={manifest.id}")
 
 
-async def _of_typesense(url: str, store: str, root: Path, kind: str, name: str, server: str) -> None:
+async def _of_typesense(backup: TypesenseBackup, store: str, name: str) -> None:
     async with open_store(StoreSettings(store)) as opened:
-        await one(typesense_to(url, opened, root, kind, server), name)
+        await one(replace(backup, store=opened), name)
 
 
 async def one(backup: Steps, name: str) -> None:
     """As a run makes it."""
     _say("take")
     taken = await backup.take(name, 0, "", _now())
+    _say(f"taken={taken['manifest']['id']}")
     await _stored(backup, taken)
     _say("clean")
     await backup.clean(taken)

@@ -6,21 +6,27 @@ the step takes; what was good must be there, whole, after each. At the end one i
 
 from __future__ import annotations
 
+import os
+import pickle
 import random
 import time
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 
 from joelclaw_backup import provider
+from joelclaw_backup.destination import Destination
+from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.travel import Travel
 from joelclaw_backup.waiting_sets import waiting
 from tests.backup.faults.bench import Bench
-from tests.support.backing_up import drain, one, queue_of, redis_to
+from tests.support.backing_up import FEW, drain, one
 from tests.support.victims import Victim, victims
 
+BY = "tests.support.backing_up"
 SPANS = {
     "take": 0.4,
     "queue": 0.02,
@@ -51,8 +57,8 @@ class Killed:
         victim.until(lambda: step in victim.said())
         time.sleep(dice.uniform(0.0, SPANS[step]))
         said = victim.end()
-        last = said[-1].partition("=")[0] if said else "start"
-        if not said or said[-1].endswith("Error") or "Traceback" in said:
+        last = said[-1].partition("=")[0]
+        if "Traceback" in said:
             self.misses.append(f"kill {self.kills} came too late: the backup had failed: {' '.join(said)[-300:]}")
         self.kills += 1
         self.stored += said.count("stored")
@@ -67,42 +73,66 @@ def kill_at_random_points(bench: Bench, count: int, seed: int) -> Killed:
     """Each process makes one backup after the other until it is killed."""
     told, dice = Killed(), random.Random(seed)
     anyio.run(bench.prepare)
+    backup = RedisBackup(bench.settings(rule=FEW))
     with victims() as source:
         while told.kills < count:
             bench.good = newest(bench)
-            words = [bench.source.url, str(bench.root), bench.kind, f"k{told.kills}"]
-            victim = source.start("tests.support.backing_up:redis", words, bench.folder / "log")
+            victim = source.start(
+                "tests.support.backing_up:redis", [file_of(bench, backup), f"k{told.kills}"], log(bench)
+            )
             said = told.kill(victim, dice.choice(DIRECT), dice)
             told.told(bench, said[-1])
-    anyio.run(one, redis_to(bench.source.url, bench.root, bench.kind), "the last")
+            if bench.ssh:
+                _a_day_later(bench)
+    anyio.run(one, backup, "the last")
     told.misses += left_behind(bench)
     return told
 
 
 def kill_by_way_of_the_queue(bench: Bench, count: int, seed: int) -> Killed:
-    """The same where every set waits in the queue first: what was queued is there, or stored, and at the end stored."""
-    told, dice, queue, known = Killed(), random.Random(seed), queue_of(bench.root), set[str]()
+    """The same where every set waits in the queue first: what was queued waits or is stored, and at last is stored."""
+    told, dice, known = Killed(), random.Random(seed), set[str]()
     anyio.run(bench.prepare)
+    queue = Destination("directory", bench.folder / "state/backup-queue", ours=True)
+    backup = RedisBackup(bench.settings(rule=FEW, travel=Travel(queue=queue)))
     with victims() as source:
         while told.kills < count:
             bench.good = newest(bench)
-            words = [bench.source.url, str(bench.root), bench.kind, f"q{told.kills}"]
-            victim = source.start("tests.support.backing_up:queued", words, bench.folder / "log")
+            victim = source.start(
+                "tests.support.backing_up:queued", [file_of(bench, backup), f"q{told.kills}"], log(bench)
+            )
             said = told.kill(victim, dice.choice(QUEUED), dice)
             told.told(bench, said[-1])
-            known = {word.partition("=")[2] for word in said if word.startswith("queued=")} | {
-                name for name in known if name in {entry.id for entry in waiting(queue)}
-            }
-            there = {entry.id for entry in waiting(queue)} | ids(bench)
-            told.misses += [f"{name} was queued and is nowhere" for name in known - there]
-            told.misses += [f"{e.id} waits without a manifest" for e in waiting(queue) if e.manifest is None]
+            wait = waiting(queue)
+            known |= {word.partition("=")[2] for word in said if word.startswith("queued=")}
+            there = {entry.id for entry in wait} | ids(bench)
+            told.misses += [f"kill {told.kills}: {name} was queued and is nowhere" for name in known - there]
+            told.misses += [f"kill {told.kills}: {e.id} waits without a manifest" for e in wait if e.manifest is None]
+            known &= {entry.id for entry in wait}  # a stored one may be pruned from now on
     waited = {entry.id for entry in waiting(queue)}
-    anyio.run(drain, redis_to(bench.source.url, bench.root, bench.kind), queue)
+    anyio.run(drain, backup, queue)
     told.misses += [f"{name} waited and is not stored" for name in waited - ids(bench)]
     told.misses += [f"{entry.id} still waits" for entry in waiting(queue)]
-    anyio.run(one, redis_to(bench.source.url, bench.root, bench.kind), "the last")
+    anyio.run(one, backup, "the last")
     told.misses += left_behind(bench)
     return told
+
+
+def file_of(bench: Bench, work: Any) -> str:
+    """A file with it, for a victim."""
+    file = bench.folder / "work"
+    file.write_bytes(pickle.dumps(work))
+    return str(file)
+
+
+def log(bench: Bench) -> Path:
+    return bench.folder / "log"
+
+
+def _a_day_later(bench: Bench) -> None:
+    """Over SSH nothing can be locked, and age stands in for it: what was left is old by now."""
+    for path in bench.root.glob(f"backups/{bench.target}/*.partial"):
+        os.utime(path, (0, 0))
 
 
 def newest(bench: Bench) -> str:

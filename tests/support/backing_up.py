@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ from joelclaw_bus import StoreSettings, open_store
 FEW = Rule(last=4)
 CAP = 1 << 40
 SNAPSHOT_SECONDS = 5.0
+Say = Callable[[str], object]
+"""Hears what is begun."""
 
 
 def redis(backup: str, name: str) -> None:
@@ -74,39 +77,39 @@ async def _of_typesense(backup: TypesenseBackup, store: str, name: str) -> None:
         await one(replace(backup, store=opened), name)
 
 
-async def one(backup: Steps, name: str) -> None:
+def _say(what: str) -> None:
+    print(what, flush=True)
+
+
+async def one(backup: Steps, name: str, say: Say = _say) -> None:
     """As a run makes it."""
-    _say("take")
+    say("take")
     taken = await backup.take(name, 0, "", _now())
-    _say(f"taken={taken['manifest']['id']}")
-    await _stored(backup, taken)
-    _say("clean")
+    say(f"taken={taken['manifest']['id']}")
+    await _stored(backup, taken, say)
+    say("clean")
     await backup.clean(taken)
-    _say("stored")
+    say("stored")
 
 
-async def drain(backup: Steps, queue: Destination) -> None:
+async def drain(backup: Steps, queue: Destination, say: Say = _say) -> None:
     """All that waits, as the drainer carries it."""
     for entry in waiting(queue):
         assert entry.manifest is not None, f"{entry.id} lies in the queue without a manifest"
-        await _stored(backup, {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True})
-        _say("take-away")
+        await _stored(backup, {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True}, say)
+        say("take-away")
         await in_thread(take_away, queue, entry.target, entry.id)
-        _say("stored")
+        say("stored")
 
 
-async def _stored(backup: Steps, taken: Facts) -> None:
-    _say("copy")
+async def _stored(backup: Steps, taken: Facts, say: Say) -> None:
+    say("copy")
     copied = await backup.copy(taken)
-    _say("verify")
+    say("verify")
     proven = await backup.verify(taken, copied)
-    _say("publish")
+    say("publish")
     await backup.publish(taken, copied, proven)
 
 
 def _now() -> int:
     return time.time_ns() // 1_000_000
-
-
-def _say(what: str) -> None:
-    print(what, flush=True)

@@ -26,6 +26,7 @@ from tests.backup.faults.bench import Bench
 from tests.support.backing_up import FEW, drain, one
 from tests.support.victims import Victim, victims
 
+NOBODY = str  # hears what a step is called, and makes nothing of it
 BY = "tests.support.backing_up"
 SPANS = {
     "take": 0.4,
@@ -84,7 +85,7 @@ def kill_at_random_points(bench: Bench, count: int, seed: int) -> Killed:
             told.told(bench, said[-1])
             if bench.ssh:
                 _a_day_later(bench)
-    anyio.run(one, backup, "the last")
+    anyio.run(one, backup, "the last", NOBODY)
     told.misses += left_behind(bench)
     return told
 
@@ -110,10 +111,10 @@ def kill_by_way_of_the_queue(bench: Bench, count: int, seed: int) -> Killed:
             told.misses += [f"kill {told.kills}: {e.id} waits without a manifest" for e in wait if e.manifest is None]
             known &= {entry.id for entry in wait}  # a stored one may be pruned from now on
     waited = {entry.id for entry in waiting(queue)}
-    anyio.run(drain, backup, queue)
+    anyio.run(drain, backup, queue, NOBODY)
     told.misses += [f"{name} waited and is not stored" for name in waited - ids(bench)]
     told.misses += [f"{entry.id} still waits" for entry in waiting(queue)]
-    anyio.run(one, backup, "the last")
+    anyio.run(one, backup, "the last", NOBODY)
     told.misses += left_behind(bench)
     return told
 

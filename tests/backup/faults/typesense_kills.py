@@ -22,7 +22,7 @@ from joelclaw_backup.typesense.lease import SETTLE_MS
 from joelclaw_bus import Store, StoreSettings, open_store
 from joelclaw_contracts.config import SENTINEL
 from tests.backup.faults.bench import Bench
-from tests.backup.faults.kills import DIRECT, Killed, file_of, left_behind, log, newest
+from tests.backup.faults.kills import DIRECT, NOBODY, Killed, file_of, left_behind, log, newest
 from tests.support.backing_up import FEW, SNAPSHOT_SECONDS, one
 from tests.support.typesense import TypesenseServer, books
 from tests.support.victims import victims
@@ -90,7 +90,7 @@ def _refused(bench: Bench, backup: TypesenseBackup) -> list[str]:
 
 async def _one(backup: TypesenseBackup, bench: Bench, name: str) -> None:
     async with open_store(StoreSettings(bench.source.url)) as store:
-        await one(replace(backup, store=store), name)
+        await one(replace(backup, store=store), name, NOBODY)
 
 
 def _backup(bench: Bench, server: TypesenseServer) -> TypesenseBackup:

@@ -11,7 +11,7 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
   --no-emit-find-links --no-header --no-annotate $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick bench-cost ssh-copy waits faults-long trim-million runs-million due-storm silence poison typesense drills backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench-quick bench-cost ssh-copy cron waits faults-long trim-million runs-million due-storm silence poison typesense drills backup-faults lock clean
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -108,6 +108,9 @@ what-if: setup ## A month of incidents on a clock of its own, tried under anothe
 
 ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as a ratio (needs Debian's sshd)
 	@$(BIN)/python -m bench.ssh_copy
+
+cron: setup ## Cron in all time zones, twenty years, against a slow oracle (a few minutes; CRON_SEED)
+	@CRON_ZONES=all $(BIN)/python -m pytest tests/bus/test_cron_zones.py -n 2
 
 waits: setup ## 10,000 answers sent around the moment that their run begins to wait (4 minutes)
 	@$(BIN)/python bench/waits.py

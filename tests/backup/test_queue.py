@@ -87,6 +87,13 @@ async def result_of(store: Store, run: str) -> dict[str, Any]:
     return told
 
 
+async def switches(store: Store, count: int) -> list[tuple[str, str, str | None]]:
+    """(rule, the mode that failed, the mode that is next) of each that left evidence of its own."""
+    found = await on_stream(store, OTEL, count, lambda e: "failedMode" in e["metadata"])
+    rows = [e["metadata"] for e in found]
+    return [(row["rule"], row["failedMode"], row.get("transportMode")) for row in rows]
+
+
 async def until(there) -> None:
     with anyio.fail_after(60):
         while not there():  # noqa: ASYNC110  a directory sets no event
@@ -116,6 +123,8 @@ async def test_when_the_local_root_is_gone_ssh_is_used_in_the_same_run(store, ba
     told = await result_of(store, "one")
     assert (told["outcome"], told["transportMode"], told["transportAttempts"]) == ("stored", "remote", 2)
     assert told["transportRules"] == ["preferred-way", "other-way"]
+    [(rule, failed, mode)] = await switches(store, 1)
+    assert (rule, failed, mode) == ("other-way", "local", "remote")
     assert sets(far) == [told["id"]]
     assert await read(store, DETECTED) == []
 
@@ -135,6 +144,8 @@ async def test_a_wait_is_a_parked_run_and_the_way_that_comes_back_is_used(store,
     told = await result_of(store, "one")
     assert (told["outcome"], told["transportMode"]) == ("stored", "local")
     assert Rule.AGAIN in told["transportRules"]
+    rules = told["transportRules"][1:]
+    assert [rule for rule, _, _ in await switches(store, len(rules))] == rules, "each once, in order"
 
 
 async def test_both_out_is_deferred_held_open_drained_once_and_closed(store, backup, nas, far):

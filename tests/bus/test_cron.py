@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 import anyio
@@ -22,18 +22,13 @@ from joelclaw_bus.observer import RunEnded, TickEnqueued
 from joelclaw_bus.scheduler import Scheduler
 from joelclaw_bus.slot_calls import Early
 from joelclaw_bus.trouble import Spells, Trouble
+from tests.support.cron_oracle import FIELDS, instants, numbers, offset, oracle
 from tests.support.seen import Seen
 from tests.support.server import Server
 from tests.support.waiting import later
 from tests.support.workers import working
 
 BERLIN, ANGELES, LORD_HOWE = "Europe/Berlin", "America/Los_Angeles", "Australia/Lord_Howe"
-
-
-def instants(text: str, start: datetime, end: datetime) -> list[datetime]:
-    after, before = round(start.timestamp() * 1000) - 1, round(end.timestamp() * 1000)
-    found = takewhile(lambda at: at < before, parse(text).instants(after))
-    return [datetime.fromtimestamp(at / 1000, UTC) for at in found]
 
 
 def day(text: str, zone: str, *ymd: int) -> list[str]:
@@ -115,56 +110,6 @@ def test_every_hour_is_every_hour_that_passes(zone: str, ymd: tuple[int, int, in
     assert len(day("*/10 * * * *", zone, *ymd)) == hours * 6
 
 
-def valid(wall: datetime, zone: ZoneInfo) -> list[datetime]:
-    """The instants at which the clocks of a zone show this."""
-    both = {wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)}
-    return sorted(at for at in both if at.astimezone(zone).replace(tzinfo=None) == wall)
-
-
-def oracle(fields: str, zone: ZoneInfo, days: list[date]) -> list[datetime]:
-    """Every wall clock minute of some days, one by one, by the table in cron.py."""
-    minute, hour, dom, month, dow = fields.split()
-    every_hour, repeats = hour == "*", hour == "*" or minute.startswith("*")
-    found = set()
-    for d in days:
-        in_dom, in_dow = d.day in numbers(dom, 1, 31), d.isoweekday() % 7 in numbers(dow, 0, 6)
-        fits = (in_dom and in_dow) if "*" in (dom[0], dow[0]) else (in_dom or in_dow)
-        if not fits or d.month not in numbers(month, 1, 12):
-            continue
-        for h in numbers(hour, 0, 23):
-            for m in numbers(minute, 0, 59):
-                wall = datetime(d.year, d.month, d.day, h, m)  # noqa: DTZ001 - a wall clock
-                at = valid(wall, zone)
-                if not at and not every_hour:
-                    while not valid(wall, zone):
-                        wall += timedelta(minutes=1)
-                    at = valid(wall, zone)[:1]
-                found |= set(at if repeats else at[:1])
-    return sorted(found)
-
-
-def numbers(text: str, low: int, high: int) -> set[int]:
-    if text == "*":
-        return set(range(low, high + 1))
-    if text.startswith("*/"):
-        return set(range(low, high + 1, int(text[2:])))
-    return {int(part) for part in text.split(",")}
-
-
-def some_of(low: int, high: int) -> st.SearchStrategy[str]:
-    return st.lists(st.integers(low, high), min_size=1, max_size=3, unique=True).map(lambda n: ",".join(map(str, n)))
-
-
-STEPS = st.sampled_from(["*/5", "*/7", "*/15", "*/30"])
-FIELDS = st.tuples(
-    some_of(0, 59) | STEPS,
-    st.sampled_from(["1", "2", "3", "0,2", "1,2,3", "2,23"]) | st.just("*") | some_of(0, 23),
-    st.just("*") | some_of(1, 31),
-    st.just("*") | st.sampled_from(["3,10", "4,10,11", "1"]),
-    st.just("*") | st.sampled_from(["0", "0,6", "1,3"]),
-).map(" ".join)
-
-
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(fields=FIELDS, zone=st.sampled_from([BERLIN, ANGELES, LORD_HOWE, "UTC", "America/Sao_Paulo"]))
 def test_random_expressions_over_two_years_are_as_a_slow_oracle_says(fields: str, zone: str) -> None:
@@ -184,10 +129,6 @@ def test_random_expressions_over_two_years_are_as_a_slow_oracle_says(fields: str
         start, end = (datetime.combine(d, datetime.min.time(), info) for d in (days[0], days[-1] + timedelta(days=1)))
         found = instants(f"TZ={zone} {fields}", start, end)
     assert found == expected
-
-
-def offset(d: date, zone: ZoneInfo) -> timedelta | None:
-    return datetime(d.year, d.month, d.day, tzinfo=zone).utcoffset()
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -430,6 +371,20 @@ async def test_a_superseded_scheduler_goes_on_when_it_may(
                 await store.call("HSET", old.slot.cron, "test/tick#0:seen", await store.time_ms() - 300_001)
         await old.seen.wait(TickEnqueued)
         tasks.cancel_scope.cancel()
+
+
+async def test_a_scheduler_naps_no_longer_than_until_the_servers_clock_is_known_to_have_moved(one_store: Store) -> None:
+    """What is due by the new time is enqueued then, and not when a nap by the old one is over."""
+    moved_ms = 0.0
+    clock = ServerClock(one_store, tolerance_ms=500, local=lambda: time.monotonic() * 1000 + moved_ms)
+    await clock.sync()
+    with anyio.fail_after(20):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(clock.nap, 3600)
+            await anyio.wait_all_tasks_blocked()
+            moved_ms = -600_000.0
+            moved = await clock.sync()
+    assert "its clock moved" in moved
 
 
 async def test_a_waiting_scheduler_says_that_it_stands_for_its_schedule(

@@ -10,6 +10,9 @@ import anyio
 import pytest
 
 from joelclaw_bus import Event, Functions, Publisher, Script, Step, Store, Worker, event
+from joelclaw_bus.delivery import Delivery
+from joelclaw_bus.handlers import many_tasks
+from joelclaw_bus.leases import Leases
 from joelclaw_bus.observer import LeaseLost, RunEnded, RunStarted, WorkerFault
 from joelclaw_bus.store import Arg
 from joelclaw_contracts import EventModel
@@ -87,3 +90,16 @@ async def test_a_worker_that_ends_at_once_brings_its_writes_home_and_hands_the_r
     assert not seen.all(LeaseLost)
     pending = await one_store.call("XPENDING", Job.event_name, "test/work", "-", "+", 10)
     assert len(pending) == 1, "only the endless one is still to be done"
+
+
+async def test_what_a_task_that_never_began_still_holds_keeps_no_worker_from_ending(one_store: Store) -> None:
+    """asyncio cancels a task before its first step when its group breaks: nothing of it runs, so nobody lets go."""
+    quick = 50
+    leases = Leases(quick, "worker", one_store.blocking_client(1), lambda act: act(), lambda error: None)
+    slot = one_store.keys.slot(Job.event_name)
+    assert leases.take(Delivery(slot, "test/work", "worker", "1-0", "r", "claim", ready=False))
+    with anyio.fail_after(20):
+        async with many_tasks(leases):
+            pass
+    assert len(leases) == 1
+    leases.store.close()

@@ -613,6 +613,27 @@ async def test_an_answer_counts_though_the_clock_was_set_back_before_it(store: S
     assert got == ["yes"]
 
 
+@pytest.mark.parametrize("ahead_ms", [60_000, 1_500])
+async def test_an_answer_counts_though_the_clock_was_set_back_and_the_run_slept_before_it_waited(
+    one_store: Store, ahead_ms: int
+) -> None:
+    """The id of its event says nothing of when the run began: longer ago than any leeway, and by now the clock may be
+    past that id again."""
+
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        await step.sleep("first", 2.5)
+        return await answer_to(e, step)
+
+    got: list[object] = []
+    async with working(one_store, asking(ask, got)) as seen:
+        ahead = await one_store.time_ms() + ahead_ms
+        await one_store.call("XADD", one_store.keys.slot("test/asked").stream, f"{ahead}-0", "data", '{"question":"q"}')
+        await seen.wait(RunParked)
+        await Publisher(one_store).send(Answered(question_id="q", text="yes"))
+        await seen.wait(RunEnded)
+    assert got == ["yes"]
+
+
 async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_all_the_same(one_store: Store) -> None:
     """Its wall clock is ten minutes off; a look back of so much would find nothing."""
 

@@ -35,9 +35,24 @@ class Inside:
     limit: tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """A wait that is over. `began_ms`: the first begin of its run, `until_ms`: its end, both by the server's clock;
+    `over`: when its run went on, in true time."""
+
+    key: str
+    came: bool
+    began_ms: int
+    until_ms: int
+    over: float
+
+
 @dataclass(eq=False)
 class Judge:
     now_ms: Callable[[], int]
+    """The server's time, which may be set."""
+    true: Callable[[], float]
+    """Seconds since the history began, which nobody sets."""
     lease_ms: int
     keep_trace: bool = False
     broken: list[str] = field(default_factory=list)
@@ -72,8 +87,8 @@ class Judge:
         self._tokens = 0
         self._first_begin: dict[str, int] = {}
         self._waits_until: dict[tuple[str, str], int] = {}
-        self.waits: dict[tuple[str, str], tuple[str, bool, int, int]] = {}
-        """(run key, step) -> (key, whether it came, first begin, end of the wait), of waits that are over."""
+        self.waits: dict[tuple[str, str], Waited] = {}
+        """By run key and step, those that are over."""
 
     # What the server did
 
@@ -189,7 +204,7 @@ class Judge:
         run = delivery.slot.run(delivery.run)
         until = self._waits_until.get((run, step), 0)
         self.saw_value(delivery.key, step, came)
-        self.waits.setdefault((run, step), (key, came, self._first_begin.get(run, 0), until))
+        self.waits.setdefault((run, step), Waited(key, came, self._first_begin.get(run, 0), until, self.true()))
         if not came and until > self.latest_ms:
             self._break(f"{run} gave up {step} {until - self.latest_ms} ms early")
 

@@ -227,7 +227,9 @@ class Network:
 
     def listen(self, process: Process, channel: str) -> None:
         if not self._ears:
-            self.server.ear.call(["SUBSCRIBE", channel])
+            reply = self.server.ear.call(["SUBSCRIBE", channel])
+            while reply[0] != b"subscribe":  # said while nobody listened, perhaps in the history before this one
+                reply = self.server.ear.read()
         self._ears[process] = asyncio.Queue()
 
     def deafen(self, process: Process) -> None:

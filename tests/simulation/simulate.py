@@ -121,10 +121,9 @@ class History:
                 published = await Publisher(store, "sim", wall=producer.wall).send(
                     payload, id=ask.id or None, at_ms=due
                 )
-                named = (
-                    not due or ask.id
-                )  # what may wait is given an id, also where its time had come by the time it came
-                self.sent.append(Sent(ask.stream, ask.id, (named and published.entry) or "", ask.words))
+                # What may wait is given an id, also where its time had come by the time it came.
+                entry = (published.entry or "") if not due or ask.id else ""
+                self.sent.append(Sent(ask.stream, ask.id, entry, ask.words, self.network.loop.time()))
                 break
             except BusError:
                 if not ask.id or second:
@@ -139,7 +138,7 @@ class History:
         with suppress(BusError):
             store = SimStore(self.network, producer)
             published = await Publisher(store, "sim", wall=producer.wall).send(Answer(key=key))
-            self.sent.append(Sent("sim/answer", "", published.entry or "", (key,)))
+            self.sent.append(Sent("sim/answer", "", published.entry or "", (key,), self.network.loop.time()))
 
     async def _fault(self, fault: Fault) -> None:
         await anyio.sleep(fault.at)
@@ -209,7 +208,7 @@ def play(
     dice = Random(f"chance {seed}")
     loop = VirtualLoop(dice, latest=ACTIVE + PATIENCE + 300)
     undo = patched(dice)
-    judge = Judge(lambda: network.now_ms, LEASE_MS, keep_trace=trace)
+    judge = Judge(lambda: network.now_ms, loop.time, LEASE_MS, keep_trace=trace)
     network = Network(server, loop, dice, plan.weather, judge, mutate)
     history = History(plan, network, judge, dice)
     try:

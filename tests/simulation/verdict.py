@@ -30,12 +30,13 @@ NAP_MS = 70_000
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """An event that the store acknowledged; `entry` is '' while it waits to be due."""
+    """An event that the store acknowledged; `entry` is '' while it waits to be due; `told`: when, in true time."""
 
     stream: str
     id: str
     entry: str
     words: tuple[str, ...]
+    told: float
 
 
 def unrest(network: Network) -> list[str]:
@@ -87,14 +88,19 @@ def _lost(judge: Judge, sent: list[Sent], kinds: frozenset[str]) -> Iterator[str
 
 def _waits(judge: Judge, sent: list[Sent]) -> Iterator[str]:
     """Who waited for an answer that came in time has it; who has one, to him one was sent."""
-    answers: dict[str, list[int]] = {}
+    answers: dict[str, list[tuple[int, float]]] = {}
     for event in sent:
         if event.stream == "sim/answer":
-            answers.setdefault(event.words[0], []).append(int(event.entry.partition("-")[0]))
-    for (run, step), (key, came, began, until) in judge.waits.items():
-        in_time = [at for at in answers.get(key, []) if began and began <= at <= until - SURE_MS]
-        if in_time and not came:
-            yield f"lost: {run} did not hear of {key} in {step}: it came {until - in_time[0]} ms before the end"
+            answers.setdefault(event.words[0], []).append((int(event.entry.partition("-")[0]), event.told))
+    for (run, step), w in judge.waits.items():
+        # Where the clock was set back, what came after the end may have an entry of before it.
+        in_time = [
+            at
+            for at, told in answers.get(w.key, [])
+            if w.began_ms and w.began_ms <= at <= w.until_ms - SURE_MS and told <= w.over
+        ]
+        if in_time and not w.came:
+            yield f"lost: {run} did not hear of {w.key} in {step}: it came {w.until_ms - in_time[0]} ms before the end"
 
 
 def _twice(judge: Judge) -> Iterator[str]:

@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+import anyio
+
 from joelclaw_bus.store import Store
 
 
@@ -43,6 +45,7 @@ class ServerClock:
     _readings: dict[str, _Reading] = field(default_factory=dict)
     _steady_since: float = field(default=float("-inf"))
     _met_all: bool = False
+    _moved: anyio.Event = field(default_factory=anyio.Event)
 
     def now_ms(self) -> int:
         """The time of the bus's own keys' node, ms since the epoch; our own wall clock before the first sync."""
@@ -65,6 +68,11 @@ class ServerClock:
         """The store was out of reach, or a call came late: start counting anew."""
         self._steady_since = self.local()
 
+    async def nap(self, seconds: float) -> None:
+        """Sleep so long, or until the server's clock is known to have moved against ours: it may be time already."""
+        with anyio.move_on_after(seconds):
+            await self._moved.wait()
+
     async def sync(self) -> str:
         """Ask every node; why this is a discontinuity, else empty. StoreUnavailable, StoreRefused."""
         first, reasons, readings = not self._met_all, list[str](), dict[str, _Reading]()
@@ -76,6 +84,8 @@ class ServerClock:
             reasons.clear()
         if reasons or first:
             self.disturbed()
+            self._moved.set()
+            self._moved = anyio.Event()
         return "; ".join(reasons)
 
     async def meet(self, key: str) -> None:

@@ -15,7 +15,7 @@ from joelclaw_bus.errors import BusError, NoFreeConnection, StoreRefused, StoreU
 from joelclaw_bus.execute import Executor
 from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
-from joelclaw_bus.leases import Held, Leases
+from joelclaw_bus.leases import SILENT_LEASES, Held, Leases
 from joelclaw_bus.observer import Stuck, Unstuck, WorkerFault
 from joelclaw_bus.trouble import Spells, is_away, is_full
 from joelclaw_bus.wording import line_of
@@ -43,7 +43,8 @@ async def many_tasks(leases: Leases) -> AsyncIterator[ManyTasks]:
             yield ManyTasks(group)
         finally:
             leases.abandon()
-            with anyio.CancelScope(shield=True):
+            # Not for ever: a task that a dying process cancelled before it began lets go of nothing.
+            with anyio.move_on_after(SILENT_LEASES * leases.lease_ms / 1000, shield=True):
                 await leases.emptied()
 
 

@@ -87,8 +87,8 @@ class Scheduler:
         """Sleep until the next instant and enqueue what is due; False when a newer schedule took our place."""
         wait = (self.upcoming() - self.clock.now_at(self.slot.stream)) / 1000
         if wait > 0:
-            # In naps: the server's clock may be set, and a loss of the mark must be noticed.
-            await anyio.sleep(min(wait, LONGEST_NAP))
+            # In naps: a loss of the mark must be noticed.
+            await self.clock.nap(min(wait, LONGEST_NAP))
             return wait <= LONGEST_NAP or await self.register()
         for nominal in self.due():
             answer = await self.enqueue(nominal)

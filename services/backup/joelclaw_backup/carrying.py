@@ -10,6 +10,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.failure import BackupFailed, FailureClass
@@ -20,7 +21,7 @@ from joelclaw_backup.switch import Mode, Move, Rule, Tried, Waited, concerns_the
 from joelclaw_backup.threads import in_thread
 from joelclaw_backup.waiting_sets import put
 from joelclaw_bus import Step
-from joelclaw_contracts import TransportMode
+from joelclaw_contracts import EventModel, TransportMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +48,18 @@ class NotCarried(BackupFailed):
         self.mode, self.attempts, self.rules = mode, attempts, rules
 
 
-async def carry(step: Step, backup: Steps, taken: Facts, round: int, window_end_ms: int | None = None) -> Carried:
-    """Until it is stored or queued. NotCarried; BackupFailed for trouble with the data itself; StagedGone."""
+class Tell(Protocol):
+    def __call__(self, id: str, at_ms: int, move: Move, failed: Tried, attempts: int) -> EventModel:
+        """What a switch says: the move, the failure that it answers, and how many attempts there were so far."""
+
+
+async def carry(
+    step: Step, backup: Steps, taken: Facts, round: int, tell: Tell, window_end_ms: int | None = None
+) -> Carried:
+    """Until it is stored or queued. NotCarried; BackupFailed for trouble with the data itself; StagedGone.
+
+    Each rule leaves one piece of evidence: the first and the last that of the outcome, those between them their own.
+    """
     travel, history, rules, dice, now = backup.keeping.travel, list[Tried | Waited](), list[Rule](), 0.0, step.now_ms
     while True:
         left = None if window_end_ms is None else window_end_ms - now
@@ -56,6 +67,10 @@ async def carry(step: Step, backup: Steps, taken: Facts, round: int, window_end_
         move = next_move(history, ways, travel.patience, queue=travel.queue is not None, dice=dice, left_ms=left)
         rules.append(move.rule)
         attempts = sum(isinstance(entry, Tried) for entry in history)
+        if attempts and move.act in ("use", "wait"):
+            name = f"rule-{round}.{len(rules)}"
+            told = tell(f"{step.run_id}:{name}", now, move, verdict_of(history), attempts)
+            await step.send_event(name, told)
         match move.act:
             case "wait":
                 await step.sleep(f"wait-{round}-{attempts}", move.ms / 1000)

@@ -64,7 +64,7 @@ def add_backup(functions: Functions, store: Store, backup: Steps, speaker: Speak
             for n in range(ROUNDS):
                 taken = await step.run(f"take-{n}", backup.take, step.run_id, n, _asked_by(e), step.now_ms)
                 try:
-                    carried = await carry(step, backup, taken, n, _window_end_ms(e))
+                    carried = await carry(step, backup, taken, n, speaker.switches, _window_end_ms(e))
                     break
                 except StagedGone:
                     if n == ROUNDS - 1:

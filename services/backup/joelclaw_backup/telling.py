@@ -13,6 +13,7 @@ from joelclaw_backup.manifest import Manifest, Verified
 from joelclaw_backup.policy import DAMAGE, Outcome, class_of, needs_a_person
 from joelclaw_backup.records import iso, ms_of
 from joelclaw_backup.steps import Keeping
+from joelclaw_backup.switch import Move, Tried
 from joelclaw_bus import Failure
 from joelclaw_contracts import (
     BackupFailureDetected,
@@ -120,6 +121,18 @@ class Speaker:
         pages, error = bool(result["transportTrouble"]), result["transportTrouble"] or result["waitsFor"]
         metadata = {**result, "run": run, "incidentId": retry.incident_id if retry else None}
         return self._evidence(f"{run}:deferred", at_ms, metadata, pages=pages, error=error)
+
+    def switches(self, id: str, at_ms: int, move: Move, failed: Tried, attempts: int) -> OtelEvent:
+        """Evidence of one rule of the switch, between a failure of a way and what is tried next."""
+        metadata = {
+            "rule": move.rule,
+            "failedMode": failed.mode,
+            "failureClass": failed.failure,
+            "transportMode": move.mode if move.act == "use" else None,
+            "waitMs": move.ms or None,
+            "transportAttempts": attempts,
+        }
+        return self._evidence(id, at_ms, metadata, error=failed.detail)
 
     def drains(self, id: str, at_ms: int, metadata: dict[str, Any], error: str | None, *, pages: bool) -> OtelEvent:
         """Evidence of the drainer: a set that left the queue, or what keeps it there."""

@@ -161,9 +161,10 @@ def _travelling(bench: Bench, nowhere: SshOptions, cap: int = 0) -> RedisBackup:
 async def _carried(bench: Bench, nowhere: SshOptions, cap: int) -> Result:
     bench.counter += 1
     backup = _travelling(bench, nowhere, cap)
+    speaker = Speaker(backup.settings, "fault", "fault")
     taken = await backup.take(f"fault:{bench.counter}", 0, "", 1_795_000_000_000 + bench.counter * 1000)
     try:
-        carried: Carried = await carry(HandStep(), backup, taken, 0)  # type: ignore[arg-type]  # a step turned by hand
+        carried: Carried = await carry(HandStep(), backup, taken, 0, speaker.switches)  # type: ignore[arg-type]  # a step turned by hand
     except BackupFailed as failed:
         await backup.discard(taken)
         return "failed", class_of(failed).value

@@ -1,4 +1,4 @@
-"""`make drills`, `python -m tests.backup.drills [--count N]`: clean sets of all kinds, drilled: an alarm is a false one.
+"""`make drills`, `python -m tests.backup.drills [--count N]`: clean sets of all kinds, drilled; each alarm is false.
 
 Each drill is of a set of its own, of other data: keys of every type, some that expire before they are restored, several
 databases, functions, users; a source without anything; a Typesense. Exit code 1 on any alarm.

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from joelclaw_backup import taking
-from joelclaw_backup.bgsave import Saved, saved
+from joelclaw_backup.address import parse_address
+from joelclaw_backup.bgsave import Saved, Saver, saved
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.rdb_aux import aux_of
 from joelclaw_backup.rdb_file import RdbFile
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.settings import read_backup_settings
 from joelclaw_backup.source import identify
+from joelclaw_bus import StoreRefused
 from joelclaw_contracts import load_config
 from joelclaw_pod import SettingsError
 from tests.backup.conftest import AT_ONCE, back_up, settings_of
@@ -174,6 +176,38 @@ async def test_one_without_the_right_to_save_is_refused_for_good(source, nas):
             assert (await failing(backup))[0] == "permission-denied"
         finally:
             client.acl_deluser("taker")
+
+
+class Lying:
+    """A store whose answers are written down: what no server here can be brought to."""
+
+    def __init__(self, *answers: dict[str, Any] | StoreRefused) -> None:
+        self.answers = list(answers)
+
+    async def call(self, *words: str) -> bytes:
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, StoreRefused):
+            raise answer
+        told = {"run_id": "r", "rdb_bgsave_in_progress": 0, "aof_rewrite_in_progress": 0, "rdb_last_save_time": 5}
+        told |= {"rdb_last_bgsave_status": "ok", "server_time_usec": 9_000_000}
+        return "".join(f"{name}:{value}\r\n" for name, value in (told | answer).items()).encode()
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        (({}, StoreRefused("s", "ERR", "")), "resource-unavailable"),  # it could not fork
+        (({}, StoreRefused("s", "ERR", "unknown command 'BGSAVE'")), "snapshot-refused"),
+        (({}, {}, {}), "io-error"),  # ended well, and the time of its last save is what it was
+        (({}, {}, {"run_id": "another"}), "source-changed"),
+        ((StoreRefused("s", "NOPERM", "no"),), "permission-denied"),
+    ],
+)
+async def test_each_way_in_which_a_server_saves_nothing_has_its_class(answers, kind):
+    saver = Saver(parse_address("redis://h:1"), "r", Lying(*answers))  # type: ignore[arg-type]  # all of a store it needs
+    with pytest.raises(BackupFailed) as caught:
+        await saver.save()
+    assert caught.value.failure_class == kind
 
 
 def test_a_clusters_file_is_none_and_that_is_said_at_the_start(environ, tmp_path):

@@ -57,6 +57,7 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
         done = backups().restore(environ_for(state_dir), known["id"], target, force=force, told=told)
     if done is None:
         raise no_copy(artefact)
+    done["standing"] = known["standing"]
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import fields, good, warning

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ LANES = 2
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--kills", type=int, default=200, help="of each campaign")
+    asked.add_argument("--minutes", type=float, default=30.0, help="for all campaigns; then they are given up, a miss")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("names", nargs="*", help="only rows whose name has one of these in it")
     words = asked.parse_args()
@@ -35,8 +37,9 @@ def main() -> int:
     print(LINE.format("fault", "outcome", "class", "seconds", ""))
     missed = sum(_row(fault) for fault in FAULTS if wanted(fault.name))
     campaigns = [c for c in CAMPAIGNS if words.kills and wanted(c.name)]
+    seconds = words.minutes * 60 / max(1, math.ceil(len(campaigns) / LANES))
     with ThreadPoolExecutor(LANES) as lanes:
-        missed += sum(lanes.map(lambda campaign: _kills(campaign, words.kills, words.seed), campaigns))
+        missed += sum(lanes.map(lambda campaign: _kills(campaign, words.kills, words.seed, seconds), campaigns))
     print(f"{f'{missed} missed' if missed else 'none missed'} in {time.monotonic() - began:.0f} s")
     return 1 if missed else 0
 
@@ -60,10 +63,10 @@ def _row(fault: Fault) -> int:
     return len(results ^ fault.wanted)
 
 
-def _kills(campaign: Campaign, count: int, seed: int) -> int:
+def _kills(campaign: Campaign, count: int, seed: int, seconds: float) -> int:
     began = time.monotonic()
     try:
-        told = campaign.run(count, seed)
+        told = campaign.run(count, seed, seconds)
         misses, kills, came = told.misses, told.kills, about(told)
     except Exception as error:  # whatever broke it: the other rows are told, and this one is a miss
         misses, kills, came = [f"it broke off: {type(error).__name__}: {error}"], 0, ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -49,6 +50,12 @@ class Bench:
     ssh: SshOptions | None = None
     """How the root is reached where it is not looked at as this machine's."""
     target: str = "redis"
+    until: float = math.inf
+    """When a campaign is given up, by the monotonic clock."""
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self.until
 
     @property
     def root(self) -> Path:

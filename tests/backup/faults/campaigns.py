@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -28,8 +30,8 @@ class Campaign:
     do: Callable[[Bench, int, int], Killed]
     kind: str = "mount"
 
-    def run(self, count: int, seed: int) -> Killed:
-        """On a bench of its own."""
+    def run(self, count: int, seed: int, seconds: float = math.inf) -> Killed:
+        """On a bench of its own; fewer, which is a miss, where the time is up before."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
             source = Server(folder / "source", aof=False, options=AT_ONCE)
@@ -37,7 +39,11 @@ class Campaign:
             bench = Bench(source.start(), folder / "bench", self.kind)
             if self.kind == "mount":
                 stack.enter_context(tmpfs(bench.root, ROOM))
-            return self.do(bench, count, seed)
+            bench.until = time.monotonic() + seconds
+            told = self.do(bench, count, seed)
+            if told.kills < count:
+                told.misses.append(f"only {told.kills} of {count} kills were made")
+            return told
 
 
 def _over_ssh(bench: Bench, count: int, seed: int) -> Killed:

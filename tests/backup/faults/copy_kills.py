@@ -57,7 +57,7 @@ def kill_copies(
     told, dice = Resumed(), random.Random(seed)
     with served(bench) as sshd, victims() as source:
         anyio.run(bench.prepare)
-        while told.kills < count and not told.misses:
+        while told.kills < count and not told.misses and not bench.is_over:
             bench.counter += 1
             bench.good = newest(bench)
             _one_set(bench, sshd, source, told, dice, count, whom)

@@ -76,7 +76,7 @@ def kill_at_random_points(bench: Bench, count: int, seed: int) -> Killed:
     anyio.run(bench.prepare)
     backup = RedisBackup(bench.settings(rule=FEW))
     with victims() as source:
-        while told.kills < count:
+        while told.kills < count and not bench.is_over:
             bench.good = newest(bench)
             victim = source.start(
                 "tests.support.backing_up:redis", [file_of(bench, backup), f"k{told.kills}"], log(bench)
@@ -97,7 +97,7 @@ def kill_by_way_of_the_queue(bench: Bench, count: int, seed: int) -> Killed:
     queue = Destination("directory", bench.folder / "state/backup-queue", ours=True)
     backup = RedisBackup(bench.settings(rule=FEW, travel=Travel(queue=queue)))
     with victims() as source:
-        while told.kills < count:
+        while told.kills < count and not bench.is_over:
             bench.good = newest(bench)
             victim = source.start(
                 "tests.support.backing_up:queued", [file_of(bench, backup), f"q{told.kills}"], log(bench)

@@ -48,7 +48,7 @@ def kill_typesense(bench: Bench, count: int, seed: int) -> Killed:
         backups = [_backup(bench, server) for server in servers]
         anyio.run(_one, backups[0], bench, "before")
         free = [time.monotonic()] * SERVERS
-        while told.kills < count:
+        while told.kills < count and not bench.is_over:
             n = told.kills % SERVERS
             bench.good, restored = newest(bench), told.kills % RESTORED == 0
             backup = backups[n] if restored else replace(backups[n], settings=replace(backups[n].settings, server=""))

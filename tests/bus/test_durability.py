@@ -104,7 +104,7 @@ def test_the_page_on_promises_says_the_same(kind: Kind) -> None:
 NEED_NOT_WAIT = {
     *("begin", "ensure_group", "hand_back", "housekeep", "keep_permit", "mend", "outbox_done", "outbox_take"),
     *("audit_runs", "audit_slot", "audit_pending", "mend_permit", "mend_pending", "mend_waits"),
-    *("outbox_again", "outbox_try", "promote", "register_schedule", "renew", "retire", "takeover"),
+    *("outbox_again", "outbox_try", "promote", "register_schedule", "renew", "retire", "standing", "takeover"),
 }
 
 

@@ -25,7 +25,7 @@ from joelclaw_bus import (
 from joelclaw_bus.awaited import Wait
 from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.delivery import Delivery
-from joelclaw_bus.door import Door, Incoming
+from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.keys import WAITS_GROUP
 from joelclaw_bus.observer import (
     EventBuried,
@@ -652,6 +652,6 @@ async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_
     d = Delivery(slot, FN, "worker", entry, "", "claim", ready=False)
     admitted = await door.admit(functions[FN], Incoming(slot, entry, data, ready=False, again=False), d, insist)
     worker.outbox.close()
-    assert admitted
+    assert isinstance(admitted, Admitted)
     assert abs(admitted.begun.now_ms - await one_store.time_ms()) < 300_000
     assert abs(clock.now_ms() - await one_store.time_ms()) < 300_000

@@ -270,7 +270,7 @@ async def test_a_move_without_incident_writes_its_record_and_letters_only(ledger
 
 
 async def test_the_audit_is_bounded(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("joelclaw_healing.ledger.KEEP_AUDIT", 3)
+    monkeypatch.setattr("joelclaw_healing.move_call.KEEP_AUDIT", 3)
     await opened(ledger)
     for n in range(5):
         look = await ledger.look("webhooks", "github")

@@ -121,10 +121,20 @@ class EventActs(Base):
         answer = w.do(w.calls.hand_back(w.stream_key(slot, fn, ready), fn, consumer, w.bounds.lease))
         w.same(f"{consumer} hands back", answer, streams.hand_back(w.bus, w.stream(slot, fn, ready), fn, consumer))
 
+    @act(2, "takeovers", h=hands("read"))
+    def hand_back(self, h: Hand) -> None:
+        """A worker that can't begin an entry, or has no place for it, gives it to others."""
+        w = self.world
+        answer = w.do(w.calls.hand_back(w.delivery(h).source, h.fn, h.consumer, w.bounds.lease, [text(h.entry)]))
+        should = streams.hand_back(w.bus, w.bus.source(h), h.fn, h.consumer, [h.entry])
+        w.same(f"{h} is handed back", answer, should)
+        w.hands[h] = "unbegun"
+
     @act(
         4, "takeovers",
         what=pending, consumer=WORKER, most=st.integers(1, 3), pages=st.sampled_from([1, 20]),
-        waits=st.booleans(), late=st.sampled_from([False, False, False, True]), begins=BEGINS,
+        waits=st.booleans(), late=st.sampled_from([False, False, False, True]),
+        alone=st.sampled_from([False, False, True]), begins=BEGINS,
     )  # fmt: skip
     def take_over(
         self,
@@ -134,15 +144,18 @@ class EventActs(Base):
         pages: int,
         waits: bool,
         late: bool,
+        alone: bool,
         begins: bool,
     ) -> None:
-        """An entry's group is looked through for lost leases; `waits`: a lease after something was done with it."""
+        """An entry's group is looked through for lost leases; `waits`: a lease after something was done with it;
+        `alone`: the entry itself is left to others."""
         if waits:
             self.world.advance(self.world.bounds.lease)
         if self.world.paused(what[1]):
             return
         sent_at = self.world.bus.now - (self.world.bounds.lease if late else 0)
-        taken = self.world.take_over(*what[:3], consumer, most=most, pages=pages, sent_at=sent_at)
+        left = [what[3]] if alone else []
+        taken = self.world.take_over(*what[:3], consumer, most=most, pages=pages, sent_at=sent_at, alone=left)
         self._begin(taken, begins)
 
     def _begin(self, taken: list[Hand], begins: bool) -> None:

@@ -22,8 +22,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.machine import BusMachine
+from tests.model.sides import BEGINNING
 from tests.model.virtual import VirtualStore, finished
-from tests.model.world import BEGINNING
 from tests.support.seeds import seed_of
 from tests.support.server import Server
 

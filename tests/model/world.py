@@ -1,110 +1,26 @@
-"""Two buses side by side: the real scripts on a real store, and the specification. All acts go to both through this."""
+"""What is done to both buses, the real one and the specification, and held together: all acts go through this."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from joelclaw_bus.audit.calls import AuditCalls
-from joelclaw_bus.audit.pages import Pages
-from joelclaw_bus.audit.waits import WaitAudit
-from joelclaw_bus.delivery import Delivery
-from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import AuditFound
-from joelclaw_bus.order_calls import OrderCalls
-from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import Pauses, resume
-from joelclaw_bus.publisher import Publisher
-from joelclaw_bus.run_calls import Begun, Dropped, LimitReached, Poisoned, Refused, RunCalls, WentOn
+from joelclaw_bus.run_calls import Begun, Dropped, LimitReached, Poisoned, Refused, WentOn
 from joelclaw_bus.run_names import run_id
 from joelclaw_bus.script import load_script
-from joelclaw_bus.slot_calls import SlotCalls
-from tests.model.dying import Dying, Ears, Forgetful
-from tests.model.ledger import SPOILT, Ledger
-from tests.model.picture import differences, expected, seen
-from tests.model.shop import GROUPS, KEY, LIMITS, MODELS, ORDER, PAID, TTL
+from tests.model.ledger import SPOILT
+from tests.model.shop import KEY, LIMITS, TTL
+from tests.model.sides import Sides
 from tests.model.spec import delivery, moves, permits, runs, streams
-from tests.model.spec.nouns import HOUR, MINUTE, Bounds, Bus, Hand, Hold, Id, Stream, parsed, text
+from tests.model.spec.nouns import MINUTE, Hand, Hold, Id, parsed, text
 from tests.model.spec.waits import GROUP
-from tests.model.virtual import VirtualStore, finished
-from tests.support.server import MARK
-
-BEGINNING = 1_800_000_000_000
-NEVER_MS = 10**15
-"""What the auditor says of two slots at once it says after a while; that has tests of its own."""
 
 
-class World:
-    """`hands`: every delivery that was ever made, with what its worker takes it for."""
-
-    def __init__(self, store: VirtualStore) -> None:
-        b = self.bounds = Bounds()
-        self.store, self.do = store, finished
-        assert self.do(store.call("GET", MARK)), "refusing to flush a store that is not the tests' own"
-        for command in (("FLUSHALL",), ("SET", MARK, "model")):
-            self.do(store.call(*command))
-        store.now_ms = BEGINNING
-        self.keys = self.store.keys
-        limits = Limits(
-            steps=b.steps, run_bytes=b.run_bytes, begins=b.begins, dedupe_ms=b.dedupe, events_ms=b.events,
-            ended_ms=b.ended, buried_ms=b.buried, first_read_ms=HOUR,
-        )  # fmt: skip
-        self.runs, self.calls = RunCalls(self.store, limits), SlotCalls(self.store, limits)
-        self.orders = OrderCalls(self.store, limits)
-        self.outbox = Outbox(self.calls, Publisher(self.store, limits=limits), Ears(), MODELS)
-        self.dying = Outbox(Forgetful(self.store, limits), self.outbox.publisher, Ears(), MODELS)
-        self.dying.waits.wait_calls = Dying(self.store)
-        self.told_facts, audit = Ears(), AuditCalls(self.store, limits)
-        self.pages = Pages(audit, self.told_facts, WaitAudit(audit, NEVER_MS))
-        self.bus, self.ledger = Bus(BEGINNING, b), Ledger(b.dedupe, b.ended, BEGINNING)
-        self.hands: dict[Hand, str] = {}
-        self.permits: dict[str, bool] = {}
-        """Claims that were told: you have your permit (True), or: wait (False)."""
-        self.claims = 0
-        self.schedulers: dict[tuple[str, str], dict[str, int]] = {}
-        for slot, fn in GROUPS:
-            answer = self.do(self.calls.ensure_group(self.keys.slot(slot), fn))
-            self.same(f"register {fn}", answer[:2], streams.register(self.bus, slot, fn, HOUR))
-        for fn, key in LIMITS:
-            self.bus.gate(fn, key)
-
-    def same(self, what: str, answer: Any, expected: Any) -> Any:
-        """The bus answered what the specification says."""
-        assert answer == expected, f"{what}: answered {answer!r}, and should have {expected!r}"
-        return answer
-
-    def compare(self) -> None:
-        """Holds the whole store against the specification, and against the promises."""
-        picture = self.do(seen(self.store))
-        different = differences(picture, expected(self.bus, self.keys))
-        assert not different, "the store is not as it should be:\n" + "\n".join(different)
-        self.ledger.look(picture, self.keys, [ORDER, PAID], LIMITS)
-
-    def close(self) -> None:
-        self.outbox.close()
-        self.dying.close()
-
-    def advance(self, ms: int) -> None:
-        if not self.bus.may_advance(ms):
-            ms += 6 * HOUR
-        self.do(self.store.advance(ms))
-        self.bus.advance(ms)
-        self.ledger.now = self.bus.now
-
-    # What the real calls take and give, in the words of the specification.
-
-    def delivery(self, h: Hand) -> Delivery:
-        return Delivery(self.keys.slot(h.slot), h.fn, h.consumer, text(h.entry), h.run, h.claim, h.ready)
-
-    def stream_key(self, slot: str, fn: str, ready: bool) -> str:
-        own = self.keys.slot(slot)
-        return own.ready(fn) if ready else own.stream
-
-    def stream(self, slot: str, fn: str, ready: bool) -> Stream:
-        return self.bus.slot(slot).ready[fn] if ready else self.bus.slot(slot).events
-
-    def item(self, item: dict[str, Any]) -> OutboxItem:
-        return OutboxItem(**item)
+class World(Sides):
+    """Deliveries are made, begun and taken over; what crosses slots arrives; permits and leases are kept."""
 
     def grasp(self, slot: str, fn: str, ready: bool, entry: Id, consumer: str, *, again: bool) -> Hand:
         """A worker has this entry in its hands now, under a claim of its own. `fresh`: it may run without a begin."""
@@ -179,12 +95,23 @@ class World:
         group.pending[entry], group.delivered = Hold(consumer, 1, self.bus.now), entry
         return [entry]
 
-    def page(self, slot: str, fn: str, ready: bool, consumer: str, cursor: Id, most: int, sent_at: int) -> Any:
+    def page(
+        self,
+        slot: str,
+        fn: str,
+        ready: bool,
+        consumer: str,
+        cursor: Id,
+        most: int,
+        sent_at: int,
+        alone: Sequence[Id] = (),
+    ) -> Any:
         """One page of a takeover, in the words of the specification."""
         page = self.do(
             self.calls.takeover(
                 self.keys.slot(slot), self.stream_key(slot, fn, ready), fn, consumer,
                 lease_ms=self.bounds.lease, cursor=text(cursor), count=most, at_ms=sent_at,
+                alone=[text(entry) for entry in alone],
             )
         )  # fmt: skip
         name = {"NotClaimer": "not the claimer", "Jumped": "jumped"}.get(type(page).__name__)
@@ -194,7 +121,8 @@ class World:
             parsed(page.cursor),
             page.next_ms,
         )
-        should = streams.take_over(self.bus, slot, fn, ready, consumer, cursor=cursor, most=most, sent_at=sent_at)
+        how: Any = {"cursor": cursor, "most": most, "sent_at": sent_at, "alone": alone}
+        should = streams.take_over(self.bus, slot, fn, ready, consumer, **how)
         if isinstance(told, tuple):  # real time passes as well, a little
             assert (told[3] is None) == (should[3] is None), "when the next look is worth while"
             assert abs((told[3] or 0) - (should[3] or 0)) < MINUTE
@@ -203,12 +131,21 @@ class World:
         return told
 
     def take_over(
-        self, slot: str, fn: str, ready: bool, consumer: str, *, most: int, pages: int, sent_at: int
+        self,
+        slot: str,
+        fn: str,
+        ready: bool,
+        consumer: str,
+        *,
+        most: int,
+        pages: int,
+        sent_at: int,
+        alone: Sequence[Id] = (),
     ) -> list[Hand]:
         """The cursor followed to its end, or until its worker dies after some pages; what was taken."""
         cursor, taken = (0, 0), list[Hand]()
         for _ in range(pages):
-            page = self.page(slot, fn, ready, consumer, cursor, most, sent_at)
+            page = self.page(slot, fn, ready, consumer, cursor, most, sent_at, alone)
             if isinstance(page, str):
                 break
             taken += [self.grasp(slot, fn, ready, entry, consumer, again=True) for entry in page[0]]

@@ -8,6 +8,7 @@ FENCING = ("test_fencing.py", "test_leases.py")
 OUTBOX = ("test_outbox.py",)
 PERMITS = ("test_permits.py",)
 WAITS = ("test_waits.py",)
+HEARD = ("test_waits_heard.py",)
 CANCEL = ("test_cancel.py",)
 REDRIVE = ("test_redrive.py",)
 
@@ -70,6 +71,38 @@ MUTANTS = (
         "return redis.call('HINCRBY', KEYS[1], '#' .. ARGV[1], 1)",
         "return 1",
         OUTBOX,
+    ),
+    Mutant(
+        "a run is told of what it has heard",
+        "lua/arrive.lua",
+        "if heard_already(spec, number, ARGV[4]) then return 3 end",
+        "if false and heard_already(spec, number, ARGV[4]) then return 3 end",
+        HEARD,
+        model=False,  # its waits have heard nothing; the same of the next three
+    ),
+    Mutant(
+        "what an older worker notes counts though it was heard",
+        "waiting.py",
+        'return None if arrival and arrival["entry"] in spec.heard(number) else arrival',
+        "return arrival",
+        HEARD,
+        model=False,
+    ),
+    Mutant(
+        "what was noted in vain stays",
+        "lua/park.lua",
+        "if vain[1] then wait_on(",
+        "if false then wait_on(",
+        HEARD,
+        model=False,
+    ),
+    Mutant(
+        "what was called off in vain is called off",
+        "lua/lib/wait_spec.lua",
+        "    redis.call('ZREM', outbox, id)\n    redis.call('HDEL', items, id, '#' .. id)\n",
+        "",
+        HEARD,
+        model=False,
     ),
     Mutant(
         "a wait does not look back",

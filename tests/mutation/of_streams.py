@@ -11,6 +11,7 @@ TRIM = ("test_trim.py",)
 WORKER = ("test_worker.py",)
 GROUPS = ("test_groups.py",)
 AUDIT = ("test_auditor.py",)
+ROLLOUT = ("test_rollout.py",)
 
 MUTANTS = (
     Mutant(
@@ -51,7 +52,7 @@ MUTANTS = (
     Mutant(
         "a claimer without a place keeps the election",
         "lua/takeover.lua",
-        "if ARGV[8] == '0' or #page[2] + #gone >= tonumber(ARGV[5]) then",
+        "if ARGV[8] == '0' or #taken + #gone >= tonumber(ARGV[5]) then",
         "if false then",
         ("test_takeover.py",),
     ),
@@ -101,6 +102,44 @@ MUTANTS = (
         "elsewhere += [incoming.entry] if way is Way.ELSEWHERE else []",
         "pass",
         ("test_suspects.py",),
+        model=False,
+    ),
+    Mutant(
+        "an older build keeps what only a newer one can begin",
+        "left_alone.py",
+        "        await self.calls.hand_back(stream, function, self.consumer, self.lease_ms, entries)",
+        "        pass",
+        ROLLOUT,
+        model=False,
+    ),
+    Mutant(
+        "an older build lines up what only a newer one can begin",
+        "takeover.py",
+        "            if it.newer:",
+        "            if False:",
+        ROLLOUT,
+        model=False,
+    ),
+    Mutant(
+        "older builds look at what only a newer one can begin for ever",
+        "lua/takeover.lua",
+        "for i = 9, #ARGV do alone[ARGV[i]] = true end",
+        "",
+        ROLLOUT,
+    ),
+    Mutant(
+        "what was handed back unbegun counts as begun",
+        "lua/hand_back.lua",
+        "math.max(0, count - 1)",
+        "count",
+        ROLLOUT,
+    ),
+    Mutant(
+        "what nobody had begun is a death",
+        "takeover.py",
+        "if it.begins < ALONE_FROM and not it.untouched:",
+        "if it.begins < ALONE_FROM:",
+        ROLLOUT,
         model=False,
     ),
     Mutant(

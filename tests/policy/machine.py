@@ -26,7 +26,7 @@ from joelclaw_healing import (
     dismiss_incident,
 )
 from joelclaw_healing.errors import HealingError
-from joelclaw_healing.ledger import KEEP_DONE_MS
+from joelclaw_healing.move_call import KEEP_DONE_MS
 from joelclaw_router import persons, storms
 from joelclaw_router.desk import Desk
 from joelclaw_router.judgement import Bench

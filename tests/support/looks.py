@@ -16,6 +16,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
 from joelclaw_bus.pauses import Pauses
+from joelclaw_bus.run_calls import Standing
 from joelclaw_bus.suspects import Calm
 from joelclaw_bus.takeover import Takeover
 from joelclaw_bus.trouble import Spells, Trouble
@@ -59,8 +60,15 @@ class Hands:
     def run_of(self, fn: Function, incoming: Incoming) -> str:
         return f"{fn.id}:{incoming.entry}"
 
-    async def begins_of(self, slot: Slot, runs: list[str]) -> list[tuple[int, str]]:
-        return [(self.begins, self.claim) for _ in runs]
+    async def standings(self, slot: Slot, runs: list[str]) -> list[Standing]:
+        return [Standing(self.begins, self.claim) for _ in runs]
+
+    @property
+    def left_alone(self) -> Hands:
+        return self
+
+    def entries(self, function: str, stream: str) -> list[str]:
+        return []
 
     @property
     def leases(self) -> Hands:

@@ -36,6 +36,7 @@ MUTANTS = [
     (limited.Concurrency, "release", "if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then", "if true then"),
     (limited.Exclusive, "acquire", "redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2])", "true"),
     (lost.TakenOver, "begin", "redis.call('HGETALL', run)", "{}"),
+    (lost.LeftToANewerBuild, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
     (lost.Duplicates, "begin", "elseif seen ~= entry then", "elseif false then"),
     (lost.GroupLost, "ensure_group", "local start = mark", "local start = '$'"),
     (chores.PutBack, "mend", "due_put(KEYS[4], ARGV[12], ARGV[13], 'r:' .. run, at)", ""),

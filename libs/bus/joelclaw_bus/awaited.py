@@ -113,6 +113,10 @@ class Spec:
     since: tuple[str, ...]
     but: tuple[tuple[str, ...], ...] = ()
 
+    def heard(self, number: int) -> tuple[str, ...]:
+        """The entries that don't count for the event with this number."""
+        return self.but[number] if self.but else ()
+
     def encode(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
 

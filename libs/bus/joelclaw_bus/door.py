@@ -7,6 +7,7 @@
 | belongs to a run that is open elsewhere, or ended    | acknowledged, not run                                   |
 | was begun too often without an end                   | admitted with a `fault`                                 |
 | is of a resting run that the model now refuses       | admitted with a `fault`                                 |
+| belongs to a run that only a newer build may begin   | refused as `newer`: whoever brought it lets go of it    |
 | else                                                 | admitted, fenced where it needs a fence now             |
 
 Its calls are shielded: what acknowledges an entry makes a renewal on its way find it gone, and cancel us before the
@@ -78,14 +79,14 @@ class Door:
     observer: Observer
     limits: Limits
 
-    async def admit(self, fn: Function, incoming: Incoming, d: Delivery, insist: Insist) -> Admitted | None:
-        """The run to perform; None when this delivery is dealt with. Names the delivery's run. `insist`: repeats a
-        burial until the store answers."""
+    async def admit(self, fn: Function, incoming: Incoming, d: Delivery, insist: Insist) -> Admitted | Refused | None:
+        """The run to perform; None when this delivery is dealt with, Refused when it is not ours to deal with. Names
+        the delivery's run. `insist`: repeats a burial until the store answers."""
         # A node may have been away when this worker started, and our own wall clock may be far off this entry's.
         await self.clock.meet(incoming.slot.stream)
         if incoming.ready:
             begun = await self._fence(fn, d, explicit_id="", record_wanted=True)
-            return self._resumed(fn, incoming, d, *begun) if begun else None
+            return self._resumed(fn, incoming, d, *begun) if isinstance(begun, tuple) else begun
         reading = intake.read(fn, incoming.slot, incoming.entry, incoming.fields, self.limits)
         if isinstance(reading, intake.Unreadable):
             await self._bury(fn, d, reading, insist)
@@ -107,8 +108,8 @@ class Door:
         if incoming.again or explicit_id or fn.limit:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
-            if fenced is None:
-                return None
+            if not isinstance(fenced, tuple):
+                return fenced
             begun = fenced
         return Admitted(event, begun[0], begun[1] or fault, unwanted=not wanted, fresh=not incoming.again)
 
@@ -123,8 +124,8 @@ class Door:
 
     async def _fence(
         self, fn: Function, d: Delivery, *, explicit_id: str, record_wanted: bool
-    ) -> tuple[Begun, str] | None:
-        """The begin and what speaks against running it; None when it must not run."""
+    ) -> tuple[Begun, str] | Refused | None:
+        """The begin and what speaks against running it; else why it must not run."""
         with anyio.CancelScope(shield=True):
             answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
         match answer:
@@ -134,6 +135,7 @@ class Door:
                 return begun, f"poisoned: {begun.begins - 1} begins without an end; its handler ends its worker"
             case Refused(why):
                 self.observer.saw(WriteRefused(fn.id, d.run, "begin", why))
+                return answer
             case Dropped():
                 self.observer.saw(DuplicateDropped(fn.id, d.run))
         return None

@@ -14,11 +14,12 @@ from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
 from joelclaw_bus.leases import Held, Leases
+from joelclaw_bus.left_alone import LeftAlone
 from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
-from joelclaw_bus.run_calls import RunCalls
+from joelclaw_bus.run_calls import Refused, RunCalls
 from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
 from joelclaw_bus.step import Step
 from joelclaw_bus.waiting import Waiting
@@ -35,6 +36,7 @@ class Executor:
     settler: Settler
     outbox: Outbox
     leases: Leases
+    left_alone: LeftAlone
     observer: Observer
     consumer: str
     fallback_ms: int
@@ -59,18 +61,22 @@ class Executor:
 
     async def serve(self, fn: Function, incoming: Incoming, held: Held) -> None:
         """Bring one held delivery to its outcome, and let go of it."""
+        newer = False
         try:
             with held.scope:
                 if held.scope.cancel_called:  # it waited for its turn until the worker stopped
                     return
                 admitted = await self.door.admit(fn, incoming, held.delivery, partial(self.settler.insist, held))
-                if admitted:
+                if isinstance(admitted, Admitted):
                     await self._run(fn, held, admitted)
+                newer = isinstance(admitted, Refused) and admitted.why == "newer"
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.
             if held.scope.cancelled_caught and not held.abandoned:
                 self.observer.saw(LeaseLost(fn.id, held.delivery.run))
         finally:
             self.leases.drop(held)
+        if newer:
+            await self.left_alone.leave(fn.id, held.delivery.source, [incoming.entry])
 
     async def _run(self, fn: Function, held: Held, admitted: Admitted) -> None:
         """From an admitted run to its settled outcome."""

@@ -190,7 +190,8 @@ class Matcher:
             return 0
         if is_before(found.entry, wait.since) or found.entry in wait.but:
             return None  # read late, and older than what the run looks back for; or known to it
-        return 1 if await self.waits.tell(wait, found) else 0
+        went_on = await self.waits.tell(wait, found)
+        return None if went_on is None else int(went_on)
 
     async def _buried(self, found: Found) -> bool:
         """An entry that does not validate ends no wait: it is set aside, once."""

@@ -47,6 +47,22 @@ class Begun:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """`begins`: without an end or progress, from a run's second delivery on; `claim`: of its latest begin, '' when none
+    is recorded since it last rested; `recorded`: it has a record; `newer`: one that only a newer build may begin."""
+
+    begins: int = 0
+    claim: str = ""
+    recorded: bool = False
+    newer: bool = False
+
+    @property
+    def untouched(self) -> bool:
+        """Nobody can have begun it since it last rested: a begin of what has a record is recorded."""
+        return self.recorded and not self.claim
+
+
+@dataclass(frozen=True, slots=True)
 class Dropped:
     """Acknowledged without running: the run is `open` elsewhere, `ended`, a `duplicate`, or has `no record`."""
 
@@ -185,12 +201,10 @@ class RunCalls:
         letters = await self.store.call("XRANGE", d.slot.dead, *near, "COUNT", LETTERS)
         return any(ours <= set(zip(flat[::2], flat[1::2], strict=True)) for _, flat in letters)
 
-    async def begins_of(self, slot: Slot, runs: Sequence[str]) -> list[tuple[int, str]]:
-        """How often each of these began without an end or progress, from its second delivery on, and the claim of its
-        latest begin ('' where none is recorded or it can't be read). StoreUnavailable."""
-        replies = await self.store.calls([("HMGET", slot.run(run), "begins", "claim") for run in runs])
-        read = [reply if isinstance(reply, list) else (None, None) for reply in replies]
-        return [(int(n) if n and n.isdigit() else 0, (claim or b"").decode("utf-8", "replace")) for n, claim in read]
+    async def standings(self, slot: Slot, runs: Sequence[str]) -> list[Standing]:
+        """How each of these stands, before anybody begins it."""
+        answer = await self.store.run(_script("standing"), [slot.run(run) for run in runs])
+        return [Standing(n, claim.decode("utf-8", "replace"), bool(rec), bool(new)) for n, claim, rec, new in answer]
 
     async def state_of(self, slot: Slot, run: str) -> str | None:
         """A run's state as its record says; None when there is no record."""

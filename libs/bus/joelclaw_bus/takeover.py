@@ -5,7 +5,7 @@ next round (a lease is about to run out, the claimer has gone silent) is taken t
 
 What was taken over runs beside other work, in places of its own; what may be a poison runs alone (`suspects`). Who has
 no place for more is no claimer: others get the election. Who had to hand something back looks a little later than
-others do, so that one with a place comes first.
+others do, so that one with a place comes first. What only a newer build can begin is left alone (`left_alone`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from joelclaw_bus.functions import Function
 from joelclaw_bus.gate import Room
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.leases import Held
-from joelclaw_bus.observer import Discontinuity, Observer, TakenOver
+from joelclaw_bus.observer import Discontinuity, Observer, TakenOver, WriteRefused
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.slot_calls import Jumped, NotClaimer, Page, SlotCalls
 from joelclaw_bus.suspects import ALONE_FROM, Calm, Lane, Suspect, Way, way_of
@@ -152,6 +152,7 @@ class Takeover:
                 count=free,
                 at_ms=self.clock.now_at(stream),
                 stays=not self.lane.full,
+                alone=self.executor.left_alone.entries(fn.id, stream),
             )
             if isinstance(page, NotClaimer):
                 self._look_in(page.lasts_ms + 1)
@@ -182,19 +183,24 @@ class Takeover:
                 mine.append((incoming, held))
         runs = [self.executor.door.run_of(fn, incoming) for incoming, _ in mine]
         try:
-            begun = await self.executor.calls.begins_of(slot, runs) if runs else []
+            stand = await self.executor.calls.standings(slot, runs) if runs else []
         except BaseException:  # whatever it was: nothing was begun, and it goes on
             for _, held in mine:  # not begun: whoever looks when their leases have run out takes them
                 self._drop(held)
             raise
-        for (incoming, held), (times, claim) in zip(mine, begun, strict=True):
-            if times < ALONE_FROM:
-                self.calm.took(f"{fn.id} {stream} {incoming.entry}", claim, held.delivery.claim)
-        kept, elsewhere = len(mine), list[str]()
-        for (incoming, held), (times, _) in zip(mine, begun, strict=True):
-            match way_of(times, self.calls.limits.begins, waiting=len(self.lane), calm=self.calm.now):
+        for (incoming, held), it in zip(mine, stand, strict=True):
+            if it.begins < ALONE_FROM and not it.untouched:
+                self.calm.took(f"{fn.id} {stream} {incoming.entry}", it.claim, held.delivery.claim)
+        kept, elsewhere, newer = len(mine), list[str](), list[str]()
+        for (incoming, held), run, it in zip(mine, runs, stand, strict=True):
+            if it.newer:
+                self.observer.saw(WriteRefused(fn.id, run, "begin", "newer"))
+                self._drop(held)
+                newer.append(incoming.entry)
+                continue
+            match way_of(it.begins, self.calls.limits.begins, waiting=len(self.lane), calm=self.calm.now):
                 case Way.ALONE:
-                    self.lane.add(Suspect(times, fn, incoming, held))
+                    self.lane.add(Suspect(it.begins, fn, incoming, held))
                 case Way.ELSEWHERE | Way.LATER as way:
                     self._drop(held)
                     kept -= 1
@@ -203,10 +209,12 @@ class Takeover:
                     room = self._rooms[fn.id]
                     room.enter()
                     self.start(fn, incoming, held, partial(self._left, room))
+        if newer:
+            await self.executor.left_alone.leave(fn.id, stream, newer)
         if elsewhere:
             self._handed_back = True
             await self.calls.hand_back(stream, fn.id, self.executor.consumer, self.lease_ms, elsewhere)
-        return kept
+        return kept - len(newer)
 
     def _drop(self, held: Held) -> None:
         self.executor.leases.drop(held)

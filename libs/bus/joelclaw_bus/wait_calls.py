@@ -64,9 +64,10 @@ class WaitCalls:
         """Take waits away, and let go of the entry that ended them; how many there were."""
         return int(await self.store.run(_script("unwait"), self._keys(slot), [WAITS_GROUP, consumer, entry, *ids]))
 
-    async def arrive(self, slot: Slot, wait: Wait, arrival: bytes) -> Literal[0, 1, 2]:
-        """Tell a run of what it waits for: 2 it goes on, 1 noted, 0 it does not wait for this."""
-        answer: Literal[0, 1, 2] = await self.store.run(
+    async def arrive(self, slot: Slot, wait: Wait, arrival: bytes) -> Literal[0, 1, 2, 3]:
+        """Tell a run of what it waits for: 3 it waits for another one, 2 it goes on, 1 noted, 0 it does not wait for
+        this."""
+        answer: Literal[0, 1, 2, 3] = await self.store.run(
             _script("arrive"),
             [slot.run(wait.run), slot.due, slot.ready(wait.function), slot.outbox, slot.outbox_items],
             [wait.run, wait.step, wait.number, arrival, wait.run_key],

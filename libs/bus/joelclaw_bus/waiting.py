@@ -73,7 +73,7 @@ class Waiting:
         if spec.events != tuple(a.event for a in awaited) or spec.matches != tuple(dict(a.match) for a in awaited):
             waits_for = ", ".join(f"{e} {dict(m)}" for e, m in zip(spec.events, spec.matches, strict=True))
             raise ValueError(f"it waits for {waits_for}; what a run waits for may not change under it")
-        came = [self._noted(step, number) for number in range(len(awaited))]
+        came = [self._noted(step, spec, number) for number in range(len(awaited))]
         if _is_over(spec, came):
             return came
         if self.now_ms < ends_ms:
@@ -103,9 +103,12 @@ class Waiting:
             raise Reject(f"step {step!r}: the {awaited.event} that it waited for does not validate any more")
         return event
 
-    def _noted(self, step: str, number: int) -> Arrival | None:
+    def _noted(self, step: str, spec: Spec, number: int) -> Arrival | None:
+        """What has come. An older worker's matcher does not know of what was heard already: that has not come, and the
+        run waits on; its next park strikes it from the record."""
         raw = self.record.get(f"a:{step}:{number}".encode())
-        return json.loads(raw) if raw else None
+        arrival: Arrival | None = json.loads(raw) if raw else None
+        return None if arrival and arrival["entry"] in spec.heard(number) else arrival
 
     def _check(self, awaited: Sequence[Awaited[Any]]) -> None:
         if not 1 <= len(awaited) <= MOST_AWAITED:
@@ -141,7 +144,7 @@ class Waiting:
             *(d.slot.name, d.run, d.function, step, number, spec.events[number], form, key, spec.since[number]),
             ends_ms=ends_ms + GRACE_MS,
             hint=awaited[number].hint,
-            but=spec.but[number] if spec.but else (),
+            but=spec.heard(number),
         )
 
 

@@ -9,9 +9,9 @@ Only a worker that knows the event's model carries it: what does not validate en
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from joelclaw_bus.awaited import Wait, encode_arrival
+from joelclaw_bus.awaited import Wait, encode_arrival, entry_after
 from joelclaw_bus.event import Event
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
@@ -54,8 +54,9 @@ class Waits:
         if slot.name not in self._grouped:  # before the look back, or an entry could fall between the two
             await self.ensure_group(slot)
         found = await self.look(wait, register=True)
+        while found and await self.tell(wait, found) is None:
+            found = await self.look(replace(wait, since=entry_after(found.entry)), register=False)
         if found:
-            await self.tell(wait, found)
             await self.wait_calls.unwait(slot, [wait.id])
         return True
 
@@ -82,10 +83,10 @@ class Waits:
         reading = read_as(self.models[slot.name], slot, found.entry, found.fields, self.calls.limits)
         return None if isinstance(reading, Unreadable) else reading[0]
 
-    async def tell(self, wait: Wait, found: Found) -> int:
-        """Tell the run; 0 when it does not wait for this any more."""
+    async def tell(self, wait: Wait, found: Found) -> bool | None:
+        """Tell the run; False when it does not wait for this any more, None when it waits for another one."""
         slot = self.calls.keys.slot(wait.slot)
         answer = await self.wait_calls.arrive(slot, wait, encode_arrival(found.entry, found.fields))
-        if answer:
+        if answer in (1, 2):
             self.observer.saw(WaitEnded(wait.run, wait.event, found.entry))
-        return answer
+        return None if answer == 3 else answer != 0

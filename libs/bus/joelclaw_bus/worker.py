@@ -28,6 +28,7 @@ from joelclaw_bus.functions import Function, Functions
 from joelclaw_bus.handlers import Handlers, many_tasks
 from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.leases import Leases
+from joelclaw_bus.left_alone import LeftAlone
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.many import Companies
 from joelclaw_bus.observer import Observer, Unobserved
@@ -149,6 +150,7 @@ class Worker:
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,
+            left_alone=LeftAlone(self.slot_calls, self.consumer, self.settings.lease_ms, clock.local),
             observer=self.observer,
             consumer=self.consumer,
             fallback_ms=self.settings.fallback_ms,

@@ -28,9 +28,10 @@ from joelclaw_healing.guard_policy import Ruling, spent
 from joelclaw_healing.guard_rules import Rule, rule_named
 from joelclaw_healing.guard_telling import letters_of
 from joelclaw_healing.incident import target_key
-from joelclaw_healing.ledger import KEEP_AUDIT, KEEP_DONE_MS, KEEP_INCIDENT_MS, Ledger
+from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.look import hash_of
 from joelclaw_healing.move import dumps
+from joelclaw_healing.move_call import KEEP_AUDIT, KEEP_DONE_MS, KEEP_INCIDENT_MS
 from joelclaw_healing.pause_reasons import covering, reasons_of, scopes_of
 from joelclaw_healing.switch import KillSwitch
 

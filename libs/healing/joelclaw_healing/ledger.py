@@ -37,31 +37,15 @@ from joelclaw_bus.script import load_script
 from joelclaw_bus.store import Store
 from joelclaw_healing.errors import IncidentUnknown
 from joelclaw_healing.incident import Incident
-from joelclaw_healing.ledger_keys import LedgerKeys, group_of
-from joelclaw_healing.lifecycle import REOPEN_WITHIN_MS, moved
+from joelclaw_healing.ledger_keys import LedgerKeys
+from joelclaw_healing.lifecycle import moved
 from joelclaw_healing.look import Look, Place, hash_of, incident_of, look, sound, text_of
-from joelclaw_healing.move import (
-    DAY_MS,
-    Answer,
-    Charge,
-    Full,
-    Made,
-    Move,
-    Moved,
-    Paused,
-    Stopped,
-    Storm,
-    Stormy,
-    dumps,
-)
+from joelclaw_healing.move import Answer, Charge, Made, Move
+from joelclaw_healing.move_call import answer_of, body_of
 from joelclaw_healing.pause_reasons import PauseReason, add_pause, end_pause, reasons_of
 from joelclaw_healing.switch import KillSwitch, read_switch, switch_log, turn_switch
 
 SLOT_NAME = "healing/incidents"
-KEEP_DONE_MS = 2 * DAY_MS  # twice the bus's dedupe window: a redelivery that the bus lets through finds its outcome
-KEEP_INCIDENT_MS = 30 * DAY_MS
-KEEP_OUTAGES_MS = 30 * DAY_MS
-KEEP_AUDIT = 500
 
 Post = Callable[[Slot, OutboxItem], None]
 """Hands an item that a move stored to the worker's outbox, for delivery at once (`Outbox.post`)."""
@@ -105,34 +89,11 @@ class Ledger:
     async def make(self, look: Look, move: Move) -> Answer:
         """Makes the move if all is still as `look` saw it. Idempotent by the move's id."""
         after = moved(move.before, move.after, look.now) if move.after else None
-        same = move.before is not None and after is not None and move.before.id == after.id
         items = [letter.item(traceparent=move.traceparent, created_ms=look.now) for letter in move.letters]
-        body = {
-            "id": move.id,
-            "incident": after.id if after else "",
-            "seq": str(move.before.seq) if same and move.before else "0",
-            "current": look.current,
-            "state": after.state.value if after else "",
-            "fields": after.to_fields() if after else {},
-            "acts": move.acts,
-            "scopes": list(move.scopes),
-            "storm": _storm(move.storm, after),
-            "outage": move.outage,
-            "charges": [{"limit": c.limit, "window": c.window_ms} for c in move.charges],
-            "letters": [{"id": item.id, "item": item.encode().decode()} for item in items],
-            "audit": dumps({"at": look.now, "move": move.id, "seq": after.seq if after else 0, **move.audit}),
-            "outcome": dumps(move.outcome),
-            "keep": {
-                "done": KEEP_DONE_MS,
-                "incident": KEEP_INCIDENT_MS,
-                "current": REOPEN_WITHIN_MS,
-                "audit": KEEP_AUDIT,
-                "outages": KEEP_OUTAGES_MS,
-            },
-        }
         keys = self._keys.of_move(after, move.id, move.charges)
-        reply = await self.store.run(load_script("joelclaw_healing", "move"), keys, [dumps(body)])
-        answer = _answer(reply, move.charges)
+        body = body_of(look, move, after, items)
+        reply = await self.store.run(load_script("joelclaw_healing", "move"), keys, [body])
+        answer = answer_of(reply, move.charges)
         if isinstance(answer, Made) and not answer.earlier:
             for item in items:
                 self.post(self.slot, item)
@@ -213,33 +174,6 @@ class Ledger:
     @cached_property
     def _keys(self) -> LedgerKeys:
         return LedgerKeys(self.slot)
-
-
-def _storm(storm: Storm | None, incident: Incident | None) -> dict[str, Any]:
-    told = storm or Storm()
-    return {
-        "group": group_of(incident) if storm and incident else "",
-        "target": f"{incident.domain}/{incident.target}" if incident else "",
-        "limit": told.limit,
-        "window": told.window_ms,
-        "failed": told.failed,
-        "rages_ms": told.rages_ms,
-    }
-
-
-def _answer(reply: Any, charges: Sequence[Charge]) -> Answer:
-    if reply == 0:
-        return Moved()
-    word = text_of(reply[0])
-    if word == "stopped":
-        return Stopped()
-    if word == "paused":
-        return Paused()
-    if word == "storm":
-        return Stormy()
-    if word == "full":
-        return Full(charges[int(reply[1])].name)
-    return Made(json.loads(reply[1]), earlier=word == "earlier")
 
 
 def _line(raw: Any) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from tests.model.spec.moves import RESTING, make_ready
@@ -90,9 +90,19 @@ def steal(bus: Bus, stream: Stream, fn: str, entry: Id, consumer: str) -> None:
 
 
 def take_over(
-    bus: Bus, slot_name: str, fn: str, ready: bool, consumer: str, *, cursor: Id, most: int, sent_at: int
+    bus: Bus,
+    slot_name: str,
+    fn: str,
+    ready: bool,
+    consumer: str,
+    *,
+    cursor: Id,
+    most: int,
+    sent_at: int,
+    alone: Collection[Id] = (),
 ) -> Any:
-    """One page of what lost its lease, for the elected claimer alone, and only in time (DESIGN 6, 7)."""
+    """One page of what lost its lease, for the elected claimer alone, and only in time (DESIGN 6, 7). What it leaves
+    `alone` keeps its owner and its age, and takes a place of the page all the same."""
     slot, lease = bus.slot(slot_name), bus.bounds.lease
     if abs(bus.now - sent_at) > lease // 4:
         return "jumped"
@@ -109,13 +119,14 @@ def take_over(
             struck.append(entry)
             answered += 1
         elif bus.now - pending[entry].since >= lease:
-            steal(bus, stream, fn, entry, consumer)
-            taken.append(entry)
+            if entry not in alone:
+                steal(bus, stream, fn, entry, consumer)
+                taken.append(entry)
             answered += 1
     slot.claimers[fn] = (consumer, bus.now + lease)
-    if answered == most:  # it may have no place for more
+    if len(taken) + len(struck) == most:  # it may have no place for more
         del slot.claimers[fn]
-    young = max((bus.now - hold.since for hold in pending.values()), default=0)
+    young = max((bus.now - hold.since for entry, hold in pending.items() if entry not in alone), default=0)
     return taken, struck, left[0] if left else (0, 0), max(0, lease - young) if young >= lease // 2 else None
 
 
@@ -130,13 +141,14 @@ def renew(bus: Bus, stream: Stream, fn: str, consumer: str, entries: Iterable[Id
     return lost
 
 
-def hand_back(bus: Bus, stream: Stream, fn: str, consumer: str) -> int:
-    """A stopping worker's leases count as run out."""
+def hand_back(bus: Bus, stream: Stream, fn: str, consumer: str, only: Collection[Id] = ()) -> int:
+    """A stopping worker's leases count as run out; `only` what is named, and was not begun, counts as not delivered."""
     pending = stream.groups[fn].pending
-    own = [entry for entry, hold in pending.items() if hold.consumer == consumer]
+    own = [entry for entry, hold in pending.items() if hold.consumer == consumer and entry in (only or pending)]
     for entry in own:
         if entry in stream.entries:
             pending[entry].since = bus.now - bus.bounds.lease
+            pending[entry].count -= 1 if only else 0
         else:
             del pending[entry]
     return len(own)

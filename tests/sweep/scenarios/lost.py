@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from joelclaw_bus import Event, Step
+from joelclaw_bus.audit.judge import RECORD_FORMAT
+from joelclaw_bus.takeover import Takeover
 from tests.sweep.crank import Crank
 from tests.sweep.faults import Fault, How, Point
 from tests.sweep.scenarios.events import Done, Job
@@ -43,6 +45,32 @@ class TakenOverFromReady(OneJob):
 
     async def drive(self, w: Crank) -> None:
         await w.take_over()
+
+
+class LeftToANewerBuild(TakenOver):
+    """What a dead worker of a newer build left is found by an older one: a newer one has it without waiting."""
+
+    async def prepare(self) -> None:
+        await super().prepare()
+        await self._format(RECORD_FORMAT + 1)
+
+    async def drive(self, w: Crank) -> None:
+        await w.take_over()
+        await self._format(RECORD_FORMAT)  # as the newer one reads it, which takes the election from an older one
+        await self.play.raw.call("DEL", self.play.raw.keys.slot("test/job").claimer("test/work"))
+        async with self.play.worker() as newer:
+            await newer.take_over()
+            await newer.sweep()
+
+    async def resume(self, w: Crank) -> None:
+        await self._format(RECORD_FORMAT)
+        (takeover,) = w.parts.all(Takeover)
+        takeover.executor.left_alone.local = lambda: float("inf")  # it looks at it again when a lease has passed
+
+    async def _format(self, number: int) -> None:
+        record = self.play.raw.keys.slot("test/job").run("test/work:one")
+        if await self.play.raw.call("EXISTS", record):
+            await self.play.raw.call("HSET", record, "v", number)
 
 
 class TakenOverAtTheEnd(TakenOver):

@@ -8,7 +8,7 @@
 --       17 what a cancel must send to give its permit back (outbox item; '' nothing), 18… outbox item id, item, …
 -- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written;
 --          {2, what} a limit is reached, nothing written; {3, now} this claim had parked it, and it has gone on since
--- uses: clock, lease, record, due, outbox
+-- uses: clock, lease, record, due, outbox, wait_spec
 local now = now_ms()
 local rec = redis.call('HMGET', KEYS[3], 'state', 'claim', 'by', 'due', 'steps')
 local count, why = owned(KEYS[1], ARGV[1], ARGV[3], ARGV[2])
@@ -22,14 +22,17 @@ if redis.call('HEXISTS', KEYS[3], 'e:data') == 0 and not redis.call('XRANGE', KE
   return { 0, 'event deleted' }
 end
 if ARGV[10] ~= '' and tonumber(rec[5] or '0') >= tonumber(ARGV[16]) then return { 2, 'steps' } end
+local spec = ARGV[11] ~= '' and cjson.decode(ARGV[11])
+local vain = spec and noted_in_vain(KEYS[3], ARGV[10], spec) or {}
 if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now) end
 record_body(KEYS[3], KEYS[2], ARGV[3])
 local at = tonumber(ARGV[9])
 if at == 0 then at = now + tonumber(ARGV[8]) end
 -- Its permit came between the refusal and this: it goes on at once.
 if ARGV[7] == 'held' and redis.call('HDEL', KEYS[3], 'handed') == 1 then at = now end
-if ARGV[11] ~= '' then
+if spec then
   redis.call('HSET', KEYS[3], 'wait', ARGV[10], 'w:' .. ARGV[10], string.format('%.0f %s', at, ARGV[11]))
+  if vain[1] then wait_on(KEYS[3], KEYS[6], KEYS[7], spec, ARGV[15] .. '|' .. ARGV[5], ARGV[10], vain) end
 elseif ARGV[10] ~= '' then
   if redis.call('HSETNX', KEYS[3], 's:' .. ARGV[10], string.format('{"until":%.0f}', at)) == 1 then
     redis.call('HINCRBY', KEYS[3], 'steps', 1)

@@ -76,13 +76,15 @@ class GroupCalls(Calls):
         count: int,
         at_ms: int,
         stays: bool = True,
+        alone: Sequence[str] = (),
     ) -> Page | NotClaimer | Jumped:
         """One page of what dead workers left. `at_ms`: the server's time as the caller reckons it; `stays`: it has
-        places for more, and wants to be the claimer for half a lease."""
+        places for more, and wants to be the claimer for half a lease; `alone`: entries that stay as they are."""
+        stay_ms = lease_ms // 2 if stays else 0
         answer = await self.store.run(
             _script("takeover"),
             [stream, slot.claimer(function)],
-            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), lease_ms // 2 if stays else 0],
+            [function, consumer, lease_ms, cursor, count, at_ms, max(lease_ms // 4, 1), stay_ms, *alone],
         )
         match answer[0]:
             case 1:
@@ -97,7 +99,7 @@ class GroupCalls(Calls):
     async def hand_back(
         self, stream: str, function: str, consumer: str, lease_ms: int, entries: Sequence[str] = ()
     ) -> int:
-        """Let go of all that a consumer still holds, or of these entries; how many that were."""
+        """Let go of all that a consumer still holds, or of these, which it has not begun; how many that were."""
         args: list[Arg] = [function, consumer, lease_ms, 1000, *entries]
         return int(await self.store.run(_script("hand_back"), [stream], args))
 

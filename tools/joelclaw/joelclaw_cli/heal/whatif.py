@@ -40,7 +40,7 @@ def replay(place: Place, incident_id: str) -> Answer:
     record is not whole.
     """
     from joelclaw_healing import Ledger
-    from joelclaw_healing.ledger import KEEP_AUDIT
+    from joelclaw_healing.move_call import KEEP_AUDIT
     from joelclaw_healing.record import flaws
 
     again = judgement()

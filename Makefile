@@ -13,7 +13,7 @@ PEERS := arq streaq taskiq docket
 COMPILE = $(RESOLVE) $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench bench-quick bench-cost ssh-copy cron waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench bench-quick bench-cost ssh-copy cron waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean drills
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -61,7 +61,10 @@ mutants: setup ## Take one safeguard away at a time: the tests must go red
 typesense: setup ## Typesense backups against real servers: each of its lies, and the command end to end (2 minutes)
 	@$(BIN)/python -m pytest tests/typesense tests/cli/test_backup_typesense.py -m typesense -n 2 $(MORE)
 
-backup-faults: setup ## Break backups in every way, 200 kills among them, as root (the table; minutes)
+drills: setup ## 50 sets with which nothing is wrong, each restored and compared: no false alarm (DRILLS=--count=500)
+	@$(BIN)/python -m tests.backup.drills $(DRILLS)
+
+backup-faults: setup ## Break backups in every way, as root: the table, then 6 campaigns of 200 kills (FAULTS='--kills 20')
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
 check: setup ## ruff, mypy strict, import rules

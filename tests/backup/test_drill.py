@@ -17,6 +17,7 @@ from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.parts import Held
 from joelclaw_backup.redis_backup import RedisBackup
 from joelclaw_backup.retention import Rule
+from tests.backup import drills
 from tests.backup.conftest import back_up, settings_of
 from tests.backup.test_restore import TOOLS
 from tests.support.server import Server
@@ -99,6 +100,14 @@ async def test_fifty_clean_drills_raise_no_false_alarm(source, nas, environ):
         for _ in range(50 // len(names))
     ]
     assert verdicts == ["verified"] * 50
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in drills.kinds() if kind != "typesense"])
+def test_clean_sets_of_every_kind_raise_no_false_alarm(kind, tmp_path):
+    """The short form of `make drills`."""
+    told = drills.kinds()[kind](tmp_path, 1)
+    assert (told.count, told.alarms) == (1, ())
 
 
 def keeping_times(path: Path, harm: Callable[[bytearray], bytes | bytearray]) -> None:

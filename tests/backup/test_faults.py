@@ -10,19 +10,24 @@ import pytest
 
 from tests.backup.conftest import AT_ONCE
 from tests.backup.faults.bench import Bench
-from tests.backup.faults.kills import kill_at_random_points
-from tests.backup.faults.ssh_kills import kill_over_ssh
+from tests.backup.faults.campaigns import CAMPAIGNS, Campaign
 from tests.backup.faults.table import FAULTS, Fault, NotHere
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+KILLS = 4
+SHORT = [campaign for campaign in CAMPAIGNS if "typesense" not in campaign.name]
+
+
+def require_root() -> None:
+    if os.geteuid():
+        missing = "faults mount file systems of their own, which this user can't"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    if os.geteuid():
-        missing = "faults mount file systems of their own, which this user can't"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    require_root()
     source = Server(tmp_path / "source", aof=False, options=AT_ONCE).start()
     yield Bench(source, tmp_path / "bench")
     source.stop()
@@ -37,15 +42,9 @@ async def test_a_fault_ends_as_the_table_says_and_the_good_set_stays(bench: Benc
     assert came == fault.wanted
 
 
-def test_a_backup_killed_at_any_point_leaves_the_good_set_or_a_new_one(bench: Bench) -> None:
-    told = kill_at_random_points(bench, 8, seed=int.from_bytes(os.urandom(4)))
+@pytest.mark.parametrize("campaign", SHORT, ids=lambda c: c.name)
+def test_kills_at_drawn_points_leave_the_good_set_or_a_new_one(campaign: Campaign) -> None:
+    require_root()
+    told = campaign.run(KILLS, seed=7)
     assert told.misses == []
-    assert told.stored + sum(told.where.values()) >= 8
-
-
-def test_a_copy_over_ssh_that_is_killed_at_any_point_is_gone_on_with_and_nothing_is_sent_twice(bench: Bench) -> None:
-    told = kill_over_ssh(bench, 4, seed=int.from_bytes(os.urandom(4)))
-    assert told.misses == []
-    assert told.kills >= 4
-    assert told.ended >= 1
-    assert told.resent <= 0.1 * told.there
+    assert told.kills >= KILLS

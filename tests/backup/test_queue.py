@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from joelclaw_backup import draining
+from joelclaw_backup import draining, waiting_sets
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.functions import functions_of
@@ -314,3 +314,22 @@ class TestTheDirectory:
         assert (entry.manifest, entry.record.failure) == (None, "unreadable")
         assert entry.bytes >= manifest.bytes
         assert entry.since_ms > 0
+
+
+async def test_a_process_that_dies_while_it_takes_a_set_away_leaves_none_that_waits(backup, monkeypatch):
+    taken = await backup.take("r", 0, "", 1_795_000_000_000)
+    queue, manifest = backup.keeping.travel.queue, Manifest.of(taken["manifest"])
+    put(backup.keeping.staging, taken["staged"], queue, manifest, 1 << 40)
+
+    def die(name: str, folder: Any, at: Any) -> int:
+        folder.unlink("manifest.json")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(waiting_sets, "remove", die)
+    with pytest.raises(KeyboardInterrupt):
+        take_away(queue, "redis", manifest.id)
+    monkeypatch.undo()
+    assert waiting(queue) == [], "half of it would wait for a person for ever"
+    again = await backup.take("r", 1, "", 1_795_000_060_000)
+    put(backup.keeping.staging, again["staged"], queue, Manifest.of(again["manifest"]), 1 << 40)
+    assert [p.name for p in (queue.root / "backups/redis").iterdir()] == [again["manifest"]["id"]], "and is swept"

@@ -192,7 +192,9 @@ async def test_a_share_that_hangs_in_a_look_makes_the_set_unknown(two, environ, 
 
     real = provider.run_here
     monkeypatch.setattr(
-        provider, "run_here", lambda w, f, t, *a: hang() if f.__name__ == "reading_again" else real(w, f, t, *a)
+        provider,
+        "run_here",
+        lambda w, f, t, *a, **k: hang() if f.__name__ == "reading_again" else real(w, f, t, *a, **k),
     )
     with pytest.raises(BackupFailed) as caught:
         provider.verify(environ(), new.name)

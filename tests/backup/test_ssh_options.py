@@ -40,7 +40,7 @@ def test_each_flag_is_read_in_its_long_and_its_short_form(flags, field, value):
     [
         (["-o", "ConectTimeout=10"], "did you mean ConnectTimeout?"),
         (["-o", "ServerAliveIntervall=5"], "did you mean ServerAliveInterval?"),
-        (["-o", "ProxyJump=elsewhere"], "ProxyJump is no option that is understood here"),
+        (["-o", "ForwardAgent=yes"], "ForwardAgent is no option that is understood here"),
         (["-o BatchMode=yes -o ConnectTimeout=10"], "BatchMode=yes -o ConnectTimeout=10 can't be used"),
         (["-v"], "'-v' is no flag"),
         (["-o"], "-o wants a value"),
@@ -58,3 +58,21 @@ def test_a_flag_that_can_not_be_used_says_what_can(flags, told):
     with pytest.raises(SshFlagsInvalid) as caught:
         parse_ssh("joel@nas", flags)
     assert told in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["-J", "jump"],
+        ["-Jjump"],
+        ["-o", "ProxyJump=jump"],
+        ["-oproxycommand=nc %h %p"],
+        ["-F", "/root/.ssh/config"],
+        ["-o", "Include config.d/*"],
+    ],
+)
+def test_a_way_around_and_a_file_of_settings_are_refused_with_what_can_be_done_instead(flags):
+    with pytest.raises(SshFlagsInvalid) as caught:
+        parse_ssh("nas", flags)
+    told = str(caught.value)
+    assert ("can't be used" in told, "HostKeyAlias" in told, "\n" in told) == (True, True, False)

@@ -146,6 +146,13 @@ def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suit
     assert status["freeBytes"] > status["reserveBytes"] > 0
     assert "free" in cli("nas", "status", people=True).out
 
+    (suite / "backup-checks" / "redis" / f"{made['id']}.proof").unlink()  # as on a machine that is new
+    assert "claimed" in cli("backup", "list", people=True).out
+    again = cli("backup", "restore", "latest", "--into", str(tmp_path / "new"), people=True)
+    assert (again.code, "says itself that it was proven" in again.out) == (0, True)
+    assert (tmp_path / "new" / "dump.rdb").read_bytes() == (there / "dump.rdb").read_bytes()
+    assert cli("backup", "drill", made["id"]).result["standing"] == "verified", "a person adopted it"
+
 
 def test_a_place_that_is_not_empty_is_refused_unless_forced(cli: Cli, suite: Path, tmp_path: Path) -> None:
     cli("backup", "run", "redis", "--wait")

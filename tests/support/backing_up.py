@@ -1,31 +1,115 @@
-"""One backup after the other in a process of its own, to be killed: `backing_up URL ROOT NAME` names each step."""
+"""One backup after the other in a process of its own, to be killed: each step is named as it begins."""
 
 from __future__ import annotations
 
-import sys
+import json
+import pickle
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import anyio
 
-from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.destination import Destination
+from joelclaw_backup.manifest import Manifest
+from joelclaw_backup.records import plain
 from joelclaw_backup.retention import Rule
-from tests.backup.conftest import settings_of
+from joelclaw_backup.steps import Facts, Steps
+from joelclaw_backup.threads import in_thread
+from joelclaw_backup.typesense.backup import TypesenseBackup
+from joelclaw_backup.waiting_sets import put, take_away, waiting
+from joelclaw_bus import StoreSettings, open_store
+
+FEW = Rule(last=4)
+CAP = 1 << 40
+SNAPSHOT_SECONDS = 5.0
+Say = Callable[[str], object]
+"""Hears what is begun."""
 
 
-async def main(url: str, root: str, name: str) -> None:
-    backup = RedisBackup(settings_of(url, Path(root), rule=Rule(last=4)))
+def redis(backup: str, name: str) -> None:
+    """One after the other, until it is killed. backup: a file with it, pickled."""
+    anyio.run(_each, _read(backup), name)
+
+
+def queued(backup: str, name: str) -> None:
+    """The same by way of the queue: what waits is drained, another is put there."""
+    anyio.run(_each_queued, _read(backup), name)
+
+
+def copying(work: str) -> None:
+    """One copy of what was taken: how it went, as JSON. work: a file with (backup, taken), pickled."""
+    backup, taken = _read(work)
+    print(json.dumps(anyio.run(backup.copy, taken)), flush=True)
+
+
+def typesense(backup: str, store: str, name: str) -> None:
+    """One of a Typesense: its server bears no call at once after another. store: keeps its lease."""
+    anyio.run(_of_typesense, _read(backup), store, name)
+
+
+def _read(file: str) -> Any:
+    return pickle.loads(Path(file).read_bytes())
+
+
+async def _each(backup: Steps, name: str) -> None:
     for number in range(1_000_000):
-        print("take", flush=True)
-        taken = await backup.take(f"{name}:{number}", 0, "", time.time_ns() // 1_000_000)
-        print("copy", flush=True)
-        copied = await backup.copy(taken)
-        print("verify", flush=True)
-        proven = await backup.verify(taken, copied)
-        print("publish", flush=True)
-        await backup.publish(taken, copied, proven)
-        print("stored", flush=True)
+        await one(backup, f"{name}:{number}")
 
 
-if __name__ == "__main__":
-    anyio.run(main, *sys.argv[1:])
+async def _each_queued(backup: Steps, name: str) -> None:
+    queue = backup.keeping.travel.queue
+    assert queue is not None
+    for number in range(1_000_000):
+        await drain(backup, queue)
+        _say("take")
+        taken = await backup.take(f"{name}:{number}", 0, "", _now())
+        _say("queue")
+        manifest = Manifest.of(taken["manifest"])
+        await in_thread(put, backup.keeping.staging, taken["staged"], queue, manifest, CAP)
+        _say(f"queued={manifest.id}")
+
+
+async def _of_typesense(backup: TypesenseBackup, store: str, name: str) -> None:
+    async with open_store(StoreSettings(store)) as opened:
+        await one(replace(backup, store=opened), name)
+
+
+def _say(what: str) -> None:
+    print(what, flush=True)
+
+
+async def one(backup: Steps, name: str, say: Say = _say) -> None:
+    """As a run makes it."""
+    say("take")
+    taken = await backup.take(name, 0, "", _now())
+    say(f"taken={taken['manifest']['id']}")
+    await _stored(backup, taken, say)
+    say("clean")
+    await backup.clean(taken)
+    say("stored")
+
+
+async def drain(backup: Steps, queue: Destination, say: Say = _say) -> None:
+    """All that waits, as the drainer carries it."""
+    for entry in waiting(queue):
+        assert entry.manifest is not None, f"{entry.id} lies in the queue without a manifest"
+        await _stored(backup, {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True}, say)
+        say("take-away")
+        await in_thread(take_away, queue, entry.target, entry.id)
+        say("stored")
+
+
+async def _stored(backup: Steps, taken: Facts, say: Say) -> None:
+    say("copy")
+    copied = await backup.copy(taken)
+    say("verify")
+    proven = await backup.verify(taken, copied)
+    say("publish")
+    await backup.publish(taken, copied, proven)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

@@ -66,6 +66,11 @@ class Sshd:
             for pid in (self._process.pid, *_descendants(self._process.pid)):
                 _signal(pid, signal.SIGSTOP)
 
+    def transfers(self) -> list[int]:
+        """The process ids of the file transfers that are under way."""
+        found = _descendants(self._process.pid) if self._process is not None else []
+        return [pid for pid in found if _name(pid) == "sftp-server"]
+
     def new_host_key(self) -> None:
         for name in ("host_key", "host_key.pub"):
             (self.folder / name).unlink()
@@ -118,6 +123,13 @@ def _descendants(pid: int) -> list[int]:
         if int(fields[1]) == pid:
             found += [int(child.parent.name), *_descendants(int(child.parent.name))]
     return found
+
+
+def _name(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _signal(pid: int, what: signal.Signals) -> None:

@@ -6,10 +6,13 @@
 | unknown    | the last look found something or could not be made, no drill passed since one that did not,   |
 |            | another version made it, or it says that it was proven at a time that is still to come: it may |
 |            | be good, nobody may say so                                                                     |
+| claimed    | all that makes a verified one, but by its own word alone: this suite has no note of having     |
+|            | proven it (`ledger.py`); a person's verify or drill that passes notes it                       |
 | damaged    | a look found damage, now or ever before                                                       |
 | unverified | nobody ever proved it                                                                         |
 
-Only `verified` counts, for lists, health, `latest` and retention.
+Only `verified` counts, for health, `latest` and retention. Where nothing is verified, as on a new machine, a person who
+asks for the latest gets the newest claimed one (docs/decisions/0171).
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ from joelclaw_backup.policy import DAMAGE
 from joelclaw_backup.records import ms_of
 from joelclaw_backup.shelf import Shelf
 
-Standing = Literal["verified", "unknown", "damaged", "unverified"]
+Standing = Literal["verified", "unknown", "claimed", "damaged", "unverified"]
+CLAIMED = "this suite has no note of having proven it: another one did, or nobody; joelclaw backup verify"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,11 @@ class Artefact:
         return ms_of(self.verified.verified_at) if self.verified and self.standing == "verified" else 0
 
     @property
+    def claimed_ms(self) -> int:
+        """When it was proven, by its own word, where that is all there is; else 0."""
+        return ms_of(self.verified.verified_at) if self.verified and self.standing == "claimed" else 0
+
+    @property
     def read_ms(self) -> int:
         """When all of it was last read and found good."""
         good = self.checks.good if self.checks else None
@@ -64,7 +73,9 @@ AHEAD_MS = 3_600_000
 """Clocks may differ by so much. A set further ahead would be the newest until then, whatever is made after it."""
 
 
-def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "", *, now: int) -> tuple[Standing, str]:
+def standing_of(
+    inspected: Inspected, checks: Checks | None, lost: str = "", *, now: int, vouched: bool = True
+) -> tuple[Standing, str]:
     """(standing, problem), by the table above; `lost`: why what was remembered can't be read. Pure."""
     told = "; ".join(map(str, inspected.findings))
     if checks and checks.damage:
@@ -86,13 +97,21 @@ def standing_of(inspected: Inspected, checks: Checks | None, lost: str = "", *, 
     if inspected.verified and ms_of(inspected.verified.verified_at) > now + AHEAD_MS:
         told = f"verified at {inspected.verified.verified_at}, which is still to come: a clock was wrong, then or now"
         return "unknown", f"{told}; take a new one"
+    if not vouched:
+        assert inspected.verified is not None  # a missing one is a finding
+        return "claimed", f"{CLAIMED} {inspected.verified.id} reads all of it, and notes it"
     return "verified", ""
 
 
 def read_artefacts(shelf: Shelf, aside: Path) -> list[Artefact]:
     """Every set on the shelf, newest verified first, then those that are not. aside: see `checks.py`."""
     found = [read_artefact(shelf, name, aside) for name in shelf.artefacts()]
-    return sorted(found, key=lambda a: (a.verified_ms, a.id), reverse=True)
+    return sorted(found, key=worth, reverse=True)
+
+
+def worth(artefact: Artefact) -> tuple[int, int, str]:
+    """What is verified before what is claimed, that before the rest; the newest last."""
+    return artefact.verified_ms, artefact.claimed_ms, artefact.id
 
 
 def read_artefact(shelf: Shelf, name: str, aside: Path) -> Artefact:
@@ -107,7 +126,7 @@ def read_artefact(shelf: Shelf, name: str, aside: Path) -> Artefact:
             checks = recall(folder, name, aside)
         except ChecksLost as error:
             lost = str(error)
-    standing, problem = standing_of(read, checks, lost, now=now_ms())
+    standing, problem = standing_of(read, checks, lost, now=now_ms(), vouched=vouched)
     return Artefact(name, path, standing, problem, read.manifest, read.verified, checks, vouched)
 
 
@@ -129,9 +148,15 @@ def newest_verified(artefacts: list[Artefact]) -> Artefact | None:
     return next((a for a in artefacts if a.verified_ms), None)
 
 
+def best(artefacts: list[Artefact]) -> Artefact | None:
+    """The newest verified one; where there is none, the newest claimed one."""
+    return max((a for a in artefacts if a.verified_ms or a.claimed_ms), key=worth, default=None)
+
+
 def repoint_latest(shelf: Shelf, aside: Path) -> None:
-    """`latest` at the newest verified set; away with it where there is none."""
-    newest = newest_verified(read_artefacts(shelf, aside))
+    """`latest` at the newest verified set, or claimed one where none is verified; away with it where there is
+    neither."""
+    newest = best(read_artefacts(shelf, aside))
     if newest is None:
         shelf.drop_latest()
     elif shelf.latest() != newest.id:
@@ -139,11 +164,11 @@ def repoint_latest(shelf: Shelf, aside: Path) -> None:
 
 
 def find(shelf: Shelf, artefact: str, aside: Path, *, doubtful: bool = False) -> str:
-    """The id that a person means: an id, or `latest`: the newest verified one; `doubtful`: the newest, whatever it is
-    worth, for one who wants to find that out. FileNotFoundError."""
+    """The id that a person means: an id, or `latest`: the newest verified one, or claimed where none is; `doubtful`:
+    the newest, whatever it is worth, for one who wants to find that out. FileNotFoundError."""
     if artefact == "latest":
         found = read_artefacts(shelf, aside)
-        newest = max(found, key=lambda a: a.id, default=None) if doubtful else newest_verified(found)
+        newest = max(found, key=lambda a: a.id, default=None) if doubtful else best(found)
         if newest is None:
             raise FileNotFoundError(artefact)
         return newest.id

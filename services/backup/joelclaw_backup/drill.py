@@ -103,4 +103,6 @@ async def _since_of_all(manifest: ClusterManifest, parts: Sequence[Part], addres
 def _since(source: Source, taken: Taken, now: Source) -> str:
     if now.replication_id != taken.replication_id:
         return "another server" if now.run_id != source.run_id else "unknown"
+    if taken.offset < 0:  # a file that does not tell which
+        return "unknown"
     return "unchanged" if now.offset == taken.offset else "changed since"

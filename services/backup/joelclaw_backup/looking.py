@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from joelclaw_backup.artefacts import Artefact, find, in_use, read_artefact, read_artefacts, repoint_latest
+from joelclaw_backup import ledger
+from joelclaw_backup.artefacts import Artefact, best, find, in_use, read_artefact, read_artefacts, repoint_latest
 from joelclaw_backup.checks import GOOD, Check, remember
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
@@ -43,11 +44,14 @@ def finding(at: Shelved, artefact: str, doubtful: bool) -> Generator[None, None,
         return read_artefact(shelf, find(shelf, artefact, at.aside, doubtful=doubtful), at.aside)
 
 
-def reading_again(at: Shelved, artefact: str) -> Generator[int | None, None, tuple[Inspected, Artefact]]:
-    """Reads all of a set: what was found, remembered before it is told, and the set as it stands then."""
+def reading_again(
+    at: Shelved, artefact: str, adopt: bool = False
+) -> Generator[int | None, None, tuple[Inspected, Artefact]]:
+    """Reads all of a set: what was found, remembered before it is told, and the set as it stands then. adopt: a person
+    asked for it, so that a claimed set that passes is verified from now on."""
     with _opened(at, artefact) as (shelf, folder):
         inspected = yield from inspecting(folder, artefact=artefact, finished=True)
-        _remember(at, shelf, folder, artefact, check_of(inspected, "verify"))
+        _remember(at, shelf, folder, artefact, check_of(inspected, "verify"), adopt=adopt)
         return inspected, read_artefact(shelf, artefact, at.aside)
 
 
@@ -59,20 +63,21 @@ def fetching_set(at: Shelved, artefact: str, scratch: Scratch) -> Generator[int 
 
 
 def remembering(at: Shelved, artefact: str, check: Check) -> Generator[None, None, Artefact]:
-    """Adds a look to what is remembered of a set; the set as it stands then."""
+    """Adds a look to what is remembered of a set, a drill that a person asked for; the set as it stands then."""
     with _opened(at, artefact) as (shelf, folder):
         yield
-        _remember(at, shelf, folder, artefact, check)
+        _remember(at, shelf, folder, artefact, check, adopt=check.by == "drill")
         return read_artefact(shelf, artefact, at.aside)
 
 
 def rechecking(at: Shelved, spare: str) -> Generator[int | None, None, dict[str, Any]]:
-    """Reads the verified set again that was not read for the longest time (but `spare`): N sets in exactly N runs.
+    """Reads the set again, verified or claimed, that was not read for the longest time (but `spare`): N sets in exactly
+    N runs.
 
     {"id", "verdict", "detail", "bytes"}; the id is empty when there is none.
     """
     with open_shelf(at.destination, at.target, make=False) as shelf:
-        waiting = [a for a in read_artefacts(shelf, at.aside) if a.verified_ms and a.id != spare]
+        waiting = [a for a in read_artefacts(shelf, at.aside) if best([a]) and a.id != spare]
     if not waiting:
         return {"id": "", "verdict": "", "detail": "", "bytes": 0}
     longest = min(waiting, key=lambda a: (a.read_ms, a.id))
@@ -113,6 +118,9 @@ def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
         yield shelf, folder
 
 
-def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check) -> None:
+def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check, *, adopt: bool = False) -> None:
     remember(folder, shelf.folder, artefact, check, at.aside)
+    found = read_artefact(shelf, artefact, at.aside)
+    if adopt and check.verdict == GOOD and found.claimed_ms and found.verified:
+        ledger.enter(at.aside, found.verified)
     repoint_latest(shelf, at.aside)  # a passing drill may have lifted what kept it from being the newest

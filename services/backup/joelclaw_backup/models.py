@@ -53,7 +53,7 @@ def artefact_model(artefact: Artefact, newest: bool) -> Model:
 
 
 def _proven_by(artefact: Artefact) -> str | None:
-    if not artefact.verified_ms or artefact.verified is None:
+    if not (artefact.verified_ms or artefact.claimed_ms) or artefact.verified is None:
         return None
     drilled = artefact.checks.drill if artefact.checks else None
     return "restore" if artefact.verified.restored or (drilled and drilled.verdict == GOOD) else "read-back"

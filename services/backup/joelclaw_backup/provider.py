@@ -14,7 +14,7 @@ from pathlib import Path
 
 import anyio
 
-from joelclaw_backup.artefacts import Artefact, newest_verified
+from joelclaw_backup.artefacts import Artefact, newest_verified, worth
 from joelclaw_backup.checks import Check, remember_aside
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.drill import drill as drill_set
@@ -56,7 +56,7 @@ def destination(environ: Mapping[str, str]) -> Model:
 
 
 def list_artefacts(environ: Mapping[str, str], target: str = "redis", *, killable: bool = False) -> list[Model]:
-    """Every set of a target: newest verified first, then those that are not verified, each with its problem.
+    """Every set of a target: newest verified first, then what is claimed, then the rest, each with its problem.
 
     killable: the caller is a child that can be killed itself, and needs none of ours.
     """
@@ -86,14 +86,15 @@ def show(environ: Mapping[str, str], artefact: str) -> Model | None:
 
 def verify(environ: Mapping[str, str], artefact: str, told: Told | None = None) -> Model | None:
     """Reads a set again, all of it, and compares; `artefact` is an id or `latest`, the newest whatever it is worth.
-    `ok` only where it stands as verified afterwards: what an earlier look found is not lifted by a good reading.
+    `ok` only where it stands as verified afterwards: what an earlier look found is not lifted by a good reading. A
+    claimed one is verified by it.
     None where there is no such set."""
     here = Here.of(environ)
     if (found := _found(here, artefact, doubtful=True)) is None:
         return None
     at, set_ = found
     try:
-        inspected, after = run_here(at.destination.path, reading_again, told, at, set_.id)
+        inspected, after = run_here(at.destination.path, reading_again, told, at, set_.id, adopt=True)
     except (OSError, TimeoutError) as error:
         _remember(at, set_.id, _unmade("verify", error))
         raise BackupFailed(class_of(error), f"{set_.id} can't be read again: {error}") from error
@@ -153,13 +154,13 @@ def _listed(here: Here, target: str, killable: bool) -> list[Artefact]:
     for at in places:
         try:
             for a in on_shelf(at, killable):
-                if a.id not in found or (a.verified_ms and not found[a.id].verified_ms):
+                if a.id not in found or worth(a) > worth(found[a.id]):
                     found[a.id] = a
         except BackupFailed as failed:
             troubles.append(failed)
     if troubles and len(troubles) == len(places):
         raise troubles[0]
-    return sorted(found.values(), key=lambda a: (a.verified_ms, a.id), reverse=True)
+    return sorted(found.values(), key=worth, reverse=True)
 
 
 def _found(here: Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelved, Artefact] | None:
@@ -180,7 +181,7 @@ def _found(here: Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelve
             trouble = BackupFailed(class_of(error), f"{place.path} can't be read: {error}")
     if trouble is not None and not found:
         raise trouble
-    return max(found, key=lambda pair: pair[1].id if doubtful else (pair[1].verified_ms, pair[1].id), default=None)
+    return max(found, key=lambda pair: pair[1].id if doubtful else worth(pair[1]), default=None)
 
 
 def _unmade(by: str, error: BaseException) -> Check:

@@ -1,5 +1,5 @@
-"""A Redis backup's `take`: over the network, as a replica, of one server or of each primary of a cluster; and how its
-copy is restored. How one server is taken is in `taking.py`, the rest in `steps.py`.
+"""A Redis backup's `take`: as a replica, or by BGSAVE and a file, of one server or of each primary of a cluster; and
+how its copy is restored. How one server is taken is in `taking.py`, the rest in `steps.py`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ class RedisBackup(Steps):
         async with classified("the dump can't be put into the staging directory"):
             source = None if address.cluster else await identify(address)
             if source is None or (source.mode == "cluster" and await is_cluster(address)):
+                self._require_no_file(address)
                 manifest, staged = await self._of_cluster(address, artefact, about)
             else:
                 manifest, staged = await self._of_one(address, source, artefact, about)
@@ -64,7 +65,8 @@ class RedisBackup(Steps):
         self._require_primary(source, address)
         staged = await in_thread(StagedDump.begin, self.settings.staging, TARGET, artefact)
         try:
-            took = await take_server(address, source, staged, USERS, witness=self.settings.witness)
+            rdb = self.settings.rdb
+            took = await take_server(address, source, staged, USERS, witness=self.settings.witness, rdb=rdb)
         finally:
             staged.close()
         if self.settings.source.sentinels:
@@ -76,7 +78,7 @@ class RedisBackup(Steps):
             taken=took.taken,
             dump=took.dump,
             witness=took.witness,
-            tools=_tools((took,)),
+            tools=_tools((took,)) | ({"taken-by": "BGSAVE"} if rdb else {}),
             files=took.files,
             **about,
         )
@@ -120,6 +122,11 @@ class RedisBackup(Steps):
             id=artefact, target=TARGET, shards=tuple(shards), tools=_tools(all_took), files=files, **about
         )
         return manifest, staged.partial
+
+    def _require_no_file(self, address: Address) -> None:
+        if self.settings.rdb is not None:
+            why = "is a cluster of several servers, and backup.redis.rdbPath names the file of one; leave it away"
+            raise BackupFailed(FailureClass.SNAPSHOT_REFUSED, f"{address.shown} {why}")
 
     def _require_primary(self, source: Source, address: Address) -> None:
         if self.settings.source.sentinels and source.role != "master":

@@ -9,7 +9,7 @@
 | verified at a time that is still to come (a clock ran ahead)     | stays, and counts for none of these            |
 | verified, and none of these                                      | goes                                           |
 | damaged, with `floor` verified ones that are newer               | goes: it is worth less than any of them        |
-| anything else: unknown, unverified, or a stranger                | stays, and counts for none of these            |
+| anything else: unknown, claimed, unverified, or a stranger       | stays, and counts for none of these            |
 
 Order is by when a set was verified, never by its name: a clock that was set back must not prune the newest.
 """
@@ -29,7 +29,7 @@ class Kept:
     id: str
     verified_ms: int
     bytes: int
-    standing: Literal["verified", "unknown", "damaged", "unverified"] = "verified"
+    standing: Literal["verified", "unknown", "claimed", "damaged", "unverified"] = "verified"
 
 
 @dataclass(frozen=True, slots=True)

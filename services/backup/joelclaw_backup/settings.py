@@ -18,14 +18,16 @@ from joelclaw_pod import SettingsError
 @dataclass(frozen=True, slots=True)
 class BackupSettings:
     """`staging`: where a dump lies before it is copied; `aside`: where findings are kept that the destination takes
-    not; `witness`: whether a throwaway replica tells what the source held; `window_hours`: how long an incident's
-    retries may go on, told to the router with each failure."""
+    not; `rdb`: the file that the source's BGSAVE writes, where it is to be taken by that; `witness`: whether a
+    throwaway replica tells what the source held; `window_hours`: how long an incident's retries may go on, told to the
+    router with each failure."""
 
     source: Address
     destination: Destination
     staging: Destination
     aside: Path
     rule: Rule = field(default_factory=Rule)
+    rdb: Path | None = None
     witness: bool = True
     window_hours: float = 4.0
     schedule: str = "30 3 * * *"
@@ -42,12 +44,16 @@ def read_backup_settings(config: Config, redis_url: str, state_dir: Path) -> Bac
         raise SettingsError(
             name, str(error), "set backup.redis.url to the server to copy, its sentinels, or its cluster"
         ) from None
+    if config.backup.redis.rdb_path and source.cluster:
+        why = "names the file of one server, and the source is a cluster of several"
+        raise SettingsError("backup.redis.rdbPath", why, "leave it away: clusters are taken over the network")
     return BackupSettings(
         source=source,
         destination=destination_of(config, state_dir),
         staging=staging_of(config, state_dir),
         aside=aside_of(state_dir),
         rule=rule_of(config),
+        rdb=Path(config.backup.redis.rdb_path) if config.backup.redis.rdb_path else None,
         witness=config.backup.redis.witness,
         window_hours=config.transport.recovery_window_hours,
         schedule=config.schedules["system/backup.redis"],

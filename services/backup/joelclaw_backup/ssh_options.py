@@ -2,7 +2,8 @@
 
 The flags are ssh's own, `-o Name=value` and its short forms. One that is not understood is refused with the nearest
 that is: a flag that is silently ignored is a fallback that never worked. ssh's own configuration files are not read,
-so that what is in force is what `joelclaw nas config show` tells.
+so that what is in force is what `joelclaw nas config show` tells; flags that would go another way to the host (a jump
+host, a proxy, a file of settings) are refused with what can be done instead.
 
 | flag                                    | short | default                                                    |
 |-----------------------------------------|-------|------------------------------------------------------------|
@@ -85,6 +86,8 @@ def _pairs(flags: Sequence[str]) -> Iterator[tuple[str, str]]:
     while left:
         word = left.pop(0)
         short = word[:2]
+        if short in _ELSEWHERE:
+            raise SshFlagsInvalid(f"{word} can't be used: {_ELSEWHERE[short]}; {_INSTEAD}")
         if short in _SWITCHES and word == short:
             yield _SWITCHES[short]
             continue
@@ -102,6 +105,8 @@ def _pairs(flags: Sequence[str]) -> Iterator[tuple[str, str]]:
 def _named(text: str) -> tuple[str, str]:
     name, value = [*re.split(r"\s*=\s*|\s+", text.strip(), maxsplit=1), ""][:2]
     exact = {known.casefold(): known for known in _OPTIONS}
+    if why := _ELSEWHERE.get(name.casefold()):
+        raise SshFlagsInvalid(f"-o {name} can't be used: {why}; {_INSTEAD}")
     if name.casefold() not in exact:
         close = difflib.get_close_matches(name.casefold(), exact, n=1, cutoff=0.6)
         hint = f"did you mean {exact[close[0]]}?" if close else f"those are {', '.join(_OPTIONS)}"
@@ -152,6 +157,16 @@ def _family(name: str, value: str) -> dict[str, Any]:
     return {"family": value}
 
 
+_JUMP = "copies go straight to the host, over no jump host and no proxy"
+_FILE = "ssh's configuration files are not read, neither ~/.ssh/config nor another"
+_ELSEWHERE = {
+    **dict.fromkeys(("-J", "proxyjump", "proxycommand", "proxyusefdpass"), _JUMP),
+    **dict.fromkeys(("-F", "include"), _FILE),
+}
+_INSTEAD = (
+    "put what they say into the flags (Port, User, IdentityFile, HostKeyAlias), and for a host behind another keep a "
+    "tunnel open (ssh -N -L 2222:nas:22 jump) and set NAS_SSH_HOST=user@127.0.0.1 with -o Port=2222 -o HostKeyAlias=nas"
+)
 _TRUST = "a copy goes only to a host whose key was known before (put it there with ssh-keyscan, and compare it)"
 _OPTIONS: dict[str, Reader] = {
     "BatchMode": _only_yes("there is nobody to ask for a password"),

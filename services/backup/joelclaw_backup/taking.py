@@ -1,17 +1,25 @@
-"""One server's data, taken into the staging directory: its dump, what it held at that moment, and its ACL users."""
+"""One server's data, taken into the staging directory: its dump, what it held at that moment, and its ACL users.
+
+The dump comes as a replica gets it, or where a path is configured from the file that a `BGSAVE` leaves there
+(docs/decisions/0170).
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
 
 from joelclaw_backup.address import Address
+from joelclaw_backup.bgsave import saved
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.parts import Dump, Held, Source, Taken
 from joelclaw_backup.rdb import RdbFrame, RdbReader
+from joelclaw_backup.rdb_file import RdbFile, mark_of
 from joelclaw_backup.records import FileRecord, iso
-from joelclaw_backup.replication import Snapshot, snapshot_of
+from joelclaw_backup.replication import snapshot_of
 from joelclaw_backup.restore import count
 from joelclaw_backup.source import users_of
 from joelclaw_backup.staging import StagedDump
@@ -37,9 +45,12 @@ class Took:
     checker: str
 
 
-async def take_server(address: Address, source: Source, staged: StagedDump, users: str, *, witness: bool) -> Took:
-    """Into the file that is staged now; its users into the next one, which gets that name. BackupFailed, OSError."""
-    taken, file, frame, held = await _take(address, staged, highest_of(source.databases), witness)
+async def take_server(
+    address: Address, source: Source, staged: StagedDump, users: str, *, witness: bool, rdb: Path | None = None
+) -> Took:
+    """Into the file that is staged now; its users into the next one, which gets that name. rdb: the file that the
+    server's BGSAVE writes; None: it is copied as a replica. BackupFailed, OSError."""
+    taken, file, frame, held = await _take(address, source, staged, witness, rdb)
     tools = tools_for(frame.magic, frame.version)
     counts = await count(staged.path, tools, CHECK_SECONDS)
     files, told = [file], await users_of(address)
@@ -57,35 +68,52 @@ def highest_of(databases: dict[str, int]) -> int:
 
 
 async def _take(
-    address: Address, staged: StagedDump, databases: int, wanted: bool
+    address: Address, source: Source, staged: StagedDump, wanted: bool, rdb: Path | None
 ) -> tuple[Taken, FileRecord, RdbFrame, Held | None]:
     witness = None
     async with AsyncExitStack() as stack:
         if wanted:
+            databases = highest_of(source.databases)
             witness = await stack.enter_async_context(witness_of(address, CHECK_SECONDS, databases))
         began = now_ms()
-        async with snapshot_of(address) as snapshot:
-            file, frame = await _receive(staged, snapshot)
+        mode: Literal["stream", "disk"]
+        if rdb is None:
+            async with snapshot_of(address) as snapshot:
+                file, frame = await _receive(staged, snapshot.chunks)
+            mode, history, offset = snapshot.mode, snapshot.replication_id, snapshot.offset
+        else:
+            file, frame, history, offset = await _saved(address, source, staged, rdb)
+            mode = "disk"
         ended = now_ms()
-        held = await witness.at(snapshot.replication_id, snapshot.offset, STREAM_SECONDS) if witness else None
-    taken = Taken(
-        mode=snapshot.mode,
-        replication_id=snapshot.replication_id,
-        offset=snapshot.offset,
-        started_at=iso(began),
-        ended_at=iso(ended),
-    )
+        held = await witness.at(history, offset, STREAM_SECONDS) if witness else None
+    taken = Taken(mode=mode, replication_id=history, offset=offset, started_at=iso(began), ended_at=iso(ended))
     return taken, file, frame, held
 
 
-async def _receive(staged: StagedDump, snapshot: Snapshot) -> tuple[FileRecord, RdbFrame]:
+async def _saved(
+    address: Address, source: Source, staged: StagedDump, rdb: Path
+) -> tuple[FileRecord, RdbFrame, str, int]:
+    """(file, its frame, the server's replication id, the offset that it is of; -1 where it does not say)."""
+    before = await in_thread(mark_of, rdb)
+    when = await saved(address, source.run_id, CHECK_SECONDS)
+    with closing(await in_thread(RdbFile, rdb, before)) as dump:
+        dump.require(when, source.version)
+        return *await _receive(staged, _blocks(dump)), when.history, dump.offset
+
+
+async def _blocks(dump: RdbFile) -> AsyncIterator[bytes]:
+    while block := await in_thread(dump.read):
+        yield block
+
+
+async def _receive(staged: StagedDump, chunks: AsyncIterator[bytes]) -> tuple[FileRecord, RdbFrame]:
     reader = RdbReader()
 
     def write(block: bytearray) -> None:
         staged.write(block)
         reader.feed(block)
 
-    async for block in _in_blocks(snapshot.chunks):
+    async for block in _in_blocks(chunks):
         await in_thread(write, block)
     return await in_thread(staged.finish), reader.frame()
 

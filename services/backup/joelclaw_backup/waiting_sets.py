@@ -8,6 +8,7 @@ destination; at the byte cap a new set is refused, and nothing is dropped.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
 from joelclaw_backup.files import read_small, replace_small, write_small
 from joelclaw_backup.folder import Folder
-from joelclaw_backup.layout import MANIFEST, QUEUED, is_artefact_id
+from joelclaw_backup.layout import MANIFEST, QUEUED, is_artefact_id, partial_name
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.partial import at_work_in, remove, sweep
 from joelclaw_backup.records import ManifestInvalid, Record, iso, ms_of
@@ -109,13 +110,17 @@ def retry_soon(queue: Destination, entry: WaitingSet) -> None:
 
 
 def take_away(queue: Destination, target: str, artefact: str) -> None:
-    """Removes a set that is verified elsewhere; one that is gone already is no matter."""
+    """Removes a set that is verified elsewhere; one that is gone already is no matter. It loses its name first: what a
+    crash leaves of it waits for nobody, and is swept with the next set that comes."""
     with (
         suppress(FileNotFoundError),
         open_shelf(queue, target, make=False) as shelf,
         at_work_in(artefact, shelf.folder) as folder,
     ):
-        remove(artefact, folder, shelf.folder)
+        partial = partial_name(artefact, secrets.token_hex(4))
+        shelf.folder.rename(artefact, partial)
+        shelf.folder.sync()
+        remove(partial, folder, shelf.folder)
         shelf.folder.sync()
 
 

@@ -5,5 +5,8 @@ places  file systems that fill up, vanish, hang
 table      every fault: what is done, which outcome and class must come of it
 clock_table  those of time
 ssh_table  those of the way over SSH, and of the queue
-kills      kill -9 at random points; ssh_kills: over SSH
+kills           kill -9 at random points of a backup, and by way of the queue
+copy_kills      in the midst of a copy: of who makes it, of who takes it
+typesense_kills of a Typesense's backup
+campaigns       those, as rows of the table
 """

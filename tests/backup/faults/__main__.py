@@ -3,33 +3,44 @@
 from __future__ import annotations
 
 import argparse
+import math
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import anyio
 
 from tests.backup.conftest import AT_ONCE
 from tests.backup.faults.bench import Bench
-from tests.backup.faults.kills import kill_at_random_points
-from tests.backup.faults.ssh_kills import kill_over_ssh
+from tests.backup.faults.campaigns import CAMPAIGNS, Campaign, about
 from tests.backup.faults.table import FAULTS, Fault, NotHere
 from tests.support.server import Server
 
 LINE = "{:<36} {:<10} {:<20} {:>7}  {}"
+LANES = 2
+"""So many campaigns at once: most of their time they wait."""
 
 
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--kills", type=int, default=200)
+    asked.add_argument("--kills", type=int, default=200, help="of each campaign")
+    asked.add_argument("--minutes", type=float, default=30.0, help="for all campaigns; then they are given up, a miss")
     asked.add_argument("--seed", type=int, default=1)
-    asked.add_argument("names", nargs="*")
+    asked.add_argument("names", nargs="*", help="only rows whose name has one of these in it")
     words = asked.parse_args()
+    began = time.monotonic()
+
+    def wanted(name: str) -> bool:
+        return not words.names or any(word in name for word in words.names)
+
     print(LINE.format("fault", "outcome", "class", "seconds", ""))
-    missed = sum(_row(fault) for fault in FAULTS if not words.names or any(n in fault.name for n in words.names))
-    if words.kills:
-        missed += _kills(words.kills, words.seed) + _ssh_kills(words.kills, words.seed)
-    print(f"{missed} missed" if missed else "none missed")
+    missed = sum(_row(fault) for fault in FAULTS if wanted(fault.name))
+    campaigns = [c for c in CAMPAIGNS if words.kills and wanted(c.name)]
+    seconds = words.minutes * 60 / max(1, math.ceil(len(campaigns) / LANES))
+    with ThreadPoolExecutor(LANES) as lanes:
+        missed += sum(lanes.map(lambda campaign: _kills(campaign, words.kills, words.seed, seconds), campaigns))
+    print(f"{f'{missed} missed' if missed else 'none missed'} in {time.monotonic() - began:.0f} s")
     return 1 if missed else 0
 
 
@@ -52,38 +63,18 @@ def _row(fault: Fault) -> int:
     return len(results ^ fault.wanted)
 
 
-def _kills(count: int, seed: int) -> int:
+def _kills(campaign: Campaign, count: int, seed: int, seconds: float) -> int:
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
-        source = Server(Path(folder) / "source", aof=False, options=AT_ONCE).start()
-        try:
-            told = kill_at_random_points(Bench(source, Path(folder) / "bench"), count, seed)
-        finally:
-            source.stop()
-    took = f"{time.monotonic() - began:.1f}"
-    name = f"kill -9 at {count} random points"
-    print(LINE.format(name, "stored", f"{told.stored} had ended", took, f"killed in: {told.where}"), flush=True)
-    for wrong in told.misses:
-        print(LINE.format(name, "miss", wrong, took, "MISSED"))
-    return len(told.misses)
-
-
-def _ssh_kills(count: int, seed: int) -> int:
-    began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as folder:
-        source = Server(Path(folder) / "source", aof=False, options=AT_ONCE).start()
-        try:
-            told = kill_over_ssh(Bench(source, Path(folder) / "bench"), count, seed)
-        finally:
-            source.stop()
-    took = f"{time.monotonic() - began:.1f}"
-    name = f"kill -9 at {told.kills} points over SSH"
-    again = f"{told.resent:,} of {told.there:,} bytes that were there were sent again"
-    print(LINE.format(name, "stored", f"{told.ended} came to an end", took, again), flush=True)
-    wrong = told.misses + ([again] if told.resent > 0.1 * told.there else [])
-    for miss in wrong:
-        print(LINE.format(name, "miss", miss, took, "MISSED"))
-    return len(wrong)
+    try:
+        told = campaign.run(count, seed, seconds)
+        misses, kills, came = told.misses, told.kills, about(told)
+    except Exception as error:  # whatever broke it: the other rows are told, and this one is a miss
+        misses, kills, came = [f"it broke off: {type(error).__name__}: {error}"], 0, ""
+    name, took = f"kill -9: {campaign.name}", f"{time.monotonic() - began:.1f}"
+    print(LINE.format(name, f"{kills} kills", "missed" if misses else "", took, came), flush=True)
+    for wrong in misses:
+        print(LINE.format(name, "miss", "", took, f"MISSED: {wrong}"), flush=True)
+    return len(misses)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import threading
 import time
@@ -48,6 +49,13 @@ class Bench:
     counter: int = field(default=0)
     ssh: SshOptions | None = None
     """How the root is reached where it is not looked at as this machine's."""
+    target: str = "redis"
+    until: float = math.inf
+    """When a campaign is given up, by the monotonic clock."""
+
+    @property
+    def is_over(self) -> bool:
+        return time.monotonic() > self.until
 
     @property
     def root(self) -> Path:
@@ -118,14 +126,14 @@ class Bench:
         }
 
     def is_listed(self, id: str) -> bool:
-        return any(a["id"] == id and a["verified"] for a in provider.list_artefacts(self.environ()))
+        return any(a["id"] == id and a["verified"] for a in provider.list_artefacts(self.environ(), self.target))
 
     def misses(self, *, at_least: int = 1) -> list[str]:
         """What must hold after every fault, and does not."""
         wrong = []
         environ = self.environ()
-        listed = provider.list_artefacts(environ, killable=True)
-        (at,) = Here.of(environ).everywhere("redis")
+        listed = provider.list_artefacts(environ, self.target, killable=True)
+        (at,) = Here.of(environ).everywhere(self.target)
         if not any(a["id"] == self.good for a in listed):
             wrong.append("the good set is gone")
         for a in listed:
@@ -134,7 +142,7 @@ class Bench:
                 wrong.append(f"{a['id']} is listed, and is {a['standing']}: {a['problem'] or inspected.findings}")
         if len(listed) < at_least:
             wrong.append(f"{len(listed)} sets are listed, {at_least} were stored")
-        latest = self.root / "backups/redis/latest"
+        latest = self.root / "backups" / self.target / "latest"
         if not latest.is_symlink() or not is_artefact_id(os.readlink(latest)) or not latest.exists():
             wrong.append("latest points at nothing")
         return wrong

@@ -126,10 +126,11 @@ async def share_hangs(bench: Bench) -> list[Result]:
     """A real one: sshfs, whose server is frozen. No thread of ours may be held, nor the next look."""
     if not can_hang():
         raise NotHere("no FUSE or no sshfs here")
-    with HangingShare(bench.folder / "real", bench.root) as share, _impatient():
+    with HangingShare(bench.folder / "real", bench.root) as share:
         await bench.prepare()
-        results = [await bench.attempt(before={"copy": share.stop})]
-        results.append(await bench.attempt())  # while the first child may still hang
+        with _impatient():
+            results = [await bench.attempt(before={"copy": share.stop})]
+            results.append(await bench.attempt())  # while the first child may still hang
         share.go_on()
         await _until_free(bench.root)
         results += [await bench.attempt(), *told(bench, 2)]
@@ -138,10 +139,10 @@ async def share_hangs(bench: Bench) -> list[Result]:
 
 async def child_is_frozen_in_mid_copy(bench: Bench) -> list[Result]:
     """The stand-in where there is no FUSE: to us it looks the same, a call that does not come back."""
-    with _impatient():
-        await bench.prepare()
-        with meanwhile(lambda: is_copying(bench.root), _freeze_children):
-            return [await bench.attempt(), *told(bench)]
+    await bench.prepare()
+    with _impatient(), meanwhile(lambda: is_copying(bench.root), _freeze_children):
+        results = [await bench.attempt()]
+    return [*results, *told(bench)]
 
 
 async def child_is_killed_in_mid_copy(bench: Bench) -> list[Result]:

@@ -12,6 +12,9 @@ class RedisSource(Section):
     url: RedisUrl | None = None
     """redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://, as REDIS_URL; None: the bus's own. A node of
     a cluster means all of it."""
+    rdb_path: RootPath | None = None
+    """The file that this server's BGSAVE writes, where this machine reads it. Set, the server is asked to save and the
+    file is taken; None: it is taken over the network, as by a replica, and nothing is written on its disk."""
     witness: Switch = True
     """Whether a throwaway replica tells what the source held when the dump was made, so that a restored copy is
     compared with the source itself: a second full synchronisation, and so much memory here. Else counts alone."""

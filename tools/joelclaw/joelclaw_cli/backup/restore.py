@@ -41,9 +41,12 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
     Each file lies under another name until its hash was right; what is there already with the right hash is not copied
     again. Stop the server of that directory first, and start it with `appendonly no`: with an append-only file it
     would come up empty.
+
+    On a new machine no copy is verified yet, each only claims to be: latest is then the newest of those, and the answer
+    says so. joelclaw backup verify ID notes one as verified here.
     """
     known = shown(state_dir, artefact)
-    if not known["verified"] and not force:
+    if not known["verified"] and known["standing"] != "claimed" and not force:
         raise Failure(
             "backup_not_verified",
             f"{known['id']} is {known['standing']}: {known['problem']}",
@@ -54,10 +57,13 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
         done = backups().restore(environ_for(state_dir), known["id"], target, force=force, told=told)
     if done is None:
         raise no_copy(artefact)
+    done["standing"] = known["standing"]
 
     def view() -> Iterable[RenderableType]:
-        from joelclaw_cli.render import fields, good
+        from joelclaw_cli.render import fields, good, warning
 
+        if known["standing"] == "claimed":
+            yield warning(f"{done['id']} says itself that it was proven; no note of that lies on this machine")
         yield good(f"{done['id']} is in {done['into']}: {done['bytes']:,} bytes, read there again")
         yield fields((f["name"], f"sha256 {f['sha256']}") for f in done["files"])
 

@@ -26,7 +26,9 @@ def list_artefacts(state_dir: Path) -> Answer:
 
     Read from the copies' own manifests: a run that said it succeeded is no proof. A copy that is "verified, read back
     only" was compared byte by byte, and never restored: no server of its kind was there (for Typesense: a
-    typesense-server, TYPESENSE_SERVER_BINARY); joelclaw backup drill restores it.
+    typesense-server, TYPESENSE_SERVER_BINARY); joelclaw backup drill restores it. One that is "claimed" says itself
+    that it was proven, and nothing on this machine says so: another suite made it, or the state directory is new. It
+    counts for nothing here until joelclaw backup verify ID has read it all.
     """
     provider, environ = backups(), environ_for(state_dir)
     place = provider.destination(environ)
@@ -122,7 +124,8 @@ def verify(state_dir: Path, artefact: str) -> Answer:
     """Read a copy again, all of it, and compare it with its manifest.
 
     Exit code 1 names the file that is missing, too much, or not what left the source; also where this reading found
-    nothing, but the copy stays doubtful: damage stays for good, a failed drill until one passes.
+    nothing, but the copy stays doubtful: damage stays for good, a failed drill until one passes. A copy that was only
+    claimed, and is what its manifest says, is verified from now on.
     """
     environ = environ_for(state_dir)
     with bar("reading", size_of(environ, artefact) if sys.stderr.isatty() else None) as heard:

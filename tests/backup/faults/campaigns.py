@@ -1,0 +1,76 @@
+"""The campaigns of kills, a row of the table each: what is killed, where the copies go, what must hold after each."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.backup.conftest import AT_ONCE
+from tests.backup.faults.bench import Bench
+from tests.backup.faults.copy_kills import Resumed, kill_copies
+from tests.backup.faults.kills import Killed, kill_at_random_points, kill_by_way_of_the_queue
+from tests.backup.faults.places import tmpfs
+from tests.backup.faults.ssh_table import served
+from tests.backup.faults.typesense_kills import kill_typesense
+from tests.support.server import Server
+
+ROOM = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """`do` makes so many kills, drawn by a seed."""
+
+    name: str
+    do: Callable[[Bench, int, int], Killed]
+    kind: str = "mount"
+
+    def run(self, count: int, seed: int, seconds: float = math.inf) -> Killed:
+        """On a bench of its own; fewer, which is a miss, where the time is up before."""
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
+            source = Server(folder / "source", aof=False, options=AT_ONCE)
+            stack.callback(source.stop)
+            bench = Bench(source.start(), folder / "bench", self.kind)
+            if self.kind == "mount":
+                stack.enter_context(tmpfs(bench.root, ROOM))
+            bench.until = time.monotonic() + seconds
+            told = self.do(bench, count, seed)
+            if told.kills < count:
+                told.misses.append(f"only {told.kills} of {count} kills were made")
+            return told
+
+
+def _over_ssh(bench: Bench, count: int, seed: int) -> Killed:
+    with served(bench):
+        return kill_at_random_points(bench, count, seed)
+
+
+def _its_client(bench: Bench, count: int, seed: int) -> Killed:
+    return kill_copies(bench, count, seed)
+
+
+def _its_far_end(bench: Bench, count: int, seed: int) -> Killed:
+    return kill_copies(bench, count, seed, ("sftp-server", "sshd"))
+
+
+CAMPAIGNS = (
+    Campaign("redis to a mount", kill_at_random_points),
+    Campaign("redis over ssh", _over_ssh, "directory"),
+    Campaign("redis by way of the queue", kill_by_way_of_the_queue),
+    Campaign("a copy over ssh, gone on with", _its_client, "directory"),
+    Campaign("sftp-server and sshd under a copy", _its_far_end, "directory"),
+    Campaign("typesense to a mount", kill_typesense),
+)
+
+
+def about(told: Killed) -> str:
+    """What came of one, for the table."""
+    if isinstance(told, Resumed):
+        return f"{told.ended} copies came to their end; {told.resent:,} of {told.there:,} bytes there were sent again"
+    return f"{told.stored} ended before; killed in: {', '.join(f'{n} {what}' for what, n in told.where.most_common())}"

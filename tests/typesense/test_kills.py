@@ -1,0 +1,18 @@
+"""Some kills of a Typesense's backup, as `make backup-faults` makes them with more."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.backup.faults.campaigns import CAMPAIGNS
+from tests.backup.test_faults import KILLS, require_root
+
+pytestmark = [pytest.mark.slow, pytest.mark.typesense]
+
+
+def test_kills_of_a_typesense_backup_leave_the_good_set_and_the_source() -> None:
+    require_root()
+    (campaign,) = (c for c in CAMPAIGNS if "typesense" in c.name)
+    told = campaign.run(KILLS, seed=7)
+    assert told.misses == []
+    assert told.kills == KILLS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import anyio
 import pytest
@@ -158,11 +158,23 @@ async def until_it_dies(dies: anyio.Event, seen: Seen, process: anyio.CancelScop
     process.cancel()
 
 
-async def test_what_is_left_alone_is_remembered_within_a_bound(one_store: Store) -> None:
-    slot = one_store.keys.slot(Left.event_name)
-    left = LeftAlone(SlotCalls(one_store, Limits()), "me", LEASE_MS, lambda: 0.0)
-    for n in range(3):
-        await left.leave(FN, slot.stream, [f"{n}-{k}" for k in range(REMEMBERED // 2)])
-    assert len(left.entries(FN, slot.stream)) == REMEMBERED
-    assert f"0-{REMEMBERED // 2 - 1}" not in left.entries(FN, slot.stream)
+async def test_what_there_is_no_memory_for_is_not_handed_back_and_left_to_its_lease(one_store: Store) -> None:
+    """Handed back and forgotten, it would be claimed again at every look."""
+    handed: list[str] = []
+
+    class Groups(SlotCalls):
+        async def hand_back(
+            self, stream: str, function: str, consumer: str, lease_ms: int, entries: Sequence[str] = ()
+        ) -> int:
+            handed.extend(entries)
+            return await super().hand_back(stream, function, consumer, lease_ms, entries)
+
+    slot, now = one_store.keys.slot(Left.event_name), [0.0]
+    left = LeftAlone(Groups(one_store, Limits()), "me", LEASE_MS, lambda: now[0])
+    many = [f"{n}-0" for n in range(REMEMBERED + 500)]
+    await left.leave(FN, slot.stream, many)
+    assert left.entries(FN, slot.stream) == handed == many[:REMEMBERED]
     assert left.entries(FN, slot.ready(FN)) == []
+    now[0] = LEASE_MS
+    await left.leave(FN, slot.stream, many[REMEMBERED:])
+    assert left.entries(FN, slot.stream) == many[REMEMBERED:]

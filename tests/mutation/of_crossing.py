@@ -112,6 +112,14 @@ MUTANTS = (
         WAITS,
     ),
     Mutant(
+        "a look back goes by its event's id alone",
+        "waiting.py",
+        "if entry_ms <= began_ms + SLACK_MS else",
+        "if True else",
+        WAITS,
+        model=False,
+    ),
+    Mutant(
         "a wait is not registered",
         "lua/await.lua",
         "if tonumber(ARGV[3]) > now then wait_put",

@@ -55,6 +55,14 @@ MUTANTS = (
         ("test_fencing.py", "test_leases.py", "test_processes.py"),
     ),
     Mutant(
+        "a task that never began is waited for",
+        "handlers.py",
+        "with anyio.move_on_after(SILENT_LEASES * leases.lease_ms / 1000, shield=True):",
+        "with anyio.CancelScope(shield=True):",
+        ("test_stop.py",),
+        model=False,
+    ),
+    Mutant(
         "begin looks for no id",
         "lua/begin.lua",
         "elseif seen ~= entry then",

@@ -15,6 +15,14 @@ ROLLOUT = ("test_rollout.py",)
 
 MUTANTS = (
     Mutant(
+        "a scheduler sleeps on when the clock has moved",
+        "scheduler.py",
+        "await self.clock.nap(min(wait, LONGEST_NAP))",
+        "await anyio.sleep(min(wait, LONGEST_NAP))",
+        ("test_cron.py",),
+        model=False,
+    ),
+    Mutant(
         "publish looks for no id",
         "lua/publish.lua",
         "if seen then return { seen, 1, now } end",

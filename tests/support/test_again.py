@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.again import FEW
+from tests.support import outcomes
 
 ROOT = Path(__file__).parents[2]
 FAILS_ON = """
@@ -22,10 +23,13 @@ def test_it():
 """
 
 
-def looked_again(folder: Path, *failed: str) -> subprocess.CompletedProcess[str]:
-    (folder / "failed").write_text("".join(f"{test}\n" for test in failed))
+SKIPPED = "import pytest\n\ndef test_it():\n    pytest.skip('a part is missing')\n"
+
+
+def looked_again(folder: Path, *failed: str, end: str = "END\n") -> subprocess.CompletedProcess[str]:
+    (folder / "ended").write_text("passed a\n" + "".join(f"failed {test}\n" for test in failed) + end)
     return subprocess.run(
-        [sys.executable, "-m", "tests.again", "failed"],
+        [sys.executable, "-m", "tests.again", "ended"],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -47,28 +51,64 @@ def test_what_fails_once_more_is_red(tmp_path, look):
     (tmp_path / "test_it.py").write_text(FAILS_ON.format(look=look))
     ran = looked_again(tmp_path, "test_it.py::test_it")
     assert ran.returncode == 1
-    assert "failed again" in ran.stdout
+    assert "no chance" in ran.stdout
     assert len((tmp_path / "count").read_text()) == look, "the first failure ends it"
 
 
-@pytest.mark.parametrize("failed", [[], [f"test_it.py::test_{n}" for n in range(FEW + 1)]])
-def test_a_run_that_broke_and_a_crowd_of_failures_get_no_second_look(tmp_path, failed):
-    ran = looked_again(tmp_path, *failed)
+@pytest.mark.parametrize(
+    ("failed", "end"),
+    [([], "END\n"), ([f"test_it.py::test_{n}" for n in range(FEW + 1)], "END\n"), (["test_it.py::test_it"], "")],
+)
+def test_a_run_that_broke_and_a_crowd_of_failures_get_no_second_look(tmp_path, failed, end):
+    ran = looked_again(tmp_path, *failed, end=end)
     assert ran.returncode == 1
     assert "look 1" not in ran.stdout
 
 
-def test_a_test_that_is_gone_passes_nothing(tmp_path):
-    (tmp_path / "test_it.py").write_text("")
+@pytest.mark.parametrize("text", ["", SKIPPED])
+def test_a_test_that_is_gone_or_skipped_passes_nothing(tmp_path, text):
+    (tmp_path / "test_it.py").write_text(text)
     assert looked_again(tmp_path, "test_it.py::test_it").returncode == 1
 
 
-def test_the_list_names_what_failed_and_nothing_else(tmp_path):
-    (tmp_path / "test_it.py").write_text("def test_good():\n    pass\n\ndef test_bad():\n    assert 0\n")
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "-n", "2", "-p", "tests.support.failed", "--list-failed", "failed", "."],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        check=False,
-    )
-    assert (tmp_path / "failed").read_text() == "test_it.py::test_bad\n"
+ENDS = """
+import pytest
+
+def test_good():
+    pass
+
+def test_bad():
+    assert 0
+
+@pytest.fixture
+def unclean():
+    yield
+    assert 0
+
+def test_unclean(unclean):
+    pass
+
+def test_skipped():
+    pytest.skip()
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_each_test_s_end_is_told_and_that_all_have_run(tmp_path, workers):
+    (tmp_path / "test_it.py").write_text(ENDS)
+    told = ended(tmp_path, workers)
+    assert told == (["test_it.py::test_bad", "test_it.py::test_unclean"], ["test_it.py::test_good"], True)
+
+
+def test_a_run_that_broke_tells_no_end(tmp_path):
+    breaks = "\n\ndef test_later():\n    pytest.exit('broken', 3)\n"
+    (tmp_path / "test_it.py").write_text(ENDS + breaks)
+    failed, _, complete = ended(tmp_path, "0")
+    assert (failed[0], complete) == ("test_it.py::test_bad", False)
+
+
+def ended(folder: Path, workers: str) -> tuple[list[str], list[str], bool]:
+    options = ["-n", workers, "-p", "tests.support.outcomes", "--outcomes", "ended", "."]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "pytest", *options], cwd=folder, env=env, check=False)
+    return outcomes.read(folder / "ended")

@@ -131,7 +131,7 @@ class Spec:
 
 
 def encode_arrival(entry: str, fields: Mapping[bytes, bytes]) -> bytes:
-    """An entry as JSON, whatever bytes its fields hold."""
+    """An entry as JSON, whatever bytes its fields hold. Its id comes first: scripts read it there."""
     kept = {_str(name): _str(value) for name, value in fields.items()}
     return json.dumps({"entry": entry, "fields": kept}, separators=(",", ":")).encode()
 

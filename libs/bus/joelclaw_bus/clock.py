@@ -83,9 +83,7 @@ class ServerClock:
         if first:
             reasons.clear()
         if reasons or first:
-            self.disturbed()
-            self._moved.set()
-            self._moved = anyio.Event()
+            self._is_another()
         return "; ".join(reasons)
 
     async def meet(self, key: str) -> None:
@@ -93,7 +91,13 @@ class ServerClock:
         the sake of another one. StoreUnavailable, StoreRefused."""
         if not self._met_all and (node := self.store.node_of(key)) not in self._readings:
             self._readings[node], _ = await self._read(node)
-            self.disturbed()
+            self._is_another()
+
+    def _is_another(self) -> None:
+        """Who counts calm begins anew, and who naps looks at the time."""
+        self.disturbed()
+        self._moved.set()
+        self._moved = anyio.Event()
 
     async def _read(self, node: str) -> tuple[_Reading, str]:
         before = self.local()

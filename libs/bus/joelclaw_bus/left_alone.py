@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from joelclaw_bus.slot_calls import GroupCalls
 
 REMEMBERED = 1_000
-"""So many entries are remembered; what is forgotten is looked at sooner, and handed back again."""
+"""So many entries are remembered. What comes when there are more is held until its lease has run out: handed back at
+once and forgotten, it would be claimed again at every look."""
 
 
 @dataclass
@@ -29,17 +30,22 @@ class LeftAlone:
     async def leave(self, function: str, stream: str, entries: Sequence[str]) -> None:
         """Hand these back, of which no lease is renewed any more. StoreUnavailable: their leases run out by
         themselves."""
+        self._forget_what_is_over()
+        until, back = self.local() + self.lease_ms, list[str]()
         for entry in entries:
             name = function, stream, entry
-            self._until.pop(name, None)
-            self._until[name] = self.local() + self.lease_ms
-        for name in list(self._until)[:-REMEMBERED]:
-            del self._until[name]
-        await self.calls.hand_back(stream, function, self.consumer, self.lease_ms, entries)
+            if name in self._until or len(self._until) < REMEMBERED:
+                self._until[name] = until
+                back.append(entry)
+        if back:
+            await self.calls.hand_back(stream, function, self.consumer, self.lease_ms, back)
 
     def entries(self, function: str, stream: str) -> list[str]:
         """Those of one group that are not looked at now."""
+        self._forget_what_is_over()
+        return [entry for fn, source, entry in self._until if (fn, source) == (function, stream)]
+
+    def _forget_what_is_over(self) -> None:
         now = self.local()
         for name in [name for name, until in self._until.items() if until <= now]:
             del self._until[name]
-        return [entry for fn, source, entry in self._until if (fn, source) == (function, stream)]

@@ -123,10 +123,10 @@ class Waiting:
         if awaited.event == self.delivery.slot.name:
             return entry_after(self.entry)  # an event can't be what its own run waits for
         # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
-        # comes after our event may have an earlier id than it. What tells is when the run first began: in its record,
-        # or now, in a first begin.
-        entry_ms = int(self.entry.partition("-")[0])
-        began_ms = min(int(self.record.get(b"created", self.now_ms)), self.now_ms)
+        # comes after our event may have an earlier id than it. What tells is when the run began: now, in a first
+        # begin; else when its record was made, which was in that begin, with its first step or its first rest.
+        entry_ms, created = int(self.entry.partition("-")[0]), self.record.get(b"created", b"")
+        began_ms = min(int(created), self.now_ms) if created.isdigit() else self.now_ms
         return first_entry_of(entry_ms if entry_ms <= began_ms + SLACK_MS else began_ms - LEEWAY_MS)
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:

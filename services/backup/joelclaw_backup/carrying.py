@@ -50,7 +50,7 @@ class NotCarried(BackupFailed):
 
 class Tell(Protocol):
     def __call__(self, id: str, at_ms: int, move: Move, failed: Tried, attempts: int) -> EventModel:
-        """What a switch says: the move, the failure that it answers, and how many attempts there were so far."""
+        """What a switch says: the move, the failure before it, and how many attempts there were so far."""
 
 
 async def carry(
@@ -69,7 +69,8 @@ async def carry(
         attempts = sum(isinstance(entry, Tried) for entry in history)
         if attempts and move.act in ("use", "wait"):
             name = f"rule-{round}.{len(rules)}"
-            told = tell(f"{step.run_id}:{name}", now, move, verdict_of(history), attempts)
+            failed = next(entry for entry in reversed(history) if isinstance(entry, Tried))
+            told = tell(f"{step.run_id}:{name}", now, move, failed, attempts)
             await step.send_event(name, told)
         match move.act:
             case "wait":

@@ -29,7 +29,12 @@ if holder and holder ~= me and tonumber(holder:match('^(%d+)|') or '0') >= RECOR
   return { 0, now, redis.call('PTTL', KEYS[2]), next_runs_out() }
 end
 local held = {}
-for entry in pairs(alone) do held[entry] = redis.call('XPENDING', KEYS[1], ARGV[1], entry, entry, 1)[1] end
+if ARGV[9] then -- a look goes past at most ten times as many entries as it may take
+  local most = tonumber(ARGV[5]) * 10
+  for _, row in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], 'IDLE', lease, ARGV[4], '+', most)) do
+    if alone[row[1]] then held[row[1]] = row end
+  end
+end
 local page = redis.call('XAUTOCLAIM', KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4], 'COUNT', ARGV[5])
 local taken, gone = {}, page[3] or {}
 for _, row in ipairs(page[2]) do

@@ -76,6 +76,7 @@ class Chaos:
             publisher.append(self._publish(seats, proxy, seconds))
             monkeys.play(rounds, lambda n: self._allow(publisher[0], (n + 1) / len(rounds)))
             self.say("no more faults; waiting for everything to end")
+            seats.roll_out()
             monkeys.wait(self.sizes.drain, until=lambda: publisher[0].poll() is not None and self._quiet())
 
     def _staffed(self, seats: Seats, proxy: TcpProxy) -> Monkeys:

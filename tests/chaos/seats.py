@@ -95,6 +95,16 @@ class Seats:
         seat.process.wait(10)
         self._gone(seat, restart_after)
 
+    def roll_out(self) -> None:
+        """The rolling update goes on: who had either build in turn has the newer one from now on. What a storm left of
+        it begins alone, one run at a time in each newer process: one process has minutes to do with it."""
+        for seat in self.seats:
+            if len(set(seat.newer)) > 1:
+                older = not seat.newer[(seat.starts - 1) % len(seat.newer)]
+                seat.newer = (True,)
+                if older and seat.process:
+                    self.kill(seat, restart_after=0.0)
+
     def _gone(self, seat: Seat, restart_after: float) -> None:
         seat.process, seat.stopped_until, seat.guarded_since = None, 0.0, 0.0
         seat.start_at = time.monotonic() + restart_after

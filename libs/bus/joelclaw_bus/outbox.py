@@ -165,6 +165,10 @@ class Outbox:
                 del self._stuck[name, item]
                 self.observer.saw(Unstuck(name, _named(item)))
 
+    def has_stuck(self, slot: Slot) -> bool:
+        """Whether an item there was told as stuck: somebody must look whether it still is."""
+        return any(name == slot.name for name, _ in self._stuck)
+
     async def _look_over(self, slot: Slot) -> None:
         """Another worker may have delivered what was refused here, or a person taken it away: that is told as over."""
         told = [item for name, item in self._stuck if name == slot.name][:LOOKED_OVER]

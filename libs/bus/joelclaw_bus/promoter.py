@@ -22,13 +22,15 @@ from joelclaw_bus.observer import Observer, Promoted
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.pauses import Pauses
 from joelclaw_bus.publisher import EVIDENCE
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import Heads, SlotCalls
 from joelclaw_bus.store import Listener
 from joelclaw_bus.stuck import StuckThings
 from joelclaw_bus.trouble import Trouble, is_away, is_full
 from joelclaw_contracts import NameInvalid
 
 SWEEP_MS = 1_000
+OUTBOX_SWEEPS = 2
+"""The outboxes have their turn in each such sweep: who puts something there delivers it himself, unless he dies."""
 ELECTION_MS = 3_000
 QUIET_MS = 60_000
 """So long after the last message that was no nudge the channel is taken to be in order again."""
@@ -54,6 +56,7 @@ class Promoter:
     heads: dict[str, int] = field(default_factory=dict)
     _nudged: anyio.Event = field(default_factory=anyio.Event)
     _swept_ms: int = 0
+    _sweeps: int = 0
     _full: Fault | None = None
     _away: Fault | None = None
     _silent: set[str] = field(default_factory=set)
@@ -114,9 +117,7 @@ class Promoter:
                 raise
         if abs(self._swept_ms - self._no_nudge_ms) >= QUIET_MS:
             self._stuck.over("", NUDGES)
-        for slot in [*self.own, *orphans]:
-            await self._turn(slot, self._promote)
-            await self._turn(slot, self.outbox.sweep)
+        await self._give_turns([*self.own, *orphans])
         if orphans and self._swept_ms - self._trimmed_ms > self.chores_ms:
             self._trimmed_ms = self._swept_ms
             for slot in orphans:
@@ -124,6 +125,43 @@ class Promoter:
                     await self._turn(slot, self.calls.housekeep)
         if fault := self._away or self._full:
             raise fault
+
+    async def _give_turns(self, slots: list[Slot]) -> None:
+        """A sweep asks each node in one round trip which of its slots have something to do: most have nothing, and an
+        idle suite is quiet. What is told as stuck is tried again all the same."""
+        outboxes = self._sweeps % OUTBOX_SWEEPS == 0
+        self._sweeps += 1
+        by_node: dict[str, list[Slot]] = {}
+        for slot in slots:
+            by_node.setdefault(self.calls.store.node_of(slot.stream), []).append(slot)
+        for node, theirs in by_node.items():
+            if node in self._silent:
+                continue
+            try:
+                now, heads = await self.calls.heads(node, theirs, outboxes=outboxes)
+            except (StoreUnavailable, StoreRefused) as error:
+                if is_away(error) or isinstance(error, NoFreeConnection):
+                    self._met(error, theirs[0].stream)
+                    continue
+                now, heads = 0.0, [Heads(0, 0)] * len(theirs)  # their own turns tell what is refused
+            for slot, head in zip(theirs, heads, strict=True):  # at once, or a nudge meanwhile were forgotten
+                self._knows(slot, head.due_ms)
+            for slot, head in zip(theirs, heads, strict=True):
+                await self._turns(slot, head, max(now, self._now_in(slot.name)))
+
+    def _knows(self, slot: Slot, head_ms: float | None) -> None:
+        if head_ms is None:
+            self.heads.pop(slot.name, None)
+        else:
+            self.heads[slot.name] = round(head_ms)
+
+    async def _turns(self, slot: Slot, head: Heads, now: float) -> None:
+        """What of a slot's two turns there is a reason for."""
+        if (head.due_ms is not None and head.due_ms <= now) or self._stuck.has(slot.name, "promote"):
+            await self._turn(slot, self._promote)
+        is_stuck = self._stuck.has(slot.name, "sweep") or self.outbox.has_stuck(slot)
+        if (head.outbox_ms is not None and head.outbox_ms <= now) or is_stuck:
+            await self._turn(slot, self.outbox.sweep)
 
     async def _turn(self, slot: Slot, do: Callable[[Slot], Awaitable[object]]) -> None:
         """One slot's turn. What the store refuses there is told, and the next slot has its turn all the same."""
@@ -156,18 +194,15 @@ class Promoter:
         """One page of what is due in a slot. A backlog's head stays due, so that the rest comes when all others and
         the outboxes have had their turn."""
         promotion = await self.calls.promote(slot)
-        if promotion.head_ms is None:
-            self.heads.pop(slot.name, None)
-        else:
-            self.heads[slot.name] = promotion.head_ms
+        self._knows(slot, promotion.head_ms)
         if promotion.moved:
             self.observer.saw(Promoted(slot.name, promotion.moved, promotion.late_ms))
 
     async def _orphans(self) -> list[Slot]:
         """The registered slots that aren't our own, when this process is the one that sweeps them."""
         store, key = self.calls.store, self.calls.keys.sweeper
-        won = await store.call("SET", key, self.consumer, "NX", "PX", ELECTION_MS)
-        if not won and await store.call("GET", key) != self.consumer.encode():
+        before = await store.call("SET", key, self.consumer, "NX", "GET", "PX", ELECTION_MS)
+        if before not in (None, self.consumer.encode()):
             self._stuck.all_of(REGISTERED, {})  # who sweeps now tells it
             return []
         await store.call("PEXPIRE", key, ELECTION_MS)

@@ -20,6 +20,9 @@ class StuckThings:
             self._told.add((slot, what))
             self.observer.saw(Stuck(slot, what, reason))
 
+    def has(self, slot: str, what: str) -> bool:
+        return (slot, what) in self._told
+
     def over(self, slot: str, what: str) -> None:
         """It succeeded, or is gone; nothing is said of what was not told."""
         if (slot, what) in self._told:

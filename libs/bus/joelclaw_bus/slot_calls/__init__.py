@@ -3,6 +3,7 @@
 | room        | about                                                             |
 |-------------|-------------------------------------------------------------------|
 | `events`    | publish, promote                                                  |
+| `heads`     | what many slots have to do next                                   |
 | `outbox`    | take, try, again, done                                            |
 | `permits`   | acquire, release, wake                                            |
 | `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published
 from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
+from joelclaw_bus.slot_calls.heads import HeadCalls, Heads
 from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
 from joelclaw_bus.slot_calls.permits import Permit, PermitCalls
 from joelclaw_bus.slot_calls.schedules import Early, Schedule, ScheduleCalls, Superseded
@@ -23,6 +25,8 @@ __all__ = [
     "Early",
     "EventCalls",
     "GroupCalls",
+    "HeadCalls",
+    "Heads",
     "Jumped",
     "NotClaimer",
     "OutboxCalls",
@@ -40,5 +44,5 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class SlotCalls(EventCalls, OutboxCalls, PermitCalls, GroupCalls, ScheduleCalls):
+class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, GroupCalls, ScheduleCalls):
     """All rooms in one hand, for a worker."""

@@ -31,7 +31,7 @@ async def storm(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
                 word = await word_of(store)
                 with Pinger(port) as during:
                     await store.call("BGREWRITEAOF")
-                    while b"aof_rewrite_in_progress:1" in await store.call("INFO", "persistence"):  # noqa: ASYNC110
+                    while b"aof_rewrite_in_progress:1" in await store.call("INFO", "persistence"):  # noqa: ASYNC110 - the store tells nobody
                         await asyncio.sleep(0.05)
         finally:
             idle.stop()

@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -39,21 +40,21 @@ class Ask:
     lanes: int = 1  # worker processes
 
 
-class Bus:
+class Bus(ABC):
     """How a bus is spoken to. A job is a number, the moment of its sending, and a hundred bytes of text."""
 
     def __init__(self, ask: Ask) -> None:
         self.ask = ask
 
-    async def open(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def open(self) -> None: ...
 
-    async def close(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    async def close(self) -> None: ...
 
+    @abstractmethod
     async def send(self, number: int, *, sent: float = 0.0, at: float = 0.0) -> None:
         """`at`: seconds since the epoch; 0 is now."""
-        raise NotImplementedError
 
     async def send_page(self, jobs: list[tuple[int, float]]) -> None:
         """Numbers, and when they are due. By many callers at once, unless the bus has something faster."""
@@ -70,9 +71,9 @@ class Bus:
         for first in range(0, len(every), PAGE):
             await self.send_page(every[first : first + PAGE])
 
+    @abstractmethod
     async def work(self, handle: Handle, stop: asyncio.Event) -> None:
         """Turns one worker until `stop` is set."""
-        raise NotImplementedError
 
     def facts(self) -> Answer:
         """What else a row should answer with."""

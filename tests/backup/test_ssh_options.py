@@ -67,7 +67,7 @@ def test_a_flag_that_can_not_be_used_says_what_can(flags, told):
         ["-Jjump"],
         ["-o", "ProxyJump=jump"],
         ["-oproxycommand=nc %h %p"],
-        ["-F", "/root/.ssh/config"],
+        ["-F", "/etc/ssh/another"],
         ["-o", "Include config.d/*"],
     ],
 )

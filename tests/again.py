@@ -34,7 +34,7 @@ def held(tests: list[str]) -> bool:
         for look in range(1, TIMES + 1):
             print(f"again: look {look} of {TIMES} at {len(tests)} failed", flush=True)
             seen = Path(folder) / str(look)
-            options = ["-n", "0", "-rs", "-p", "tests.support.outcomes", "--outcomes", str(seen), *every]
+            options = ["-n", "0", "-rs", "-p", "tests.support.outcomes", f"--outcomes={seen}", *every]
             subprocess.run([sys.executable, "-m", "pytest", *options, *tests], check=False)
             if outcomes.read(seen) != ([], tests, True):
                 return False

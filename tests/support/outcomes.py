@@ -1,4 +1,7 @@
-"""A pytest plugin for what must know how each test ended: `--outcomes FILE` writes a line for each, as it ends.
+"""A pytest plugin for what must know how each test ended: `--outcomes=FILE` writes a line for each, as it ends.
+
+With `=`: pytest looks for its configuration before it knows the option, and takes a word that stands alone for a place
+where tests are.
 
 `passed ID`, `failed ID`; a skipped test is neither. The last line, `END`, stands there only when all that was to run
 has run: a run that broke has none.

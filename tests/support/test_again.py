@@ -100,6 +100,18 @@ def test_each_test_s_end_is_told_and_that_all_have_run(tmp_path, workers):
     assert told == (["test_it.py::test_bad", "test_it.py::test_unclean"], ["test_it.py::test_good"], True)
 
 
+def test_the_configuration_is_that_of_the_tests_wherever_the_list_is_written(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    (here / "pytest.ini").write_text("[pytest]\npython_functions = check_*\n")
+    (here / "test_it.py").write_text("def check_it():\n    pass\n")
+    options = ["-n", "0", "-p", "tests.support.outcomes", f"--outcomes={there / 'ended'}"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-m", "pytest", *options], cwd=here, env=env, check=False)
+    assert outcomes.read(there / "ended") == ([], ["test_it.py::check_it"], True)
+
+
 def test_a_run_that_broke_tells_no_end(tmp_path):
     breaks = "\n\ndef test_later():\n    pytest.exit('broken', 3)\n"
     (tmp_path / "test_it.py").write_text(ENDS + breaks)
@@ -108,7 +120,7 @@ def test_a_run_that_broke_tells_no_end(tmp_path):
 
 
 def ended(folder: Path, workers: str) -> tuple[list[str], list[str], bool]:
-    options = ["-n", workers, "-p", "tests.support.outcomes", "--outcomes", "ended", "."]
+    options = ["-n", workers, "-p", "tests.support.outcomes", f"--outcomes={folder / 'ended'}", "."]
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run([sys.executable, "-m", "pytest", *options], cwd=folder, env=env, check=False)
     return outcomes.read(folder / "ended")

@@ -21,6 +21,12 @@ class Careless(probe.Bus):
         super().__init__(ask)
         self.jobs, self.careless = list[int](), careless
 
+    async def open(self) -> None:
+        """It has nothing to open."""
+
+    async def close(self) -> None:
+        """Nor to close."""
+
     async def send(self, number: int, *, sent: float = 0.0, at: float = 0.0) -> None:
         self.jobs.append(number)
 

@@ -41,7 +41,7 @@ def refusal(load, document=None, **environ):
         ),
         ({"selfhealing": {}}, "selfhealing", "did you mean selfHealing?"),
         ({"sleepMinMs": 3}, "sleepMinMs", "did you mean selfHealing.router.sleepMinMs?"),
-        ({"backup": {"redis": {"url": None, "colour": 1}}}, "backup.redis.colour", "known here: url, witness"),
+        ({"backup": {"redis": {"url": None, "colour": 1}}}, "backup.redis.colour", "known here: url, rdbPath, witness"),
         ({"runtime": {"comand": []}}, "runtime.comand", "did you mean runtime.command?"),
         (
             {"selfHealing": {"router": {"max_retries": 3}}},

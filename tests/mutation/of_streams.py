@@ -115,8 +115,8 @@ MUTANTS = (
     Mutant(
         "an older build keeps what only a newer one can begin",
         "left_alone.py",
-        "        await self.calls.hand_back(stream, function, self.consumer, self.lease_ms, entries)",
-        "        pass",
+        "            await self.calls.hand_back(stream, function, self.consumer, self.lease_ms, back)",
+        "            pass",
         ROLLOUT,
         model=False,
     ),

@@ -146,7 +146,7 @@ class Crank:
     async def sweep(self) -> None:
         """The promoter's sweep: all due indexes and outboxes, also of slots that nobody reads."""
         (promoter,) = self.parts.all(Promoter)
-        promoter._swept_ms = 0
+        promoter._swept_ms, promoter._sweeps = 0, 0  # one in which the outboxes have their turn too
         with self.trying():
             await promoter.step()
 

@@ -57,6 +57,7 @@ class History:
     digest: str = ""
     _unserved_since: int | None = None
     _unsent: int = 0
+    _over: bool = False
 
     async def play(self) -> None:
         self._make = functions_for(self.judge, self.plan.few, self.plan.kinds, self.plan.crons)
@@ -81,6 +82,8 @@ class History:
 
     async def _start(self, member: Member, after: float, dies_at_call: int | None = None) -> None:
         await anyio.sleep(after)
+        if self._over:  # it died shortly before the end: nobody would stop it any more
+            return
         generation = sum(p.name.startswith(member.name) for p in self.everybody)
         process = Process(f"{member.name}.{generation}", self.network, self.dice, member.skew, member.drift)
         process.dies_at_call = member.dies_at_call if dies_at_call is None else dies_at_call
@@ -191,6 +194,7 @@ class History:
         self.judge.broken.append(f"it does not come to rest in {PATIENCE:.0f} s: {unrest(self.network)}")
 
     async def _end(self) -> None:
+        self._over = True
         for process in self.everybody:
             process.stop()
         for process in self.everybody:

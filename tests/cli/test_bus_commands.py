@@ -215,6 +215,27 @@ async def test_an_unreadable_event_is_mended_and_replayed(cli: Cli, one_server: 
         assert seen.all(RunEnded)[-1].status == "completed"
 
 
+async def test_a_dead_letter_is_shown_without_its_secrets_and_replayed_with_them(cli: Cli, one_server: Server) -> None:
+    functions = Functions()
+
+    @functions.function("test/greet", on=[event(Greeted)], retries=1)
+    async def greet(e: Event[Greeted], step: Step) -> None:
+        raise Reject("never")
+
+    data = '{"name":"Ada","password":"hunter2 and more","at":"redis://u:hunter2@host"}'
+    async with open_store(StoreSettings(one_server.url)) as store, working(store, functions) as seen:
+        await later(lambda: cli("bus", "send", "test/greeted", "--data", data, "--force"))
+        await seen.wait(RunEnded)
+    listed = await later(lambda: cli("bus", "dead", "list"))
+    (letter,) = listed.result["letters"]
+    show = ("bus", "dead", "show", letter["id"])
+    said = [listed, await later(lambda: cli(*show)), await later(lambda: cli(*show, people=True))]
+    replayed = await later(lambda: cli("bus", "dead", "replay", letter["id"], "--force", "--yes"))
+    assert ["hunter2" in x.out or "and more" in x.out for x in [*said, replayed]] == [False] * 4
+    assert all("redis://u:***@host" in x.out for x in said), "what is no secret is shown"
+    assert entries(one_server, "test/greeted")[-1][1][b"data"] == data.encode()
+
+
 async def test_a_dropped_letter_is_gone_and_dropping_it_again_says_so(cli: Cli, one_server: Server) -> None:
     functions = Functions()
 

@@ -18,6 +18,10 @@ from joelclaw_contracts.redact import is_secret, redact, redact_text
         ('{"password": "hunter2"}', '{"password": "***"}'),
         ("api_key=hunter2, apiKey: hunter2", "api_key=***, apiKey: ***"),
         ("Authorization: Bearer hunter2hunter2", "Authorization: Bearer ***"),
+        ("Authorization: hunter2", "Authorization: ***"),
+        ("the key AKIAIOSFODNN7EXAMPLE is refused", "the key AKIA*** is refused"),
+        ("ghp_16C7e42F292c6912E7710c838347Ae178B4a", "ghp_***"),
+        ("sk-proj-abcdefghijkl-mnop and sk-learn", "sk-*** and sk-learn"),
         ("http://127.0.0.1:8080/live and a@b", "http://127.0.0.1:8080/live and a@b"),
         ("unknown key: sleepMinMs", "unknown key: sleepMinMs"),
     ],
@@ -32,9 +36,14 @@ def test_a_field_named_like_a_secret_is_one(name: str) -> None:
     assert redact({"a": [{name: "hunter2"}]}) == {"a": [{name: "***"}]}
 
 
-@pytest.mark.parametrize("name", ["tokens", "keys", "dedupeKey", "redis_key", "secretary", "detail"])
+@pytest.mark.parametrize("name", ["tokens", "keys", "dedupeKey", "redis_key", "secretary", "detail", "runContextKey"])
 def test_a_field_that_only_sounds_like_one_is_shown(name: str) -> None:
     assert redact({name: "seen"}) == {name: "seen"}
+
+
+def test_evidence_that_names_itself_a_secret_is_told_by_its_name_only() -> None:
+    evidence = [{"type": "password", "detail": "hunter2"}, {"type": "key", "detail": "orders:1"}]
+    assert redact(evidence) == [{"type": "password", "detail": "***"}, {"type": "key", "detail": "orders:1"}]
 
 
 def test_whatever_comes_becomes_json() -> None:

@@ -315,3 +315,32 @@ async def test_a_resolved_incident_is_not_retried(store: Store) -> None:
         )
         await quiet(store)
     assert await read(store, ROUTE) == []
+
+
+async def test_no_secret_of_a_request_leaves_in_a_page_an_answer_an_incident_or_a_timeline(store: Store) -> None:
+    secrets = ("Tr0ub4dor", "abcdef123456", "KEY123SECRET", "AKIAIOSFODNN7EXAMPLE", "16C7e42F292c6912E7710c", "hunter2")
+    told = (
+        "login failed: postgres://app:Tr0ub4dor@db/x Authorization: Bearer abcdef123456 api_key=KEY123SECRET "
+        "AKIAIOSFODNN7EXAMPLE ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+    )
+    request = {
+        **HEALING,
+        "problemSummary": told,
+        "reason": told,
+        "retryPolicy": {"maxRetries": 0},
+        "context": {"password": "hunter2", "nested": {"token": "hunter2"}},
+        "evidence": ["password: hunter2", {"type": "password", "detail": "hunter2"}],
+        "playbook": {"links": ["https://ops:hunter2@wiki/x"]},
+    }
+    async with routing(store) as _:
+        await xadd(store, REQUESTED, request)
+        (page,) = await until(store, MESSAGE, 1)
+        (answer,) = await until(store, COMPLETED, 1)
+        await quiet(store)
+        (incident,) = await Ledger(store).queue()
+        _, timeline = await Ledger(store).show(incident.id)
+        left = [str(what) for what in (page, answer, incident.problem, timeline, await read(store, OTEL))]
+    assert [(n, s) for n, what in enumerate(left) for s in secrets if s in what] == []
+    assert "postgres://app:***@db/x" in page["text"], "what is no secret is told"
+    assert answer["context"] == {"password": "***", "nested": {"token": "***"}}
+    assert "hunter2" in incident.request, "a retry needs it"

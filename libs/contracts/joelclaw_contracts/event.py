@@ -11,9 +11,10 @@ from the wire; Python names work in constructors. A reader ignores unknown field
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, Self, get_args
+from typing import Any, ClassVar, Self, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
@@ -22,6 +23,7 @@ from . import strict_json
 from .complaint import first_complaint
 from .errors import PayloadInvalid
 from .names import check_name
+from .redact import redact
 
 MAX_UNKNOWN = 100
 
@@ -59,6 +61,9 @@ class EventModel(WireModel):
     carried: ClassVar[frozenset[str]] = frozenset()
     """Wire names that the suite may add to this event and this model does not read (see `events.routed`)."""
 
+    told: ClassVar[bool] = False
+    """Whether it leaves for people and for strangers: then no secret of what it carries is written."""
+
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
@@ -90,8 +95,14 @@ class EventModel(WireModel):
             field, problem = first_complaint(cls, error)
             raise PayloadInvalid(cls.event_name, field, problem) from None
 
+    def to_wire(self) -> dict[str, Any]:
+        wire = super().to_wire()
+        return cast(dict[str, Any], redact(wire, strict_json.MAX_DEPTH)) if self.told else wire
+
     def to_json(self) -> bytes:
         """The payload as compact UTF-8, ready for the entry's `data`."""
+        if self.told:
+            return json.dumps(self.to_wire(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
         return self.model_dump_json(by_alias=True, exclude_unset=True, exclude_none=True).encode()
 
     @classmethod

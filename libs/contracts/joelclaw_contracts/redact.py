@@ -5,6 +5,8 @@
 | a password in an address                           | `redis://user:***@host`        |
 | a field named `*key`, `*token`, `*password`, …     | `***`                          |
 | `token=…`, `"password": "…"`, `Bearer …` in a text | the same, with `***` behind it |
+| what is known by its form: `AKIA…`, `ghp_…`, `sk-…` | the form, with `***` behind it |
+| evidence of a `type` that is named like a secret   | its `detail` is `***`          |
 
 Knows no logging and no evidence: values in, plain JSON values out.
 """
@@ -19,7 +21,9 @@ HIDDEN = "***"
 _SAFE_INT = 2**53 - 1  # beyond it readers in other languages see another number, and some refuse it
 _DEPTH = 8  # deeper structures are shown as text: a value that holds itself must end somewhere
 _SECRET_ENDS = ("key", "token", "password", "passwd", "secret", "authorization", "credential", "credentials")
-_NO_SECRETS = frozenset({"dedupekey", "rediskey", "storekey", "permitkey", "idempotencykey", "stepkey"})
+_NO_SECRETS = frozenset(
+    {"dedupekey", "rediskey", "storekey", "permitkey", "idempotencykey", "stepkey", "runcontextkey"}
+)
 _URL = re.compile(r"([a-z][a-z0-9+.-]{0,20}://[^\s:/@\"'?#]*):[^\s\"'/?#]*@", re.IGNORECASE)
 _PAIR = re.compile(
     r"\b([\w-]{0,40}(?:token|password|passwd|secret|(?:api|access|private|secret)[_-]?key))"
@@ -27,6 +31,9 @@ _PAIR = re.compile(
     re.IGNORECASE,
 )
 _BEARER = re.compile(r"\b(Bearer|Basic)\s+[\w.~+/=-]{6,}", re.IGNORECASE)
+_HEADER = re.compile(r"\b(Authorization[\"']?\s{0,4}[=:]\s{0,4}[\"']?)(?!Bearer\b|Basic\b)[^\s\"',;}]+", re.IGNORECASE)
+_FORMS = re.compile(r"\b(AKIA|ASIA|gh[opsur]_|github_pat_|glpat-|xox[abprs]-|sk-)[\w-]{12,}")
+"""Keys of AWS, GitHub, GitLab, Slack, and those that model services and payment services begin with `sk-`."""
 
 
 def is_secret(name: str) -> bool:
@@ -40,6 +47,8 @@ def redact_text(text: str) -> str:
     text = text.encode("utf-8", "replace").decode()
     text = _URL.sub(rf"\1:{HIDDEN}@", text)
     text = _BEARER.sub(rf"\1 {HIDDEN}", text)
+    text = _HEADER.sub(rf"\1{HIDDEN}", text)
+    text = _FORMS.sub(rf"\1{HIDDEN}", text)
     return _PAIR.sub(rf"\1\2{HIDDEN}", text)
 
 
@@ -54,12 +63,19 @@ def redact(value: object, depth: int = _DEPTH) -> object:
     if isinstance(value, bytes):
         return redact_text(value.decode("utf-8", "replace"))
     if isinstance(value, Mapping) and depth:
+        hidden = {str(k) for k in value if is_secret(str(k))} | _secret_evidence(value)
         return {
-            redact_text(str(k)): HIDDEN if v and is_secret(str(k)) else redact(v, depth - 1) for k, v in value.items()
+            redact_text(str(k)): HIDDEN if v and str(k) in hidden else redact(v, depth - 1) for k, v in value.items()
         }
     if isinstance(value, list | tuple | set | frozenset) and depth:
         return [redact(v, depth - 1) for v in value]
     return redact_text(_text(value))
+
+
+def _secret_evidence(value: Mapping[object, object]) -> set[str]:
+    """Evidence names in `type` what its `detail` is. `key` alone is a store's key there, and no secret."""
+    kind = value.get("type")
+    return {"detail"} if isinstance(kind, str) and kind.lower() != "key" and is_secret(kind) else set()
 
 
 def _text(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_contracts.redact import redact
 from joelclaw_healing.incident import Incident
 from joelclaw_healing.ledger_keys import group_of
 from joelclaw_healing.lifecycle import REOPEN_WITHIN_MS
@@ -48,7 +49,7 @@ def body_of(look: Look, move: Move, after: Incident | None, items: Sequence[Outb
         "outage": move.outage,
         "charges": [{"limit": c.limit, "window": c.window_ms} for c in move.charges],
         "letters": [{"id": item.id, "item": item.encode().decode()} for item in items],
-        "audit": dumps({"at": look.now, "move": move.id, "seq": after.seq if after else 0, **move.audit}),
+        "audit": dumps(redact({"at": look.now, "move": move.id, "seq": after.seq if after else 0, **move.audit})),
         "outcome": dumps(move.outcome),
         "keep": {
             "done": KEEP_DONE_MS,

@@ -23,6 +23,7 @@ from joelclaw_contracts import (
     RetryPolicy,
     RunContext,
 )
+from joelclaw_contracts.redact import redact_text
 from joelclaw_healing.lifecycle import Report
 from joelclaw_router.adapters import Adapter, Symptom, adapter_of
 from joelclaw_router.clamps import Wish
@@ -93,8 +94,9 @@ class Request:
 
     @property
     def problem(self) -> str:
+        """As people read it. Cut after it was redacted: half a secret is one that no pattern knows any more."""
         text = self.data.error if isinstance(self.data, BackupFailureDetected) else self.data.problem_summary
-        return text[:PROBLEM_CHARS]
+        return redact_text(text)[:PROBLEM_CHARS]
 
     @property
     def symptom(self) -> Symptom:

@@ -22,6 +22,7 @@ class SendMessage(EventModel):
     """
 
     event_name: ClassVar[str] = "gateway/send.message"
+    told: ClassVar[bool] = True
 
     channel: Name
     """Where it goes; the deliverer knows its channels."""

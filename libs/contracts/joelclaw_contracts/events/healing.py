@@ -128,6 +128,7 @@ class HealingCompleted(EventModel):
     """The one answer to a request (keyed by `eventId`), or the one closing of an incident (`incidentId`)."""
 
     event_name: ClassVar[str] = "system/self.healing.completed"
+    told: ClassVar[bool] = True
 
     domain: Name
     """The domain that answers; `all` if the request could not be read."""

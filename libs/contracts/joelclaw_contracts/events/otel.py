@@ -16,6 +16,7 @@ class OtelEvent(EventModel):
     """One piece of evidence. The wire names are the predecessor's: `sessionId` beside `duration_ms`."""
 
     event_name: ClassVar[str] = "otel/event"
+    told: ClassVar[bool] = True
 
     id: Name
     """Unique; also the entry's id."""

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from joelclaw_contracts import SendMessage
+from joelclaw_contracts.redact import redact_text
 
 CLOSINGS = frozenset({"resolved", "dismissed"})
 """Transitions that tell the end of what was told before; news only to those who heard the beginning."""
@@ -38,8 +39,10 @@ class AlertLetter:
 
 
 def read_letter(id: str, message: SendMessage) -> AlertLetter:
+    """Redacted, because strangers send messages too."""
+    text = redact_text(message.text)
     found = _FORM.fullmatch(id.removesuffix(f":{message.channel}"))
     if found is None:
-        return AlertLetter(id, id, "message", 0, message.channel, message.text)
+        return AlertLetter(id, id, "message", 0, message.channel, text)
     thread, transition, repeat = found["thread"], found["transition"], int(found["repeat"])
-    return AlertLetter(id, thread, transition, repeat, message.channel, message.text)
+    return AlertLetter(id, thread, transition, repeat, message.channel, text)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.bus.letters import LOOK, event_option, find_letter
+from joelclaw_cli.bus.letters import LOOK, event_option, find_letter, shown
 from joelclaw_cli.command import Group, command
 from joelclaw_cli.place import Place
 from joelclaw_cli.words import WORD
@@ -59,14 +58,15 @@ def list_letters(place: Place, event: str, limit: int) -> Answer:
 
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import clock, part, shortened, table
+        from joelclaw_contracts.redact import redact_text
 
-        rows = ((x.id, clock(x.buried_ms), x.event, x.function, shortened(x.error, 100)) for x in letters)
+        rows = ((x.id, clock(x.buried_ms), x.event, x.function, shortened(redact_text(x.error), 100)) for x in letters)
         columns = ("letter", "buried", "event", "function", "error")
         yield table(columns, rows, empty="no dead letters", drop=("buried",), shorten=("function",))
         yield from part(len(letters), total, "letters")
 
     actions = ((f"joelclaw bus dead show {letters[0].id}", "look at one"),) if letters else ()
-    return Answer({"letters": [_facts(x) for x in letters], "shown": len(letters), "total": total}, view, actions)
+    return Answer({"letters": [shown(x) for x in letters], "shown": len(letters), "total": total}, view, actions)
 
 
 @command(
@@ -78,15 +78,16 @@ def list_letters(place: Place, event: str, limit: int) -> Answer:
 @click.argument("letter_id", metavar="ID", type=WORD)
 @event_option
 def show(place: Place, letter_id: str, event: str) -> Answer:
-    """One dead letter in full."""
+    """One dead letter in full, but without the secrets of its payload: a replay has them."""
     letter = place.run(lambda store: find_letter(store, letter_id, event))
+    facts = shown(letter)
     redrive = [(f"joelclaw bus dead redrive {letter.id}", "let this run alone go on")] if letter.kind == "run" else []
 
     def view() -> Iterable[RenderableType]:
-        return _picture(letter)
+        return _picture(facts, letter.event_id)
 
     return Answer(
-        _facts(letter),
+        facts,
         view,
         (
             *redrive,
@@ -96,23 +97,19 @@ def show(place: Place, letter_id: str, event: str) -> Answer:
     )
 
 
-def _facts(letter: DeadLetter) -> dict[str, Any]:
-    return asdict(letter) | {"data": letter.data}
-
-
-def _picture(letter: DeadLetter) -> Iterable[RenderableType]:
+def _picture(facts: dict[str, Any], event_id: str) -> Iterable[RenderableType]:
     from joelclaw_cli.render import clock, fields
 
     yield fields(
         [
-            ("letter", letter.id),
-            ("event", f"{letter.event}  {letter.event_id}"),
-            ("buried", clock(letter.buried_ms)),
-            ("function", letter.function),
-            ("run", letter.run),
-            ("error", letter.error),
-            *((f"attempt {n}", said) for n, said in sorted(letter.errors.items())),
-            *((f"{name} (cut)", said) for name, said in letter.cut.items()),
-            ("data", letter.fields.get("data", "")[:2000]),
+            ("letter", facts["id"]),
+            ("event", f"{facts['event']}  {event_id}"),
+            ("buried", clock(facts["buried_ms"])),
+            ("function", facts["function"]),
+            ("run", facts["run"]),
+            ("error", facts["error"]),
+            *((f"attempt {n}", said) for n, said in sorted(facts["errors"].items(), key=lambda item: int(item[0]))),
+            *((f"{name} (cut)", said) for name, said in facts["cut"].items()),
+            ("data", facts["fields"].get("data", "")[:2000]),
         ]
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.bus.letters import LOOK, filter_options, find_letter, payload_of, the_letters
+from joelclaw_cli.bus.letters import LOOK, filter_options, find_letter, payload_of, shown, the_letters
 from joelclaw_cli.bus.many import Tally, act_on, count, many_meant, told
 from joelclaw_cli.bus.options import dry_run_option, yes_option
 from joelclaw_cli.command import command
@@ -77,11 +77,13 @@ def _replay_one(
 ) -> Answer:
     from joelclaw_bus.dead_letters import replay as put_back
     from joelclaw_bus.dead_letters import replay_id
+    from joelclaw_contracts import strict_json
+    from joelclaw_contracts.redact import redact
 
     letter = place.run(lambda store: find_letter(store, letter_id, event))
     payload = valid_payload(letter.event, payload_of(letter, data), force=force)
     plan: dict[str, Any] = {"event": letter.event, "id": replay_id(letter), "replayOf": letter.event_id or letter.id}
-    plan |= {"data": json.loads(payload), "dry_run": dry_run, "entry": None}
+    plan |= {"data": redact(json.loads(payload), strict_json.MAX_DEPTH), "dry_run": dry_run, "entry": None}
     if not dry_run:
         confirmed(f"Send {letter.event} anew, with {len(payload)} bytes, to every function that takes it", yes=yes)
         plan["entry"] = place.run(lambda store: put_back(store, letter, payload))
@@ -138,8 +140,6 @@ def drop(
 
 
 def _drop_one(place: Place, letter_id: str, event: str, *, yes: bool, dry_run: bool) -> Answer:
-    from dataclasses import asdict
-
     from joelclaw_bus.dead_letters import drop as delete
 
     letter = place.run(lambda store: find_letter(store, letter_id, event))
@@ -153,7 +153,7 @@ def _drop_one(place: Place, letter_id: str, event: str, *, yes: bool, dry_run: b
 
         yield good(f"{'would delete' if dry_run else 'deleted'} {letter.id} of {letter.event}")
 
-    return Answer(asdict(letter) | {"data": letter.data, "dry_run": dry_run}, view, (SEE,))
+    return Answer(shown(letter) | {"dry_run": dry_run}, view, (SEE,))
 
 
 def _drop_many(place: Place, meant: Filter, limit: int, *, yes: bool, dry_run: bool) -> Answer:

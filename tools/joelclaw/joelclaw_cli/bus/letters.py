@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -65,6 +67,17 @@ async def find_letter(store: Store, letter_id: str, event: str) -> DeadLetter:
         names = ", ".join(x.event for x in found)
         raise usage(f"{letter_id} names {len(found)} letters, of {names}", fix="add --event NAME")
     return found[0]
+
+
+def shown(letter: DeadLetter) -> dict[str, Any]:
+    """A letter as it is printed: without the secrets of its payload. The letter itself keeps them, for a replay."""
+    from joelclaw_contracts import strict_json
+    from joelclaw_contracts.redact import redact
+
+    facts = asdict(letter) | {"data": letter.data}
+    if isinstance(letter.data, dict):
+        facts["fields"] |= {"data": json.dumps(redact(letter.data, strict_json.MAX_DEPTH), ensure_ascii=False)}
+    return cast(dict[str, Any], redact(facts, strict_json.MAX_DEPTH + 1))
 
 
 def payload_of(letter: DeadLetter, data: str | None = None) -> bytes:

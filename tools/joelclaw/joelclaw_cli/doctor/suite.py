@@ -20,9 +20,11 @@ from joelclaw_bus.doctor.check import Check
 from joelclaw_bus.errors import BusError
 from joelclaw_bus.inspect.spans import clock, span
 from joelclaw_cli.doctor import configuration
+from joelclaw_contracts.redact import redact_text
 
 if TYPE_CHECKING:
     from joelclaw_bus.store import Store
+    from joelclaw_healing import Incident
 
 SHOWN = 5
 A_DAY_MS = 86_400_000
@@ -66,7 +68,7 @@ async def _incidents(store: Store) -> list[Check]:
         Check(
             "finding",
             f"{i.domain} {i.target}",
-            f"{i.id}, opened {_ago(now, i.opened_ms)}, waits for a person: {(i.problem or i.failure_class)[:200]}",
+            f"{i.id}, opened {_ago(now, i.opened_ms)}, waits for a person: {_about(i)}",
             f"joelclaw heal show {i.id}; joelclaw heal dismiss {i.id} --reason '…', if it is over",
         )
         for i in waiting[:SHOWN]
@@ -113,6 +115,10 @@ async def _losses(store: Store) -> list[Check]:
         what = f"only the last {LOOKED_AT} pieces of evidence were looked at, which is less than a day"
         checks.append(Check("not known", "losses", what, f"joelclaw otel search {LOST} --hours 24"))
     return checks or [Check("ok", "losses", f"no stream was lost within a day, by {looked} pieces of evidence")]
+
+
+def _about(incident: Incident) -> str:
+    return redact_text(incident.problem or incident.failure_class)[:200]
 
 
 def _ago(now: int, then: int) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -57,6 +58,7 @@ def list_incidents(place: Place, closed: bool, queue: bool, members: bool, limit
     def view() -> Iterable[RenderableType]:
         from joelclaw_cli.render import part, relative, shortened, table, warning
         from joelclaw_cli.render import state as coloured
+        from joelclaw_contracts.redact import redact_text
 
         if switch:
             yield warning(
@@ -69,7 +71,7 @@ def list_incidents(place: Place, closed: bool, queue: bool, members: bool, limit
                 f"{i.domain} {i.target}",
                 i.attempt,
                 _plan(i, now),
-                shortened(i.problem or i.failure_class, 80),
+                shortened(redact_text(i.problem or i.failure_class), 80),
             )
             for i in shown
         )
@@ -134,7 +136,15 @@ def _plan(incident: Incident, now: int) -> str:
 
 
 def _facts(incident: Incident) -> dict[str, Any]:
-    return asdict(incident) | {"request": _parsed(incident.request)}
+    """Without the secrets of the request, which the incident keeps: a retry needs them."""
+    from joelclaw_contracts import strict_json
+    from joelclaw_contracts.redact import redact
+
+    facts = asdict(incident) | {"request": _parsed(incident.request)}
+    if incident.act and incident.act.payload:
+        payload = redact(_parsed(incident.act.payload), strict_json.MAX_DEPTH)
+        facts["act"] |= {"payload": json.dumps(payload, ensure_ascii=False)}
+    return cast(dict[str, Any], redact(facts, strict_json.MAX_DEPTH + 2))
 
 
 def _parsed(text: str) -> Any:
@@ -148,6 +158,7 @@ def _parsed(text: str) -> Any:
 
 def _picture(i: Incident, timeline: Iterable[Mapping[str, Any]], now: int) -> Iterable[RenderableType]:
     from joelclaw_cli.render import clock, fields, shortened, state, table
+    from joelclaw_contracts.redact import redact_text
 
     yield fields(
         [
@@ -155,7 +166,7 @@ def _picture(i: Incident, timeline: Iterable[Mapping[str, Any]], now: int) -> It
             ("state", state(i.state.value)),
             ("domain", i.domain),
             ("target", i.target),
-            ("problem", i.problem),
+            ("problem", redact_text(i.problem)),
             ("class", i.failure_class),
             ("next", _plan(i, now)),
             ("route", i.act.route if i.act else ""),

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import pytest
 
-from joelclaw_cli.command import Group
+from joelclaw_cli.command import DIRECTORY, Group
 from joelclaw_cli.reference import pages, reference
 from joelclaw_cli.root import root
 
@@ -44,6 +44,19 @@ def test_the_line_in_the_list_is_the_commands_own_first_sentence(group: Group) -
         assert command.name == name
         own = " ".join((command.help or "").split("\n\n")[0].split())
         assert own.startswith(line.rstrip(".")), f"{name}: {line!r} against {own!r}"
+
+
+def test_every_state_directory_comes_in_by_one_door() -> None:
+    """It expands `~`; a command of its own way would forget it."""
+    commands = [
+        found
+        for group in _groups(root)
+        for name in group.list_commands(click.Context(group))
+        if (found := group.get_command(click.Context(group), name))
+    ]
+    types = [option.type for command in commands for option in command.params if option.name == "state_dir"]
+    assert len(types) > 20
+    assert {id(kind) for kind in types} == {id(DIRECTORY)}
 
 
 def test_the_reference_in_docs_is_current() -> None:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.cli.conftest import call
+from tests.support.server import Server
+
+SERVICE = """
+import os, pathlib, signal, sys
+from joelclaw_bus.file_lock import FileLock
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+lock = FileLock(pathlib.Path(sys.argv[1]) / "services" / "router.lock")
+assert lock.take()
+lock.say(str(os.getpid()))
+print("here", flush=True)
+signal.sigwait([signal.SIGHUP])
+"""
+"""What a service of a state directory is to others: a lock that it holds, and a process that takes SIGHUP."""
 
 
 @pytest.fixture
@@ -49,6 +64,30 @@ def test_show_says_where_each_value_comes_from(file: Path, monkeypatch: pytest.M
     assert "selfHealing.router.sleepMaxMs" not in set_here
     assert values("--effective")["selfHealing.router.sleepMaxMs"]["origin"] == "default"
     assert "SELF_HEALING_ROUTER_MAX_RETRIES" in call("nas", "config", "show", people=True).out
+
+
+@pytest.mark.parametrize("named", [None, "~/mine"])
+def test_a_state_directory_of_the_home_is_found_though_no_shell_expanded_it(
+    tmp_path: Path, named: str | None, one_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default, and a variable of a unit file."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("JOELCLAW_STATE_DIR", "JOELCLAW_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    if named:
+        monkeypatch.setenv("JOELCLAW_STATE_DIR", named)
+    state = tmp_path / ("mine" if named else ".joelclaw/state")
+    (state / "services").mkdir(parents=True)
+    service = subprocess.Popen([sys.executable, "-c", SERVICE, str(state)], stdout=subprocess.PIPE)
+    try:
+        assert service.stdout is not None
+        assert service.stdout.readline() == b"here\n"
+        said = call("nas", "config", "reload", "--redis-url", one_server.url, "--wait", "1")
+        assert said.error == "not_in_force", "it was found, and says nothing"
+        assert service.wait(30) == 0, "it got the signal"
+    finally:
+        service.kill()
+        service.communicate()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 from joelclaw_bus import Store, StoreSettings, open_store
+from joelclaw_bus.doctor.examine import Doctor
 from joelclaw_contracts.config import SENTINEL
 from joelclaw_health.probes.data_path import data_path
 from joelclaw_health.probes.destination import Destination, destination
@@ -70,7 +71,42 @@ async def test_a_failed_snapshot_is_failing_even_while_writes_go_on(own_server: 
     async with open_store(StoreSettings(own_server.url)) as store:
         path, files = await data_path(store, now=1, timeout=20)
     assert path.outcome == "ok"
-    assert (files.outcome, files.reason) == ("failing", "rdb_last_bgsave_status is err")
+    assert files.outcome == "failing"
+    assert "(rdb_last_bgsave_status: err). → look at its disk and its log" in files.reason
+
+
+@pytest.mark.parametrize(
+    ("append_only", "save", "said"),
+    [
+        ("no", "", ("failing", "nothing", "nothing is ever written to disk")),
+        ("no", "3600 1", ("ok", "snapshots only", "a crash loses all since the last snapshot")),
+        ("yes", "", ("ok", "append-only", "")),
+    ],
+)
+async def test_health_says_of_the_disk_what_doctor_says(
+    one_server: Server, append_only: str, save: str, said: tuple[str, str, str]
+) -> None:
+    with one_server.client() as client:
+        before = [client.config_get(name)[name] for name in ("appendonly", "save")]
+        client.config_set("appendonly", append_only)
+        client.config_set("save", save)
+    async with open_store(StoreSettings(one_server.url)) as store:
+        _, files = await data_path(store, now=1, timeout=20)
+        doctor = [c for c in await Doctor(store).examine() if c.todo.startswith("appendonly")]
+    with one_server.client() as client:
+        client.config_set("appendonly", before[0])
+        client.config_set("save", before[1])
+    assert (files.outcome, files.value) == said[:2]
+    assert said[2] in files.reason
+    assert files.reason == "; ".join(f"{c.what}. → {c.todo}" for c in doctor)
+
+
+async def test_a_user_who_may_not_ask_for_settings_is_told_what_is_known(own_server: Server) -> None:
+    with own_server.client() as client:
+        client.acl_setuser("default", enabled=True, nopass=True, commands=["-config"])
+    async with open_store(StoreSettings(own_server.url)) as store:
+        _, files = await data_path(store, now=1, timeout=20)
+    assert (files.outcome, files.value) == ("ok", "append-only")
 
 
 # Heartbeats

@@ -35,8 +35,8 @@ KINDS: dict[str, Kind] = {
     kind.condition: kind
     for kind in (
         Kind("data-path", "core", "write, read back and delete a key, with a deadline", "joelclaw doctor"),
-        Kind("persistence", "core", "INFO persistence: errors of snapshots and of the append-only file",
-             "free the store's disk; until then it may refuse every write (MISCONF)"),
+        Kind("persistence", "core", "whether anything is written to disk: append-only file, snapshots, their errors",
+             "joelclaw doctor says which; free the store's disk, or set appendonly yes"),
         Kind("heartbeat", "core", "age of the freshest heartbeat, which follows a successful read",
              "look at the service's log, then restart it", RUNTIME_DOMAIN, RUNTIME_OWNER),
         Kind("http", "core", "GET /ready of each live worker", "look at the reasons that /ready gives",

@@ -19,12 +19,14 @@ DEFAULT_STATE = "~/.joelclaw/state"
 
 
 class _Directory(click.Path):
-    """A directory; an empty word (an unset variable in a script) is none, and surely not the one we stand in."""
+    """A directory; an empty word (an unset variable in a script) is none, and surely not the one we stand in.
+
+    `~` is expanded here, once for all commands: of our own default and of a variable no shell expands it."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not os.fspath(value).strip():
             self.fail("names no directory", param, ctx)
-        return super().convert(value, param, ctx)
+        return super().convert(os.path.expanduser(value), param, ctx)
 
 
 DIRECTORY = _Directory(file_okay=False, path_type=Path)

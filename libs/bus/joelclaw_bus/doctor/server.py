@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from joelclaw_bus.doctor.check import Check
-from joelclaw_bus.durability import ASKED, PAUSED, Durability, facts_of, hindrance, promise
+from joelclaw_bus.doctor.disk import judge_disk
+from joelclaw_bus.durability import ASKED, Durability, facts_of, hindrance, promise
 from joelclaw_bus.fitness import OLDEST
 from joelclaw_bus.inspect.spans import span
 
@@ -42,7 +43,7 @@ def judge_server(s: ServerSeen, level: Durability, min_replicas: int, kind: str)
     return [
         *_version(s, info),
         *_promise(s, level, min_replicas, kind),
-        *_disk(s, info),
+        *judge_disk(s.node, info, s.settings),
         *_memory(s, info),
         *_connections(s, info),
         *_role(s, info),
@@ -73,33 +74,6 @@ def _promise(s: ServerSeen, level: Durability, min_replicas: int, kind: str) -> 
         return
     losses = "; ".join(f"{event}: {loss}" for event, loss in made.losses.rows())
     yield Check("ok", s.node, f"durability {level.value}. {made.sentence} Lost when {losses}.")
-
-
-def _disk(s: ServerSeen, info: Mapping[str, str]) -> Iterator[Check]:
-    append_only, save = info.get("aof_enabled") == "1", s.settings.get("save")
-    if not append_only and save == "":
-        yield Check(
-            "finding", s.node, "nothing is ever written to disk: append-only file off, no save points", "appendonly yes"
-        )
-    elif not append_only:
-        yield Check(
-            "warning", s.node, "append-only file is off: a crash loses all since the last snapshot", "appendonly yes"
-        )
-    elif s.settings.get("appendfsync") == "no":
-        yield Check(
-            "warning", s.node, "appendfsync is no: the system decides what a power cut takes", "appendfsync everysec"
-        )
-    if append_only and s.settings.get("no-appendfsync-on-rewrite") == "yes":
-        yield Check("warning", s.node, f"{PAUSED}: a power cut takes it", "no-appendfsync-on-rewrite no")
-    for name, what in (
-        ("aof_last_write_status", "writing the append-only file fails"),
-        ("aof_last_bgrewrite_status", "rewriting the append-only file fails"),
-        ("rdb_last_bgsave_status", "saving a snapshot fails; with save points the server refuses all writes"),
-    ):
-        if info.get(name, "ok") != "ok":
-            yield Check("finding", s.node, f"{what} ({name}: {info[name]})", "look at its disk and its log")
-    if info.get("loading", "0") != "0":
-        yield Check("finding", s.node, "it is still loading its data", "wait; leases and runs wait too")
 
 
 def _memory(s: ServerSeen, info: Mapping[str, str]) -> Iterator[Check]:

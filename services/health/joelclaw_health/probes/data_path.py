@@ -12,6 +12,8 @@ from dataclasses import replace
 import anyio
 
 from joelclaw_bus import BusError, Store, StoreRefused, StoreUnavailable, open_store
+from joelclaw_bus.doctor.disk import DISK_SETTINGS, judge_disk
+from joelclaw_bus.inspect.replies import pairs
 from joelclaw_contracts import HEALTH_SLOT, Outcome
 from joelclaw_health.sample import Sample
 
@@ -50,18 +52,28 @@ async def _data_path(store: Store, now: int, timeout: float) -> Sample:
 async def _persistence(store: Store, now: int, timeout: float) -> Sample:
     try:
         with anyio.fail_after(timeout):
-            raw = await store.call("INFO", "persistence")
+            raw, settings = await store.call("INFO", "persistence"), await _settings(store)
     except (BusError, TimeoutError) as error:
         # Not failing, even where the store refuses: a user without INFO can carry the bus all the same.
         return Sample(COMPONENT, PERSISTENCE, "unknown", now, "", _of(error, timeout)[1])
     info = dict(line.split(":", 1) for line in raw.decode().splitlines() if ":" in line)
-    errors = [
-        f"{name} is {info[name]}"
-        for name in ("rdb_last_bgsave_status", "aof_last_write_status", "aof_last_bgrewrite_status")
-        if info.get(name, "ok") != "ok"
-    ]
+    # A server that loads is no trouble of its files: its data path says that it is not there yet.
+    checks = [c for c in judge_disk(COMPONENT, {**info, "loading": "0"}, settings) if c.state in ("finding", "warning")]
+    failing = any(c.state == "finding" for c in checks)
+    told = [c for c in checks if c.state == "finding" or not failing]
     value = "append-only" if info.get("aof_enabled") == "1" else "snapshots only"
-    return Sample(COMPONENT, PERSISTENCE, "failing" if errors else "ok", now, value, "; ".join(errors))
+    if value != "append-only" and settings.get("save") == "":
+        value = "nothing"
+    reason = "; ".join(f"{c.what}. → {c.todo}" for c in told)
+    return Sample(COMPONENT, PERSISTENCE, "failing" if failing else "ok", now, value, reason)
+
+
+async def _settings(store: Store) -> dict[str, str]:
+    """Those that may be read: a user without CONFIG can carry the bus all the same."""
+    try:
+        return pairs(await store.call("CONFIG", "GET", *DISK_SETTINGS))
+    except StoreRefused:
+        return {}
 
 
 def _of(error: Exception, timeout: float) -> tuple[Outcome, str]:

@@ -189,6 +189,11 @@ async def storm_opened(make: MakeDesk, ledger: Ledger) -> object:
     return await open_storm(make(SLOW), "gateway-bridge", "e1")
 
 
+@tells(Rule.STORM_UNFOUNDED)
+async def storm_unfounded(make: MakeDesk, ledger: Ledger) -> object:
+    return await open_storm(make(SLOW), "gateway-bridge", "forged")
+
+
 @tells(Rule.FLAPPING)
 async def flapping(make: MakeDesk, ledger: Ledger) -> object:
     for n in range(3):
@@ -307,6 +312,10 @@ def test_every_rule_has_a_story() -> None:
     assert set(STORIES) == set(Rule)
 
 
+STORMS = (Rule.STORM_OPENED, Rule.STORM_UNFOUNDED)
+"""They decide about no request."""
+
+
 @pytest.mark.parametrize("rule", Rule, ids=str)
 async def test_a_rule_leaves_exactly_one_evidence_event(make_desk: MakeDesk, ledger: Ledger, rule: Rule) -> None:
     await STORIES[rule](make_desk, ledger)
@@ -314,5 +323,5 @@ async def test_a_rule_leaves_exactly_one_evidence_event(make_desk: MakeDesk, led
     (record,) = records
     assert record["action"] in ("system.self-healing.router", "system.backup.failure.router")
     assert record["success"] is not rule.alert
-    told = {"model", "confidence", "attempt"} | ({"runContext", "evidence"} if rule is not Rule.STORM_OPENED else set())
+    told = {"model", "confidence", "attempt"} | ({"runContext", "evidence"} if rule not in STORMS else set())
     assert told <= set(record["metadata"])

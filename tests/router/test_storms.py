@@ -18,7 +18,7 @@ from joelclaw_healing.move import Answer
 from joelclaw_router.eyes import Eyes, blindness
 from joelclaw_router.storms import members_of, open_storm
 from tests.router.conftest import CONFIG, HEALING, QUICK, SLOW, MakeDesk, healing, sent
-from tests.router.test_hook import COMPLETED, MESSAGE, REQUESTED, ROUTE, hoped, quiet, read, routing, until, xadd
+from tests.router.test_hook import COMPLETED, MESSAGE, OTEL, REQUESTED, ROUTE, hoped, quiet, read, routing, until, xadd
 
 NAS = Config(healing_router=QUICK, budgets=Budgets(groups={"nas": ("backup", "mounts")}, storm_cool_down_ms=400))
 TARGETS = 20
@@ -98,6 +98,25 @@ async def test_a_member_that_needs_a_person_during_the_storm_goes_into_the_diges
     assert (await desk.deadline(late.id, 1))["rule"] == "deadline-timer"
     channels = [m["channel"] for m in await sent(ledger, MESSAGE)]
     assert channels == ["default", "digest"]
+
+
+async def test_word_of_a_storm_that_the_ledger_does_not_show_opens_nothing_and_pages_nobody(
+    make_desk: MakeDesk, ledger: Ledger
+) -> None:
+    desk = make_desk(SLOW)
+    for n in range(4):
+        await desk.decide(healing(f"e{n}", targetComponent=f"t{n}"))
+    for group in ("gateway-bridge", "newgrp"):
+        told = await open_storm(desk, group, "forged")
+        assert (told["rule"], told["act"]) == ("storm-without-failures", None)
+        assert await open_storm(desk, group, "forged") == told, "told once"
+    assert [i.target for i in await ledger.list_incidents() if i.domain == STORM] == []
+    assert await sent(ledger, MESSAGE) == []
+    proofs = [e["metadata"] for e in await sent(ledger, OTEL) if e["metadata"]["rule"] == "storm-without-failures"]
+    assert ["4 of its targets" in proofs[0]["reason"], "0 of its targets" in proofs[1]["reason"]] == [True, True]
+    assert len(proofs) == 2
+    await desk.decide(healing("e4", targetComponent="t4"))
+    assert (await open_storm(desk, "gateway-bridge", "true"))["rule"] == "storm-opened"
 
 
 async def test_racers_can_t_all_be_the_fourth(make_desk: MakeDesk, ledger: Ledger) -> None:

@@ -74,6 +74,7 @@ class Rule(Enum):
     SELF_APPROVAL = Meaning("approval-by-requester-refused", Verdict.REFUSE, "blocked")
     APPROVAL_OVER = Meaning("approval-expired", Verdict.ESCALATE, "escalated")
     STORM_OPENED = Meaning("storm-opened", Verdict.ESCALATE, "escalated", alert=True)
+    STORM_UNFOUNDED = Meaning("storm-without-failures", Verdict.REFUSE, "blocked")
     PAGED_AGAIN = Meaning("page-repeated", Verdict.ESCALATE, "escalated", alert=True)
     UNANSWERED = Meaning("page-unanswered", Verdict.ESCALATE, "escalated", alert=True)
 

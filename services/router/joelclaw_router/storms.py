@@ -13,7 +13,7 @@ from joelclaw_healing.closing import close_incident
 from joelclaw_healing.incident import Incident
 from joelclaw_healing.ledger_keys import group_of
 from joelclaw_healing.lifecycle import Report, escalated, reported, watched
-from joelclaw_healing.look import STORM, Look
+from joelclaw_healing.look import STORM, Look, Place
 from joelclaw_healing.move import Move
 from joelclaw_router import replies
 from joelclaw_router.desk import Desk, Outcome, nothing, waiting
@@ -31,16 +31,28 @@ LOOK_MS = 60_000
 
 
 async def open_storm(desk: Desk, group: str, event: str) -> Outcome:
-    """Opens the group's storm, or finds it open. event: the id of what told of it."""
+    """Opens the group's storm, or finds it open. event: the id of what told of it.
+
+    What told of it proves nothing, since anyone may send it: the ledger's own record must show the storm."""
     members = sorted(f"{i.domain}/{i.target}" for i in await members_of(desk, group))
     move_id = f"storm:{group}:{event}"
+    budgets = desk.bench.rules.config.budgets
+    limit, place = (
+        budgets.storm_targets,
+        Place("", "", group, budgets.storm_window_ms),
+    )  # nobody's: all of the group count
 
     def judge(look: Look) -> Move | Outcome:
         if look.incident is not None and not look.incident.is_over:
             return nothing(look.incident.id)
+        if not _rages(look, group, limit):
+            return _unfounded(desk, look, group, move_id, limit)
         return _opening(desk, look, group, event, move_id, members)
 
-    return await desk.moved(f"{STORM}/{group}", lambda: desk.ledger.look(STORM, group, move=move_id), judge)
+    async def find() -> Look:
+        return await desk.ledger.look(STORM, group, move=move_id, place=place)
+
+    return await desk.moved(f"{STORM}/{group}", find, judge)
 
 
 async def look_at_storm(desk: Desk, incident: str, watch: str) -> Outcome:
@@ -65,6 +77,18 @@ async def members_of(desk: Desk, group: str) -> list[Incident]:
     """The incidents of a group that are not over."""
     listed = await desk.ledger.list_incidents(limit=MOST)
     return [i for i in listed if i.domain != STORM and group_of(i) == group]
+
+
+def _rages(look: Look, group: str, limit: int) -> bool:
+    """By the script that bars acts (its end of the storm), or by as many that failed lately as make one."""
+    return look.storms.get(group, 0) > look.now or 0 < limit <= look.failing
+
+
+def _unfounded(desk: Desk, look: Look, group: str, move_id: str, limit: int) -> Move:
+    what = f"a storm of {group[:200]} was told of, but {look.failing} of its targets failed lately, not {limit}"
+    decision = Decision(Rule.STORM_UNFOUNDED, f"{what}: nothing is opened, and nobody is paged")
+    proof = replies.evidence(move_id, None, decision, None, None, None, None, now=look.now, voice=desk.bench.voice)
+    return Move(move_id, outcome(decision, None, None), {}, letters=(proof,))
 
 
 def _opening(desk: Desk, look: Look, group: str, event: str, move_id: str, members: list[str]) -> Move:

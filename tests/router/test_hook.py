@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 
+from joelclaw_backup.incidents import note_proven
 from joelclaw_bus import Store, StoreUnavailable, WorkerSettings
 from joelclaw_bus.observer import EventBuried
 from joelclaw_contracts import Config
@@ -259,7 +260,7 @@ async def test_a_foreign_observer_closes_with_one_event(store: Store) -> None:
         await hoped(told_closed)
     assert len(await read(store, COMPLETED)) == 6, "none but the answer is ours: its event was the closing"
     (over,) = await Ledger(store).list_incidents(closed=True)
-    assert over.closed_by.startswith("x/probe (event ")
+    assert over.closed_by.startswith("an event that names itself x/probe (event ")
     (closing_told,) = told
     assert closing_told["component"] == "system/self-healing.closer", "who acted; who says that he saw it stands beside"
     assert closing_told["metadata"]["by"] == over.closed_by
@@ -315,6 +316,50 @@ async def test_a_resolved_incident_is_not_retried(store: Store) -> None:
         )
         await quiet(store)
     assert await read(store, ROUTE) == []
+
+
+async def test_nobodys_word_ends_a_backups_incident_without_a_set_proven_since_it_opened(store: Store) -> None:
+    ledger, backups = Ledger(store), "system/backup.redis"
+    await note_proven(store, "redis", "before-it-failed")
+    async with routing(store, SLOW) as _:
+        await xadd(store, DETECTED, BACKUP)
+        (answer,) = await until(store, COMPLETED, 1)
+        id = answer["incidentId"]
+        word = {"domain": "backup", "status": "remediated", "detected": 1, "inspected": 1, "incidentId": id}
+        word |= {"targetComponent": "redis", "sourceFunction": backups}
+
+        async def told(action: str, rule: str = "") -> list[Any]:
+            found = [e["metadata"] for e in await read(store, OTEL) if e["action"] == action]
+            return [m for m in found if m.get("rule", "") == rule]
+
+        async def unproven() -> bool:
+            return bool(await told("system.self-healing.router", "closing-without-proof"))
+
+        async def closed() -> bool:
+            return bool(await told("system.self-healing.incident.closed"))
+
+        await note_proven(store, "typesense", "of-another-target")
+        await xadd(store, COMPLETED, word)
+        await hoped(unproven)
+        assert [i.id for i in await ledger.list_incidents()] == [id]
+        (refused,) = await told("system.self-healing.router", "closing-without-proof")
+        assert f"an event that names itself {backups}" in refused["reason"]
+        assert await note_proven(store, "redis", "set-9") == {"id": id, "reopened": 0, "attempt": 0}
+        await xadd(store, COMPLETED, word)
+        await hoped(closed)
+        (over,) = await ledger.list_incidents(closed=True)
+        assert over.closed_by.startswith(f"an event that names itself {backups} (event ")
+        assert over.closed_by.endswith("and by the proof of set set-9")
+
+        await xadd(store, DETECTED, BACKUP)  # the same incident, reopened: what was proven before proves nothing now
+        await until(store, COMPLETED, 4)
+        await xadd(store, COMPLETED, word)
+
+        async def refused_again() -> bool:
+            return len(await told("system.self-healing.router", "closing-without-proof")) == 2
+
+        await hoped(refused_again)
+        assert [i.id for i in await ledger.list_incidents()] == [id]
 
 
 async def test_no_secret_of_a_request_leaves_in_a_page_an_answer_an_incident_or_a_timeline(store: Store) -> None:

@@ -14,6 +14,7 @@ from joelclaw_router import persons
 from joelclaw_router.advice.adviser import MODEL_ADVISED, Consulted
 from joelclaw_router.desk import Desk, Outcome
 from joelclaw_router.failure import Advice
+from joelclaw_router.observers import observed_end
 from joelclaw_router.replies import iso
 from joelclaw_router.rules import Rule
 from joelclaw_router.storms import open_storm
@@ -194,6 +195,13 @@ async def storm_unfounded(make: MakeDesk, ledger: Ledger) -> object:
     return await open_storm(make(SLOW), "gateway-bridge", "forged")
 
 
+@tells(Rule.CLOSING_UNPROVEN)
+async def closing_unproven(make: MakeDesk, ledger: Ledger) -> object:
+    desk = make(SLOW)
+    incident = (await desk.decide(backup("a")))["incident"]
+    return await observed_end(desk, incident, "backup", "redis", "system/backup.redis", "1-1", "well")
+
+
 @tells(Rule.FLAPPING)
 async def flapping(make: MakeDesk, ledger: Ledger) -> object:
     for n in range(3):
@@ -312,8 +320,7 @@ def test_every_rule_has_a_story() -> None:
     assert set(STORIES) == set(Rule)
 
 
-STORMS = (Rule.STORM_OPENED, Rule.STORM_UNFOUNDED)
-"""They decide about no request."""
+ABOUT_NO_REQUEST = (Rule.STORM_OPENED, Rule.STORM_UNFOUNDED, Rule.CLOSING_UNPROVEN)
 
 
 @pytest.mark.parametrize("rule", Rule, ids=str)
@@ -323,5 +330,5 @@ async def test_a_rule_leaves_exactly_one_evidence_event(make_desk: MakeDesk, led
     (record,) = records
     assert record["action"] in ("system.self-healing.router", "system.backup.failure.router")
     assert record["success"] is not rule.alert
-    told = {"model", "confidence", "attempt"} | ({"runContext", "evidence"} if rule not in STORMS else set())
+    told = {"model", "confidence", "attempt"} | ({"runContext", "evidence"} if rule not in ABOUT_NO_REQUEST else set())
     assert told <= set(record["metadata"])

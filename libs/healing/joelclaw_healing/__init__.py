@@ -38,6 +38,7 @@ from joelclaw_healing.move import (
 )
 from joelclaw_healing.pause_reasons import PauseReason, PauseRefused, check_scope
 from joelclaw_healing.postman import Postman
+from joelclaw_healing.proofs import Proof
 from joelclaw_healing.switch import KillSwitch
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "Paused",
     "Place",
     "Postman",
+    "Proof",
     "Report",
     "Rule",
     "Seen",

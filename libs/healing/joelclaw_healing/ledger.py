@@ -17,6 +17,7 @@ Keys, all under `{healing/incidents}:` (a deployment prefix inside the braces):
 | `storms`            | zset   | groups in a storm, by its end                    | expires with the last           |
 | `failing:GROUP`     | zset   | its targets by their last failure                | expires with the window         |
 | `outages:TARGET`    | zset   | when it failed after it had been well            | expires after 30 days           |
+| `proven`            | hash   | the last proven backup of each target, JSON      | the next one; a field a target  |
 | `guard:TARGET` …    |        | what the guard remembers (`guard.py`)            | expires, see there              |
 | `switch`            | hash   | the kill switch; its being there is its being on | `start`                         |
 | `switch:log`        | list   | who turned it, JSON, the last 200                | a length limit                  |
@@ -43,6 +44,7 @@ from joelclaw_healing.look import Look, Place, hash_of, incident_of, look, sound
 from joelclaw_healing.move import Answer, Charge, Made, Move
 from joelclaw_healing.move_call import answer_of, body_of
 from joelclaw_healing.pause_reasons import PauseReason, add_pause, end_pause, reasons_of
+from joelclaw_healing.proofs import Proof
 from joelclaw_healing.switch import KillSwitch, read_switch, switch_log, turn_switch
 
 SLOT_NAME = "healing/incidents"
@@ -166,6 +168,15 @@ class Ledger:
     async def resume(self, id: str, *, actor: str) -> bool:
         """Ends one; what it held is judged afresh. False if there is none of this id."""
         return await end_pause(self.store, self._keys.pauses, id, actor=actor)
+
+    async def prove(self, target: str, proof: Proof) -> None:
+        """A backup of the target is stored and verified. By the backup service alone."""
+        await self.store.call("HSET", self._keys.proven, target, proof.to_text())
+
+    async def proven(self, target: str) -> Proof | None:
+        """What was last proven of a backup's target; None: nothing."""
+        raw = await self.store.call("HGET", self._keys.proven, target)
+        return Proof.read(text_of(raw)) if raw else None
 
     def done_key(self, move: str) -> str:
         """Where a move's outcome is kept; the guard's moves lie among the incidents'."""

@@ -44,6 +44,10 @@ class LedgerKeys:
         return self.slot.key("pauses")
 
     @property
+    def proven(self) -> str:
+        return self.slot.key("proven")
+
+    @property
     def storms(self) -> str:
         return self.slot.key("storms")
 

@@ -17,7 +17,7 @@ from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.due import due_again
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.incidents import open_incident
+from joelclaw_backup.incidents import note_proven
 from joelclaw_backup.policy import Outcome, needs_a_person
 from joelclaw_backup.records import plain
 from joelclaw_backup.steps import Facts, Steps
@@ -74,7 +74,7 @@ async def _drained(
         carried = Carried(mode, attempts, (Rule.DRAINED,), **done)
         cleaned: Facts = await step.run(f"clean-{entry.id}", backup.clean, taken)
         result = {**result_of(manifest, carried, NOTHING, there.keeping), **cleaned}
-        incident: Facts | None = await step.run(f"incident-{entry.id}", open_incident, store, entry.target)
+        incident: Facts | None = await step.run(f"incident-{entry.id}", note_proven, store, entry.target, entry.id)
         if incident:
             await step.send_event(
                 f"closing-{entry.id}", closing(incident, result, entry.target), id=closing_id(incident)

@@ -20,7 +20,7 @@ from typing import Any
 from joelclaw_backup.carrying import Carried, carry
 from joelclaw_backup.draining import add_drainer
 from joelclaw_backup.failure import BackupFailed
-from joelclaw_backup.incidents import open_incident
+from joelclaw_backup.incidents import note_proven
 from joelclaw_backup.manifest import Manifest
 from joelclaw_backup.staging import StagedGone
 from joelclaw_backup.steps import Facts, Steps
@@ -79,7 +79,7 @@ def add_backup(functions: Functions, store: Store, backup: Steps, speaker: Speak
             await backup.discard(taken)
             raise Reject(str(failed)) from failed
         result: Facts = {**result_of(manifest, carried, rechecked, there.keeping), **cleaned}
-        incident: Facts | None = await step.run("incident", open_incident, store, backup.target)
+        incident: Facts | None = await step.run("incident", note_proven, store, backup.target, manifest.id)
         if incident:
             await step.send_event("closing", closing(incident, result, backup.target), id=closing_id(incident))
         evidence = speaker.stored(step.run_id, step.now_ms, result, incident["id"] if incident else None)

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from joelclaw_healing.closing import close_incident
-from joelclaw_healing.errors import IncidentContested, IncidentUnknown
+from joelclaw_healing.errors import IncidentContested
 from joelclaw_healing.incident import Act, Incident, Kind, State
 from joelclaw_healing.ledger import Ledger
 from joelclaw_healing.ledger_keys import group_of
@@ -20,7 +19,6 @@ from joelclaw_healing.lifecycle import served
 from joelclaw_healing.look import STORM, Look, Place
 from joelclaw_healing.move import Made, Move
 from joelclaw_router import moves, replies
-from joelclaw_router.adapters import adapter_of
 from joelclaw_router.advice.adviser import Adviser, Consulted
 from joelclaw_router.facts import Bench
 from joelclaw_router.holds import held_by
@@ -125,25 +123,6 @@ class Desk:
             return moves.call_person(self.bench, look, found, move_id, Rule.DEADLINE_TIMER, _unresolved(found))
 
         return await self.moved(incident, lambda: self.look_at(incident, move_id), judge)
-
-    async def observed_end(self, incident: str, domain: str, target: str, by: str, detail: str) -> bool:
-        """Another system's observer says that it is over; its event was the closing, so none is sent.
-
-        It must name what it saw: an incident's id alone stands in every answer, and proves nothing.
-        """
-        try:
-            look = await self.ledger.look_at(incident)
-            found = look.incident
-            if found is None or (found.domain, found.target) != (domain, adapter_of(domain).target(target)):
-                return False
-            owner = found.owner
-            channels = self.bench.rules.channels(owner)
-            voice, acts = self.bench.voice, CLOSER
-            return await close_incident(
-                self.ledger, incident, by=by, detail=detail, voice=voice, channels=channels, announce=False, acts=acts
-            )
-        except IncidentUnknown:
-            return False  # somebody else's incident, or one long forgotten
 
     async def moved(
         self, what: str, find: Callable[[], Awaitable[Look]], judge: Callable[[Look], Move | Outcome]

@@ -30,6 +30,7 @@ from joelclaw_router import persons, storms
 from joelclaw_router.adapters import adapter_of, is_ours
 from joelclaw_router.desk import CLOSER, Desk, Outcome, Said
 from joelclaw_router.events import IncidentDue, StormDue, StormSeen
+from joelclaw_router.observers import observed_end
 from joelclaw_router.request import BACKUP_ROUTER, HEALING_ROUTER, Request
 
 TIMER = "system/self-healing.timer"
@@ -125,10 +126,11 @@ def functions_of(desk: Desk) -> Functions:
         on_failure=_page,
     )
     async def close(e: Event[HealingCompleted], step: Step) -> bool:
-        by = f"{e.data.source_function or e.source or 'an observer'} (event {e.id})"
+        named = e.data.source_function or e.source or "nobody"
         detail = e.data.remediation_detail or e.data.reason or "observed to be well"
         target = e.data.target_component or ""
-        return await step.run("close", desk.observed_end, e.data.incident_id or "", e.data.domain, target, by, detail)
+        incident, domain = e.data.incident_id or "", e.data.domain
+        return await step.run("close", observed_end, desk, incident, domain, target, named, e.id, detail)
 
     return functions
 

@@ -70,6 +70,9 @@ class Rule(Enum):
     STORM_HOLDS = Meaning("storm-holds-due-act", Verdict.REFUSE, "blocked")
     DEADLINE_TIMER = Meaning("deadline-timer", Verdict.ESCALATE, "exhausted", alert=True)
 
+    # when an observer says that it is over
+    CLOSING_UNPROVEN = Meaning("closing-without-proof", Verdict.REFUSE, "blocked")
+
     # what a person is asked, and told
     SELF_APPROVAL = Meaning("approval-by-requester-refused", Verdict.REFUSE, "blocked")
     APPROVAL_OVER = Meaning("approval-expired", Verdict.ESCALATE, "escalated")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from tests.router.test_hook import MESSAGE, REQUESTED, ROUTE, routing, until, xa
 from tests.support.server import Server
 
 from joelclaw_bus import Store, StoreSettings, open_store
+from joelclaw_cli.heal.actor import actor
 from joelclaw_contracts import Approval
 from joelclaw_healing import Ledger, Voice
 from joelclaw_router.desk import Desk
@@ -90,6 +94,15 @@ async def test_the_requester_is_told_at_once(cli: Cli, one_server: Server, monke
     incident = await decided(one_server, asks=True, requestedBy="ann")
     said = await to_thread.run_sync(lambda: cli("heal", "approve", incident))
     assert said.error == "requester_cannot_approve"
+
+
+async def test_who_says_it_is_the_process_s_own_user_whatever_its_environment_says(
+    one_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "alice")
+    async with open_store(StoreSettings(one_server.url)) as store:
+        assert await actor(store) == f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 async def test_approve_and_retry_with_a_router_at_work(cli: Cli, one_server: Server) -> None:

@@ -4,6 +4,9 @@
 |-----------------------------|-------------------------------------------------------------------------|
 | `healing/incident.approved` | a person allows the retry that was asked about; a run waits for it       |
 | `healing/incident.ordered`  | a person wants the incident's last request retried now                  |
+
+`actor` is what the event says: nothing authenticates it. Who may write these streams is the store's ACL's affair
+(docs/security.md).
 """
 
 from __future__ import annotations

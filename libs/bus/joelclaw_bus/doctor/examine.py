@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from joelclaw_bus.doctor.access import judge_access
 from joelclaw_bus.doctor.check import Check
 from joelclaw_bus.doctor.read import Crowd, read_crowd, read_server, read_stream
 from joelclaw_bus.doctor.runs import read_open, shared
@@ -39,6 +40,7 @@ class Doctor:
         self.reached = True
         for node in nodes:
             await self._part(node, lambda node=node: self._server(node))  # type: ignore[misc]  # a default binds it
+        await self._part("access", self._access)
         crowd: list[Crowd] = []
         await self._part("workers", lambda: self._crowd(crowd))
         await self._part("pauses", self._pauses)
@@ -63,6 +65,9 @@ class Doctor:
     async def _server(self, node: str) -> None:
         seen, settings = await read_server(self.store, node), self.store.settings
         self.checks += judge_server(seen, settings.durability, settings.min_replicas, self.store.address.kind)
+
+    async def _access(self) -> None:
+        self.checks += await judge_access(self.store)
 
     async def _crowd(self, into: list[Crowd]) -> None:
         crowd = await read_crowd(self.store)

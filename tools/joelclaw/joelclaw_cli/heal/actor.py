@@ -1,8 +1,12 @@
-"""Who acts, and why: the store's ACL user where there is one, else the user of this machine."""
+"""Who acts, and why: the store's ACL user where there is one, else the user of this machine.
+
+A name for the record: the bus does not prove it. Whoever may write to the store can send an event with any name in it.
+"""
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 import socket
 
 from joelclaw_bus.errors import StoreRefused
@@ -22,4 +26,12 @@ async def actor(store: Store) -> str:
         user = (await store.call("ACL", "WHOAMI")).decode()
     except StoreRefused:  # a user may be forbidden to ask who it is
         user = "default"
-    return user if user != "default" else f"{getpass.getuser()}@{socket.gethostname()}"
+    return user if user != "default" else f"{_user()}@{socket.gethostname()}"
+
+
+def _user() -> str:
+    """By the process's own number: LOGNAME and USER are what whoever calls us says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's number has no name
+        return f"uid-{os.getuid()}"

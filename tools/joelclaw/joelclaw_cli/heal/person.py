@@ -65,7 +65,9 @@ def ack(place: Place, incident_id: str, reason: str) -> Answer:
 def approve(place: Place, incident_id: str, reason: str, wait_ms: int) -> Answer:
     """Allow the retry that an incident asks about.
 
-    Whoever requested it can't; what expired is denied."""
+    Whoever requested it can't; what expired is denied. The bus does not prove who says so: the name is the store's ACL
+    user, else this machine's, and whoever may write to the store can send the event under any name. Its ACL is the
+    door (docs/security.md)."""
     from joelclaw_cli.heal.actor import actor
     from joelclaw_healing import Ledger
     from joelclaw_healing.orders import IncidentApproved, same_person

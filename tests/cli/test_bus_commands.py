@@ -111,6 +111,18 @@ def test_a_payload_that_is_no_strict_json_is_one_line(
     assert entries(one_server, CHECK) == []
 
 
+@pytest.mark.parametrize(("id", "fix"), [(("--id", "order-1"), "--id order-1"), ((), "look whether it is there")])
+def test_no_answer_to_a_send_is_told_as_one_that_may_have_been_written(
+    cli: Cli, own_server: Server, id: tuple[str, ...], fix: str
+) -> None:
+    own_server.send(signal.SIGSTOP)
+    said = cli("bus", "send", "test/greeted", "--data", "{}", "--force", "--redis-url", own_server.url, *id)
+    own_server.send(signal.SIGCONT)
+    assert said.code == 1
+    assert "may have been written all the same" in said.envelope["error"]["message"]
+    assert fix in said.envelope["fix"]
+
+
 def test_force_sends_what_the_suite_does_not_know(cli: Cli, one_server: Server) -> None:
     assert cli("bus", "send", "my/own.event", "--data", '{"n": 1}', "--force").code == 0
     assert len(entries(one_server, "my/own.event")) == 1

@@ -41,6 +41,8 @@ DAY = tuple(NOW - HOUR_MS - n for n in range(7))
         (Rule.UNKNOWN, UNKNOWN, History(CONFIRMED), Rule.FORCED),
         (Rule.IN_FLIGHT, FAILING, History(replace(CONFIRMED, intent=INTENT)), None),
         (Rule.STARTING, replace(FAILING, age_ms=119_999), History(CONFIRMED), Rule.FORCED),
+        (Rule.STARTING, replace(FAILING, age_ms=5_000), History(CONFIRMED, acts=(NOW - 5_000,)), None),
+        (Rule.STARTING, replace(FAILING, age_ms=5_000), History(CONFIRMED, acts=(NOW - 120_000,)), Rule.FORCED),
         (Rule.UNCONFIRMED, FAILING, History(replace(CONFIRMED, failing=2)), Rule.FORCED),
         (Rule.KILL_SWITCH, FAILING, History(CONFIRMED, stopped="joel: moving"), None),
         (Rule.PAUSED, FAILING, History(CONFIRMED, paused="p1 (all, joel): moving"), Rule.FORCED),

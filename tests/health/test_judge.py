@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from joelclaw_contracts import HealthCheck, Outcome
 from joelclaw_health.judge import Judged, Thresholds, Turn, judge
@@ -55,7 +56,10 @@ def test_a_component_that_never_was_well_is_new_until_it_is_confirmed() -> None:
 
 def test_two_good_samples_close_and_one_does_not() -> None:
     assert state("offfo") == "failing"
-    assert turns(run("offfofoo")) == ["opened", "resolved"]
+    assert run("offfo")[-1].check.reason == "reason", "the sample's own, where it has one"
+    quiet = replace(sample("a", "ok", BASE + 50), reason="")
+    (judged,) = judge({"a http": run("offf")[-1].check}, [quiet], BASE + 50, T)
+    assert (judged.check.state, judged.check.reason) == ("failing", "well again at 1 of the 2 looks that it takes")
 
 
 def test_an_unknown_neither_confirms_nor_clears_nor_closes() -> None:

@@ -6,7 +6,8 @@
 | ok                                                                   | healthy              | –         |
 | unknown                                                              | unknown-never-acts   | –         |
 | an intent under its lease                                            | one-act-at-a-time    | the same  |
-| failing, alive, younger than the start grace                         | start-grace          | –         |
+| failing, alive, younger than the start grace                         | start-grace          | if it was |
+|                                                                      |                      | acted on  |
 | failing, less often in a row than must be                            | not-confirmed        | –         |
 | the kill switch is on                                                | kill-switch          | the same  |
 | a pause reason covers it                                             | pause-reason         | –         |
@@ -19,7 +20,8 @@
 | 10 acts within an hour on all targets together                       | acts-of-all-spent    | the same  |
 | else                                                                 | act-permitted        | act-forced|
 
-A person's order skips what restrains an automaton (–), and nothing that protects from persons too.
+A person's order skips what restrains an automaton (–), and nothing that protects from persons too: what was restarted
+just now, by whomever, has its start grace before a second order can restart it.
 """
 
 from __future__ import annotations
@@ -61,7 +63,8 @@ def next_step(symptom: Symptom, history: History, now: int, limits: GuardLimits)
         return Ruling(Rule.UNKNOWN, f"{symptom.detail}; what is not known is no reason to act")
     if intent:
         return Ruling(Rule.IN_FLIGHT, f"act {intent.id} is not settled yet")
-    if age is not None and age < limits.start_grace_ms and not forced:
+    young = age is not None and age < limits.start_grace_ms
+    if young and (not forced or now - max(history.acts, default=-limits.start_grace_ms) < limits.start_grace_ms):
         return Ruling(Rule.STARTING, f"{symptom.detail}; it started {age} ms ago and has {limits.start_grace_ms} ms")
     if record.failing < limits.confirmations and not forced:
         return Ruling(Rule.UNCONFIRMED, f"{symptom.detail}; seen {record.failing} of {limits.confirmations} times")

@@ -132,6 +132,9 @@ def _turn(check: HealthCheck, now: int, t: Thresholds) -> Judged:
             return Judged(_moved(check, "failing", now, openings=lately, flapping=flapping), Turn.OPENED)
         case "new" | "ok" if check.unknown >= t.confirmations:
             return Judged(_moved(check, "unknown", now), Turn.UNSEEN)
+        case "failing" | "unknown" if check.latest == "ok":
+            why = check.reason or f"well again at {check.good} of the {closings} looks that it takes"
+            return Judged(_with(check, reason=why))
         case _:
             return Judged(check)
 

@@ -104,7 +104,9 @@ def _unreached(where: str, error: BusError) -> Check:
     """A store that refuses us is a finding; one that doesn't answer tells nothing. Nothing else is known of either."""
     text = str(error)
     if isinstance(error, StoreRefused):
-        return Check("finding", where, f"{text}; nothing else is known", "mend user, password and ACL of REDIS_URL")
+        full = "free its disk, or find out why it can't write there (its log); it takes no writes until then"
+        todo = full if error.kind == "MISCONF" else "mend user, password and ACL of REDIS_URL"
+        return Check("finding", where, f"{text}; nothing else is known", todo)
     if "certificate" in text.lower() or "ssl" in text.lower():
         return Check("finding", where, f"{text}; nothing else is known", "mend the certificate, or name its CA")
     return Check("not known", where, text, "joelclaw up starts one; else mend REDIS_URL")

@@ -107,7 +107,7 @@ async def _followed(store: Store, run_id: str, seconds: float, line: Line) -> Ru
         found = await find_run(store, run_id)
         if found is None and anyio.current_time() - began > LONELY and "nobody" not in told:
             told.add("nobody")
-            line.say("nobody has begun it yet; does the backup service run?")
+            line.say("nobody has begun it yet: joelclaw doctor says if the service runs and the store takes writes")
         if found is not None:
             done = {step.partition("-")[0] for step in found.steps}
             for step, words in SAYS.items():  # in their order; a record has none
@@ -121,6 +121,7 @@ async def _followed(store: Store, run_id: str, seconds: float, line: Line) -> Ru
     raise Failure(
         "timed_out",
         f"the backup has not ended within {seconds:.0f} s; it goes on",
+        fix="it ends without you; where nothing has begun it, joelclaw doctor says whether service and store are well",
         next_actions=((f"joelclaw bus run {run_id}", "see where it is"),),
     )
 

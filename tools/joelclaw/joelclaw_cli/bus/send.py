@@ -11,7 +11,7 @@ import click
 from joelclaw_cli.answer import Answer
 from joelclaw_cli.command import command
 from joelclaw_cli.durations import DURATION, MOMENT
-from joelclaw_cli.failures import usage
+from joelclaw_cli.failures import Failure, failure_of, usage
 from joelclaw_cli.payload import read_data, valid_payload
 from joelclaw_cli.place import Place
 
@@ -44,6 +44,7 @@ def send(
 
     The payload is checked by the event's model first; a wrong one is told with its field and not sent.
     """
+    from joelclaw_bus.errors import NoFreeConnection, StoreUnavailable
     from joelclaw_bus.publisher import Publisher
     from joelclaw_cli.render import clock, good
 
@@ -56,7 +57,12 @@ def send(
     async def publish(store: Store) -> dict[str, object]:
         at = at_ms or (await store.time_ms() + in_ms if in_ms else 0)
         own = event_id or (uuid.uuid4().hex if at else None)  # what waits needs a name, so that it can be found
-        done = await Publisher(store, source="joelclaw").send_raw(name, payload, id=own, at_ms=at)
+        try:
+            done = await Publisher(store, source="joelclaw").send_raw(name, payload, id=own, at_ms=at)
+        except StoreUnavailable as error:
+            if isinstance(error, NoFreeConnection) or "refused" in str(error):
+                raise  # it was never asked
+            raise _unclear(error, name, own) from error
         return {"event": name, "id": own or done.entry, "entry": done.entry, "duplicate": done.duplicate} | (
             {"due": at} if done.entry is None else {}
         )
@@ -73,3 +79,12 @@ def send(
 
     follow = ("joelclaw bus due", "see what waits") if sent.get("due") else (f"joelclaw bus tail {name}", "see it")
     return Answer(sent, view, (follow, ("joelclaw bus runs", "see what it set in motion")))
+
+
+def _unclear(error: Exception, name: str, id: str | None) -> Failure:
+    """No answer is no refusal: it may have been written all the same."""
+    again = f"send it again with the same id, which is harmless: --id {id}"
+    look = f"look whether it is there (joelclaw bus tail {name}) before you send it again; with --id that is harmless"
+    told = failure_of(error)
+    message = f"{told}; {name} may have been written all the same"
+    return Failure(told.code, message, fix=again if id else look, exit_code=told.exit_code)

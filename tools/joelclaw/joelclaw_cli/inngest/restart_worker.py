@@ -22,6 +22,14 @@ if TYPE_CHECKING:
 
 REMEDIATOR = "system/self-healing.inngest-runtime"
 DONE = ("remediated", "noop")
+SPENT = (
+    "look why restarts don't mend it; the budget rolls (an hour, a day): an act is free again that long after it was"
+    " made, and joelclaw otel search system.self-healing.guard --hours 24 has their times"
+)
+FORCE = (
+    "Skip confirmations, pauses, cool-down and holds; never budgets, the kill switch, an act in hand, or the start"
+    " grace of a restart just made."
+)
 
 
 @command(
@@ -36,7 +44,7 @@ DONE = ("remediated", "noop")
 @click.option(
     "--wait-ms", type=click.IntRange(0, 3_600_000), default=1500, show_default=True, help="Before the look after it."
 )
-@click.option("--force", is_flag=True, help="Skip confirmations and pauses; never budgets or the kill switch.")
+@click.option("--force", is_flag=True, help=FORCE)
 @click.option("--within", type=DURATION, default="10m", show_default=True, help="How long to wait for the answer.")
 def restart_worker(place: Place, register: bool, wait_ms: int, force: bool, within: int) -> Answer:
     """Ask for a guarded restart of the runtime.
@@ -112,6 +120,6 @@ def _refused(status: str, rule: str, reason: str) -> Failure:
     return Failure(
         f"restart_{status}",
         f"the runtime was not mended: {rule}: {reason}",
-        fix="" if status == "exhausted" else "look at the evidence; --force skips confirmations and pauses",
+        fix=SPENT if status == "exhausted" else "look at the evidence; --force skips confirmations and pauses",
         next_actions=(("joelclaw otel search system.self-healing.guard --hours 1", "what the guard decided, and why"),),
     )

@@ -7,6 +7,7 @@ failed), and all lines go to stderr. A reader who went away stops nothing.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from contextlib import suppress
 from typing import Any
@@ -26,6 +27,9 @@ _COLOURS = {
 _TIME = ("ts", "time", "timestamp")
 _TEXT = ("message", "msg", "event")
 ALERT = "ALERT "
+WATCHDOG = "the watchdog ends this service, since its event loop did not turn"
+_SILENT = re.compile(r"Timeout \(([0-9:.]+)\)!")
+"""What the interpreter's watchdog says before the stacks: it works without the interpreter, so these are its words."""
 
 
 class Feed:
@@ -46,6 +50,9 @@ class Feed:
         if not line.strip():
             return
         self.last[service] = line
+        if silent := _SILENT.fullmatch(line.strip()):
+            what = f"{WATCHDOG} (it was silent for {silent[1]}): frozen, or held by a handler. Its stacks follow"
+            self._line(service, what, _COLOURS["error"])
         if line.startswith(ALERT):
             self.alert(line.removeprefix(ALERT), source=service)
             return

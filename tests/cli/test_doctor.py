@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,25 @@ async def test_a_wrong_password_is_a_finding(cli: Cli, limited: Server, monkeypa
     monkeypatch.setenv("REDIS_URL", f"redis://reader:wrong@127.0.0.1:{limited.port}/0")
     code, checks = await examined(cli)
     assert (code, len(of(checks, "finding"))) == (1, 1)
+
+
+async def test_a_store_whose_disk_takes_nothing_is_told_as_that(
+    cli: Cli, own_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with own_server.client() as client:
+        client.config_set("save", "3600 1")
+        os.mkdir(own_server.directory / "dump.rdb")  # its rename onto a directory fails
+        client.bgsave()
+
+        async def failed() -> bool:
+            return bool(client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+        await until(failed)
+    monkeypatch.setenv("REDIS_URL", own_server.url)
+    code, checks = await examined(cli)
+    (finding,) = [c for c in checks if c["state"] == "finding"]
+    assert (code, "MISCONF" in finding["what"], "disk" in finding["todo"]) == (1, True, True)
+    assert "password" not in finding["todo"]
 
 
 async def test_a_durability_that_the_server_cannot_give_is_a_finding(cli: Cli, one_server: Server) -> None:

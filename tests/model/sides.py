@@ -76,7 +76,7 @@ class Sides:
         self.ledger.look(picture, self.keys, [ORDER, PAID], LIMITS)
 
     def close(self) -> None:
-        self.outbox.close()
+        self.outbox.posted.close()
         self.dying.close()
 
     def advance(self, ms: int) -> None:

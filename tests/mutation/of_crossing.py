@@ -191,6 +191,14 @@ MUTANTS = (
         model=False,
     ),
     Mutant(
+        "a record says when it was written",
+        "lua/lib/record.lua",
+        "local created = (began or '0') ~= '0' and math.min(tonumber(began), now - tonumber(age)) or now",
+        "local created = now",
+        WAITS,
+        model=False,
+    ),
+    Mutant(
         "a jump ends permits as soon as leases",
         "permits.py",
         "> PERMIT_LEASES * self.lease_ms",

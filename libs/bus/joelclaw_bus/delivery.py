@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+import anyio
 
 from joelclaw_bus.keys import Slot
 
@@ -11,7 +14,7 @@ from joelclaw_bus.keys import Slot
 class Delivery:
     """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream.
 
-    `run` is known once the entry was read.
+    `run` is known once the entry was read. `began_ms`, `began_at`: when it began, by the server's clock and by ours.
     """
 
     slot: Slot
@@ -21,6 +24,8 @@ class Delivery:
     run: str
     claim: str
     ready: bool
+    began_ms: int = 0
+    began_at: float = 0.0
 
     @property
     def source(self) -> str:
@@ -34,6 +39,15 @@ class Delivery:
     @property
     def mark(self) -> str:
         return "r" if self.ready else "s"
+
+    def begins(self, now_ms: int, at: float | None = None) -> None:
+        """`now_ms`: by the server's clock; `at`: by ours, now unless told."""
+        self.began_ms, self.began_at = now_ms, anyio.current_time() if at is None else at
+
+    @property
+    def began(self) -> tuple[int, int]:
+        """When it began by the server's clock, ms, and how long ago that is by ours, ms."""
+        return self.began_ms, math.ceil((anyio.current_time() - self.began_at) * 1000)
 
     @property
     def head(self) -> tuple[str, str, str, str, str]:

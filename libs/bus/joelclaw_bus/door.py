@@ -105,6 +105,7 @@ class Door:
         if wanted and (unknown := type(event.data).unknown_fields(wire)):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
+        d.begins(begun[0].now_ms)
         if incoming.again or explicit_id or fn.limit:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)

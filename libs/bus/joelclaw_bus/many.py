@@ -92,7 +92,8 @@ class Record:
 
     def own(self) -> tuple[Arg, ...]:
         d, item = self.d, self.item
-        return d.entry, d.claim, d.run, self.step, self.result, item.id if item else "", item.encode() if item else ""
+        sent = (item.id, item.encode()) if item else ("", "")
+        return d.entry, d.claim, d.run, self.step, self.result, *sent, *d.began
 
     def more(self) -> Sequence[Arg]:
         return self.void
@@ -188,7 +189,7 @@ class Companies:
         return company
 
 
-SHAPES = {"begin": (5, 4, 6), "step": (4, 5, 8), "finish": (7, 4, 8)}
+SHAPES = {"begin": (5, 4, 6), "step": (4, 5, 10), "finish": (7, 4, 8)}
 """Of each script: the keys and the arguments that all share, and the words of each run. For those who listen."""
 
 

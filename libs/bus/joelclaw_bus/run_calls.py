@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import anyio
+
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
@@ -110,12 +112,14 @@ class RunCalls:
         self, d: Delivery, *, explicit_id: str, record_wanted: bool
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
+        asked_at = anyio.current_time()
         answer = await self._ask(Begin(d, explicit_id, record_wanted))
         while answer[0] == 4:
             answer = await self._ask(Begin(d, explicit_id, record_wanted))
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]
+                d.begins(answer[1], asked_at)
                 begun = Begun(answer[1], answer[2], dict(zip(flat[::2], flat[1::2], strict=True)))
                 return begun if answer[0] == 1 else Poisoned(begun)
             case 2:
@@ -154,7 +158,7 @@ class RunCalls:
             [d.source, s.stream, s.run(d.run), s.open, s.due, s.outbox, s.outbox_items],
             [
                 *(*d.head, d.mark, state, delay_ms, at_ms, step, waits_for, attempts, error, channel, s.name),
-                *(self.limits.steps, on_cancel.encode() if on_cancel else "", *_many(items)),
+                *(self.limits.steps, on_cancel.encode() if on_cancel else "", *d.began, *_many(items)),
             ],
         )
         if answer[0] == 1:

@@ -124,7 +124,7 @@ class Waiting:
             return entry_after(self.entry)  # an event can't be what its own run waits for
         # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
         # comes after our event may have an earlier id than it. What tells is when the run began: now, in a first
-        # begin; else when its record was made, which was in that begin, with its first step or its first rest.
+        # begin; else what its record says, which knows when the begin was that made it.
         entry_ms, created = int(self.entry.partition("-")[0]), self.record.get(b"created", b"")
         began_ms = min(int(created), self.now_ms) if created.isdigit() else self.now_ms
         return first_entry_of(entry_ms if entry_ms <= began_ms + SLACK_MS else began_ms - LEEWAY_MS)

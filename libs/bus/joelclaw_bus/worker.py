@@ -119,7 +119,7 @@ class Worker:
             await self._leave()
         finally:
             leases.stop()
-            self.outbox.close()
+            self.outbox.posted.close()
         if not stop.is_set():
             # A native cancellation that hit one of the tasks ends its group without an error: a worker that is gone
             # must not look like one that was stopped.
@@ -185,7 +185,7 @@ class Worker:
         with anyio.move_on_after(2.0, shield=True):
             # Each for itself: what one stream refuses must not keep the others from being handed back.
             with suppress(BusError):
-                await self.outbox.drain()
+                await self.outbox.posted.drain()
             for fn, slot in self.groups:
                 for stream in (slot.stream, slot.ready(fn.id)):
                     with suppress(BusError):

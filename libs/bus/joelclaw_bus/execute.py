@@ -135,7 +135,8 @@ class Executor:
         if not fn.limit:
             return None, admitted.fault
         try:
-            return self.permits.of(fn, fn.limit.key_of(admitted.event), d.slot, d.run, d.claim), admitted.fault
+            rested = admitted.begun.record.get(b"by", b"").decode("utf-8", "replace")
+            return self.permits.of(fn, fn.limit.key_of(admitted.event), d.slot, d.run, d.claim, rested), admitted.fault
         except Exception as error:  # a limit's key is the service's code: its fault ends this run, not the worker
             return None, admitted.fault or f"its limit's key= failed: {line_of(error)}"
 

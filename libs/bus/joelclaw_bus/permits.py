@@ -22,14 +22,12 @@ from joelclaw_bus.slot_calls import Permit, PermitCalls
 
 LONGEST_FALLBACK_MS = 300_000
 RANKS_PER_FALLBACK = 4
-ALL = "*"
-"""As a release says it: the handlers of all begins of its run have stopped."""
 
 
 @dataclass(slots=True)
 class Claimed:
     """The permit of one run: enough to renew it and to give it back. `rank`: how many waited before it when it was
-    refused; `taken`: by this begin."""
+    refused; `taken`: by this begin; `rested`: the begin that parked the run last."""
 
     function: str
     key: str
@@ -38,6 +36,7 @@ class Claimed:
     held: HeldPermit
     rank: int = 0
     taken: bool = False
+    rested: str = ""
 
     @property
     def until_the_end(self) -> bool:
@@ -45,9 +44,9 @@ class Claimed:
         return self.ttl_ms == 0
 
     def release(self) -> OutboxItem:
-        """For when this begin's handler has stopped. A begin that ends its run without having asked follows on one that
-        rested or whose lease had run out."""
-        by = self.claim if self.taken else ALL
+        """For when this begin's handler has stopped. A begin that ends its run without having asked knows that of the
+        one that rested before it."""
+        by = self.claim if self.taken else self.rested
         return release_item(
             self.held.member,
             self.function,
@@ -102,14 +101,14 @@ class Permits:
             at_work_ms=self.lease_ms if w.until_the_end else 0,
         )
 
-    def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed:
+    def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str, rested: str = "") -> Claimed:
         """The permit that a run needs under `key`; not asked for yet. Giving back what it never had is harmless."""
         limit = fn.limit
         assert limit is not None
         own = self.calls.keys.function_slot(fn.id)
         member, until_the_end = f"{slot.name}|{run}", fn.exclusive is not None
         held = HeldPermit(own.permits(key), own.claims(key), member, claim, limit.most, until_the_end)
-        return Claimed(fn.id, key, claim, 0 if until_the_end else PERMIT_LEASES * self.lease_ms, held)
+        return Claimed(fn.id, key, claim, 0 if until_the_end else PERMIT_LEASES * self.lease_ms, held, rested=rested)
 
     async def _ended_by(self, member: str) -> str | None:
         """The claim that ended the holder's run ('': nobody knows), so that its permit is on its way back, or was lost

@@ -129,7 +129,7 @@ def release_item(
     """The item that gives a permit back. Its id carries the claim: each park or end releases once.
 
     at_the_end: whichever begin took it. A later begin of the same run may end it without having asked again.
-    by: the begin whose handler has stopped ('' not known, `*` all of the run's).
+    by: the begin whose handler has stopped ('' not known).
     """
     return OutboxItem(
         id=f"release:{member}:{claim}",

@@ -6,13 +6,13 @@
 -- KEYS: 1 permits, 2 waiters, 3 outbox, 4 outbox items, 5 claims
 -- ARGV: 1 member (slot|run), 2 time to live of the next holder's permit, ms (0: until it is given back), 3 permit key,
 --       4 function, 5 claim ('' any: the run is over), 6 limit (0: not known), 7 the claim whose handler has stopped
---       ('' not known, * all of this run's)
+--       ('' not known)
 -- Answers: {1, item id, item} handed on; {1} nobody waits, no more may run, or it expires; {0} it held none
 -- uses: clock, outbox, claim
 local claim, till = claim_read(redis.call('HGET', KEYS[5], ARGV[1]))
 if ARGV[5] ~= '' and claim and claim ~= ARGV[5] then return { 0 } end
 if ARGV[5] == '' then redis.call('ZREM', KEYS[2], ARGV[1]) end
-if till and ARGV[7] ~= claim and ARGV[7] ~= '*' and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
+if till and ARGV[7] ~= claim and redis.call('ZSCORE', KEYS[1], ARGV[1]) then
   redis.call('ZADD', KEYS[1], till, ARGV[1])
   return { 1 }
 end

@@ -60,7 +60,7 @@ class PermitCalls(Calls):
         self, function: str, key: str, member: str, ttl_ms: int, *, claim: str = "", most: int = 0, by: str = ""
     ) -> OutboxItem | None:
         """Give a permit back; the item that wakes the next holder, if there is one. claim: '' any; most: 0 unknown; by:
-        the claim whose handler has stopped, '' unknown, `*` all of the run's."""
+        the claim whose handler has stopped, '' unknown."""
         slot = self.keys.function_slot(function)
         answer = await self.store.run(
             _script("release"),

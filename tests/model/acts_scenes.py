@@ -9,7 +9,7 @@ from tests.model.acts_events import EventActs, delayed, room
 from tests.model.acts_runs import DELAY, STEP, STEPS, RunActs, limited
 from tests.model.base import act, hands
 from tests.model.shop import BILL, ORDER, WORKERS
-from tests.model.spec.nouns import HOUR, Hand
+from tests.model.spec.nouns import HOUR, MINUTE, Hand
 from tests.model.writes import WRITES, redrive, zombie_writes
 
 
@@ -94,6 +94,8 @@ class SceneActs(EventActs, RunActs, ChoreActs):
         for h in at_work:
             self.cancel((h.slot, h.run))
         w.free_permits(BILL)
+        if kept:
+            w.advance(MINUTE)
         for h in at_work if kept else []:
             self.keep_a_permit(h)
         if passes:

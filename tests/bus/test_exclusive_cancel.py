@@ -167,7 +167,7 @@ async def test_that_a_handler_is_at_work_is_renewed_until_it_has_stopped(bench: 
 
 @pytest.fixture
 def workers(one_server: Server, tmp_path: Path) -> Iterator[Workers]:
-    started = Workers(one_server.url, tmp_path / "ledger")
+    started = Workers(one_server.url, tmp_path / "ledger", lease_ms=1_000)
     started.module = "tests.support.lone_worker"
     yield started
     started.stop()
@@ -184,7 +184,7 @@ async def test_a_worker_that_is_killed_after_the_cancel_is_waited_for_a_lease(
     killed.kill()
     killed.wait(20)
     at_work = read_claim(await one_store.call("HGET", own.claims(""), member))[1]
-    async with working(one_store, build(Ledger(str(workers.ledger))), lease_ms=2_000, fallback_ms=200) as seen:
+    async with working(one_store, build(Ledger(str(workers.ledger))), lease_ms=1_000, fallback_ms=200) as seen:
         await Publisher(one_store).send(Lone(name="second"), id="second")
         await seen.wait(RunStarted)
         assert await one_store.time_ms() >= at_work > 0

@@ -6,17 +6,22 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
+import anyio
+
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Admitted, Door, Incoming
+from joelclaw_bus.errors import BusError
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
 from joelclaw_bus.leases import Held, Leases
 from joelclaw_bus.left_alone import LeftAlone
 from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
 from joelclaw_bus.run_calls import Refused, RunCalls
@@ -73,6 +78,8 @@ class Executor:
             # Not `held.lost`: a renewal that crossed our own acknowledgement finds the entry gone, and nothing is lost.
             if held.scope.cancelled_caught and not held.abandoned:
                 self.observer.saw(LeaseLost(fn.id, held.delivery.run))
+            if held.give_back:
+                await self._give_back(held.delivery, held.give_back)
         finally:
             self.leases.drop(held)
         if newer:
@@ -94,14 +101,15 @@ class Executor:
             refused = NoPermit(permit.patience_ms(self.fallback_ms), permit)
             outcome, permit = Skipped("an earlier run is still open") if skips else refused, None
         else:
-            held.permit = permit.held if permit and not permit.until_the_end else None
+            if permit:
+                held.permit, held.give_back = permit.held, permit.release() if permit.until_the_end else None
             started = RunStarted(fn.id, d.run, event.name, admitted.attempt, admitted.begun.begins, event.traceparent)
             self.observer.saw(started)
             outcome = await perform(fn, event, self._step(fn, held, admitted), dice=self.dice())
         if isinstance(outcome, NotOurs):
             self.observer.saw(WriteRefused(fn.id, d.run, outcome.operation, outcome.why))
             return
-        await self.settler.settle(
+        settled = await self.settler.settle(
             held,
             fn,
             outcome,
@@ -112,13 +120,23 @@ class Executor:
             seconds=time.monotonic() - began,
             redriven=admitted.begun.redriven,
         )
+        if settled:
+            held.permit = held.give_back = None
+
+    async def _give_back(self, d: Delivery, item: OutboxItem) -> None:
+        """A handler has stopped whose outcome was not written. If its run was ended from outside, the next one of its
+        exclusive permit waits for just that; if it is open, it keeps the permit."""
+        with suppress(BusError), anyio.CancelScope(shield=True):  # without a word the permit expires a lease later
+            if await self.calls.ended_by(d.slot, d.run) is not None:
+                self.outbox.post(d.slot, item)
 
     def _permit(self, fn: Function, d: Delivery, admitted: Admitted) -> tuple[Claimed | None, str]:
         """The permit that this run needs, or None; and what speaks against running it."""
         if not fn.limit:
             return None, admitted.fault
         try:
-            return self.permits.of(fn, fn.limit.key_of(admitted.event), d.slot, d.run, d.claim), admitted.fault
+            rested = admitted.begun.record.get(b"by", b"").decode("utf-8", "replace")
+            return self.permits.of(fn, fn.limit.key_of(admitted.event), d.slot, d.run, d.claim, rested), admitted.fault
         except Exception as error:  # a limit's key is the service's code: its fault ends this run, not the worker
             return None, admitted.fault or f"its limit's key= failed: {line_of(error)}"
 

@@ -27,7 +27,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:confirmed`       | string | nothing: the write that a confirmation waits for  | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
-| `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
+| `{FN}:permits:KEY:claims`| hash   | each permit's begin, and how long it is at work   | release, acquire          |
 | `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |

@@ -187,7 +187,7 @@ class Outbox:
 
     async def _release(self, item: OutboxItem) -> None:
         next_holder = await self.calls.release(
-            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most
+            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most, by=item.by
         )
         if next_holder:
             await self.deliver(self.calls.keys.function_slot(item.target), next_holder)

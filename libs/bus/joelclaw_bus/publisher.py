@@ -116,11 +116,20 @@ def item_of(
 
 
 def release_item(
-    member: str, function: str, key: str, claim: str, ttl_ms: int, *, most: int = 0, at_the_end: bool = False
+    member: str,
+    function: str,
+    key: str,
+    claim: str,
+    ttl_ms: int,
+    *,
+    most: int = 0,
+    at_the_end: bool = False,
+    by: str = "",
 ) -> OutboxItem:
     """The item that gives a permit back. Its id carries the claim: each park or end releases once.
 
     at_the_end: whichever begin took it. A later begin of the same run may end it without having asked again.
+    by: the begin whose handler has stopped ('' not known).
     """
     return OutboxItem(
         id=f"release:{member}:{claim}",
@@ -130,5 +139,6 @@ def release_item(
         permit=key,
         ttl_ms=ttl_ms,
         claim="" if at_the_end else claim,
+        by=by,
         most=most,
     )

@@ -210,10 +210,12 @@ class RunCalls:
         answer = await self.store.run(_script("standing"), [slot.run(run) for run in runs])
         return [Standing(n, claim.decode("utf-8", "replace"), bool(rec), bool(new)) for n, claim, rec, new in answer]
 
-    async def state_of(self, slot: Slot, run: str) -> str | None:
-        """A run's state as its record says; None when there is no record."""
-        state: Any = await self.store.call("HGET", slot.run(run), "state")
-        return state.decode() if state else None
+    async def ended_by(self, slot: Slot, run: str) -> str | None:
+        """The claim that ended a run; '' when it was ended from outside, or is gone; None while it is open."""
+        state, by = await self.store.call("HMGET", slot.run(run), "state", "by")
+        if state not in (None, b"ended"):
+            return None
+        return by.decode("utf-8", "replace") if by else ""
 
 
 def _many(items: Iterable[OutboxItem]) -> list[Arg]:

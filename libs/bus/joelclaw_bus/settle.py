@@ -102,9 +102,9 @@ class Settler:
         keep: bool,
         seconds: float,
         redriven: int = 0,
-    ) -> None:
-        """Write one outcome down; a refusal is told to the observer and nothing else is done. redriven: how often the
-        run was opened again after it had failed."""
+    ) -> bool:
+        """Write one outcome down, or learn that it is not ours to write: that is told to the observer and nothing else
+        is done. redriven: how often the run was opened again after it had failed."""
         d = held.delivery
         rests = isinstance(outcome, Rest | Retry | Postponed | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
@@ -139,7 +139,7 @@ class Settler:
                 answer = await self.insist(held, partial(rest, state=state, step=step, waits_for=waits_for, **when))
                 if isinstance(answer, LimitReached):
                     failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
-                    await self.settle(
+                    return await self.settle(
                         *(held, fn, failed),
                         event=event,
                         attempt=attempt,
@@ -148,7 +148,6 @@ class Settler:
                         seconds=seconds,
                         redriven=redriven,
                     )
-                    return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, state, _ms(answer)))
             case Retry(delay_ms, error):
                 answer = await self.insist(held, partial(rest, delay_ms=delay_ms, attempts=1, error=error))
@@ -163,6 +162,7 @@ class Settler:
         if isinstance(answer, int):
             for item in items:
                 self.post(d, item)
+        return isinstance(answer, int | WentOn)
 
     async def _ended(
         self,

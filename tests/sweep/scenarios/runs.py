@@ -102,6 +102,12 @@ class Renewed(OneJob):
         await w.deliver()
 
 
+class RenewedAlone(Renewed):
+    """The same under a permit that is kept until the end: it is renewed that its handler is at work."""
+
+    options = {"exclusive": 1}
+
+
 class HandedBack(OneJob):
     """A worker that is stopped while its handler is at work: it hands back, and another goes on at once."""
 

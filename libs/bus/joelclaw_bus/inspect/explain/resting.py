@@ -7,7 +7,7 @@ import json
 from joelclaw_bus.inspect.explain.explanation import Explanation
 from joelclaw_bus.inspect.explain.situation import RunSituation, wait_of
 from joelclaw_bus.inspect.explain.who import broken, nobody, promote, start
-from joelclaw_bus.inspect.explain.words import due, error, match
+from joelclaw_bus.inspect.explain.words import due, error, match, when
 from joelclaw_bus.inspect.replies import attempts, number
 
 LATE_MS = 3_000
@@ -35,6 +35,14 @@ def _held(s: RunSituation) -> Explanation:
     rank = f"; {line.rank} wait before it" if line.rank is not None else "; it is not lined up"
     if not line.holders:
         return Explanation("limit", f"its permit{key} is free{rank}; it asks again {due(s)}", "nothing", True)
+    if line.stopping:
+        why = f"it waits for the handler of {line.status} run {line.stopping} to stop"
+        if line.at_work_ms > s.now_ms:
+            why += f", or, if its worker has died, until {when(line.at_work_ms, s.now_ms)}"
+        why += f"{rank}; it asks again {due(s)}"
+        return Explanation(
+            "limit", why, "nothing: it goes on by itself; a handler that hangs ends with its worker", True
+        )
     names = [h.partition("|")[2] for h in line.holders]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     why = f"{limit}: held by {', '.join(names[:2])}{more}{rank}; it asks again {due(s)}"

@@ -165,6 +165,28 @@ async def test_an_item_that_can_never_arrive_is_reported_and_stops_nobody(store:
     assert await store.call("XLEN", "test/sent") == 1
 
 
+async def test_an_item_that_cannot_be_carried_costs_itself_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says `most: true` ended every worker that came by, and each of those that were started for them."""
+
+    async def defect(outbox: Outbox, item: OutboxItem) -> None:
+        raise TypeError("a defect of ours")
+
+    monkeypatch.setattr(Outbox, "_release", defect)
+    slot = store.keys.slot("test/asked")
+    sound = {"id": "sound", "kind": "release", "target": "test/ask", "run": "test/asked|test/ask:x", "most": 1}
+    for item in (sound, sound | {"id": "odd", "most": True}):
+        await store.call("HSET", slot.outbox_items, str(item["id"]), json.dumps(item))
+        await store.call("ZADD", slot.outbox, 1, str(item["id"]))
+    await a_dead_workers_item(store)
+    async with working(store, asking()) as seen:
+        await seen.wait(Stuck, 2)
+        await seen.wait(OutboxDelivered)
+    told = {fact.what: fact.reason for fact in seen.all(Stuck)}
+    assert told["outbox item odd"] == "no outbox item: its most is True"
+    assert told["outbox item sound"] == "TypeError: a defect of ours"
+    assert await store.call("ZRANGE", slot.outbox, 0, -1) == [b"odd", b"sound"]
+
+
 async def test_an_item_of_a_newer_worker_is_read_or_left_to_it(store: Store) -> None:
     slot = store.keys.slot("test/asked")
     newer = {"id": "a", "kind": "event", "target": "test/sent", "event_id": "a", "data": "{}", "colour": "blue"}

@@ -181,7 +181,7 @@ class Functions:
 
 
 def _limit(limit: Limit | int | None) -> Limit | None:
-    return Limit(limit) if isinstance(limit, int) else limit
+    return limit if limit is None or isinstance(limit, Limit) else Limit(limit)
 
 
 def _problem(
@@ -203,11 +203,11 @@ def _problem(
         return "has two triggers on one event; join their conditions in one when=…"
     if Tick.event_name in names:
         return "can't wait for cron/tick; give on=[cron(…)]"
-    if retries < 0 or (retries == 0 and not because.endswith(".md")):
+    if type(retries) is not int or retries < 0 or (retries == 0 and not because.endswith(".md")):
         return "retries must be 1 or more, or 0 with no_retries_because='docs/decisions/….md'"
     if concurrency is not None and exclusive is not None:
         return "has both concurrency and exclusive; exclusive counts executing runs too"
-    for limit in (_limit(concurrency), _limit(exclusive)):
-        if limit and limit.most < 1:
-            return f"has a limit of {limit.most}; it must be at least 1"
+    for word, limit in (("concurrency", _limit(concurrency)), ("exclusive", _limit(exclusive))):
+        if limit and (type(limit.most) is not int or limit.most < 1):
+            return f"has {word}={limit.most!r}; say how many runs, a whole number of at least 1"
     return ""

@@ -112,6 +112,11 @@ class Outbox:
                 raise
             self._tell_stuck(slot, item.id.encode(), str(error))
             return False
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # whatever an item holds, or a defect of ours: it must cost itself only
+            self._tell_stuck(slot, item.id.encode(), f"{type(error).__name__}: {error}")
+            return False
 
     def _tell_stuck(self, slot: Slot, item: bytes, reason: str) -> None:
         if (slot.name, item) not in self._stuck and len(self._stuck) < MOST_TOLD:

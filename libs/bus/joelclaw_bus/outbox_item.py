@@ -61,6 +61,6 @@ class OutboxItem:
         except (AttributeError, TypeError, RecursionError) as error:
             raise ValueError(f"no outbox item: {error}") from None
         for name, value in fields.items():
-            if not isinstance(value, int if name == "most" or name.endswith("_ms") else str):
+            if type(value) is not (int if name == "most" or name.endswith("_ms") else str):  # True is no number
                 raise ValueError(f"no outbox item: its {name} is {value!r}")
         return item

@@ -38,7 +38,7 @@ from joelclaw_bus.observer import (
     WaitEnded,
 )
 from joelclaw_bus.outbox import Outbox
-from joelclaw_bus.run_calls import Refused
+from joelclaw_bus.run_calls import Begun, Refused, RunCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_bus.waiting import LEEWAY_MS
 from joelclaw_contracts import EventModel
@@ -657,16 +657,40 @@ async def test_an_answer_counts_that_came_in_the_first_step_of_a_run_though_the_
     assert got == ["yes"]
 
 
+async def test_an_answer_counts_that_came_while_its_dead_worker_was_missed_though_the_clock_was_set_back(
+    one_store: Store,
+) -> None:
+    """The first begin left no record but for this: the one that took it over can't know when that was."""
+    got: list[object] = []
+    slot = one_store.keys.slot("test/asked")
+    ahead = await one_store.time_ms() + 60_000
+    functions = asking(answer_to, got)
+    await SlotCalls(one_store, Limits()).ensure_group(slot, FN)
+    entry = f"{ahead}-0"
+    await one_store.call("XADD", slot.stream, entry, "data", '{"question":"q"}')
+    await one_store.call("XREADGROUP", "GROUP", FN, "dead", "STREAMS", slot.stream, ">")
+    dead = Delivery(slot, FN, "dead", entry, f"{FN}:{entry}", "claim", ready=False)
+    begun = await RunCalls(one_store, Limits()).begin(dead, explicit_id="", record_wanted=False, looks_back=True)
+    assert isinstance(begun, Begun)
+    await Publisher(one_store).send(Answered(question_id="q", text="yes"))
+    await later(one_store, LEEWAY_MS + 200)
+    async with working(one_store, functions, lease_ms=600) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["yes"]
+
+
 async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_all_the_same(one_store: Store) -> None:
     """Its wall clock is ten minutes off; a look back of so much would find nothing."""
 
     async def insist(write: Callable[[], Awaitable[bool | Refused]]) -> bool | Refused:
         return await write()
 
-    async def ask(e: Event[Asked], step: Step) -> object:
+    functions = Functions()
+
+    @functions.function(FN, on=[event(Asked)], retries=1)
+    async def ask(e: Event[Asked], step: Step) -> None:
         return None
 
-    functions = asking(ask, [])
     clock = ServerClock(one_store, tolerance_ms=500, wall=lambda: (time.time() + 600) * 1000)
     worker = Worker(one_store, functions, clock=clock)
     door = Door(functions, worker.run_calls, worker.outbox, clock, Seen(), Limits())

@@ -223,6 +223,14 @@ MUTANTS = (
         model=False,
     ),
     Mutant(
+        "a begin ahead of the clock leaves no record",
+        "lua/begin.lua",
+        "tonumber(entry:match('^%d+')) > now and '1' or '0'",
+        "'0'",
+        WAITS,
+        model=False,
+    ),
+    Mutant(
         "a record says when it was written",
         "lua/lib/record.lua",
         "local created = (began or '0') ~= '0' and math.min(tonumber(began), now - tonumber(age)) or now",

@@ -106,7 +106,7 @@ class Door:
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         d.begins(begun[0].now_ms)
-        if incoming.again or explicit_id or fn.limit:
+        if incoming.again or explicit_id or fn.limit or fn.awaits:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
             if not isinstance(fenced, tuple):
@@ -128,7 +128,9 @@ class Door:
     ) -> tuple[Begun, str] | Refused | None:
         """The begin and what speaks against running it; else why it must not run."""
         with anyio.CancelScope(shield=True):
-            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
+            answer = await self.calls.begin(
+                d, explicit_id=explicit_id, record_wanted=record_wanted, looks_back=bool(fn.awaits)
+            )
         match answer:
             case Begun():
                 return answer, ""

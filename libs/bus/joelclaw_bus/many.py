@@ -53,10 +53,13 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
+    """`looks_back`: it will want to know when it first began, whoever began it then."""
+
     script: ClassVar[Script] = _script("begin")
     d: Delivery
     explicit_id: str
     record_wanted: bool
+    looks_back: bool = False
 
     def shared(self, limits: Limits) -> tuple[list[str], list[Arg]]:
         d, s = self.d, self.d.slot
@@ -64,7 +67,7 @@ class Begin:
 
     def own(self) -> tuple[Arg, ...]:
         d = self.d
-        return d.entry, d.run, d.claim, self.explicit_id, int(self.record_wanted)
+        return d.entry, d.run, d.claim, self.explicit_id, 1 if self.record_wanted else 2 * self.looks_back
 
     def more(self) -> Sequence[Arg]:
         return ()

@@ -109,13 +109,13 @@ class RunCalls:
         return answer
 
     async def begin(
-        self, d: Delivery, *, explicit_id: str, record_wanted: bool
+        self, d: Delivery, *, explicit_id: str, record_wanted: bool, looks_back: bool = False
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
         asked_at = anyio.current_time()
-        answer = await self._ask(Begin(d, explicit_id, record_wanted))
-        while answer[0] == 4:
-            answer = await self._ask(Begin(d, explicit_id, record_wanted))
+        asked = Begin(d, explicit_id, record_wanted, looks_back)
+        while (answer := await self._ask(asked))[0] == 4:
+            continue
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]

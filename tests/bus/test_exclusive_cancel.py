@@ -207,7 +207,7 @@ async def test_an_older_worker_s_release_lets_a_permit_expire_and_what_it_took_i
 
     await until(expired)
     await outbox.deliver(slot, release_item(SECOND, FN, "", "older", 0, at_the_end=True))
-    outbox.close()
+    outbox.posted.close()
     assert await store.call("EXISTS", slot.permits(""), slot.claims("")) == 0
 
 

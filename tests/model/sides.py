@@ -77,7 +77,7 @@ class Sides:
 
     def close(self) -> None:
         self.outbox.posted.close()
-        self.dying.close()
+        self.dying.posted.close()
 
     def advance(self, ms: int) -> None:
         if not self.bus.may_advance(ms):

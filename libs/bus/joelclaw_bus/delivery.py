@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-
-import anyio
 
 from joelclaw_bus.keys import Slot
 
@@ -14,7 +13,7 @@ from joelclaw_bus.keys import Slot
 class Delivery:
     """One entry as this consumer got it. `ready`: from the function's ready stream rather than from the event stream.
 
-    `run` is known once the entry was read. `began_ms`, `began_at`: when it began, by the server's clock and by ours.
+    `run` is known once the entry was read.
     """
 
     slot: Slot
@@ -24,8 +23,7 @@ class Delivery:
     run: str
     claim: str
     ready: bool
-    began_ms: int = 0
-    began_at: float = 0.0
+    _began: tuple[int, float, Callable[[], float]] | None = None
 
     @property
     def source(self) -> str:
@@ -40,14 +38,17 @@ class Delivery:
     def mark(self) -> str:
         return "r" if self.ready else "s"
 
-    def begins(self, now_ms: int, at: float | None = None) -> None:
-        """`now_ms`: by the server's clock; `at`: by ours, now unless told."""
-        self.began_ms, self.began_at = now_ms, anyio.current_time() if at is None else at
+    def begins(self, now_ms: int, local: Callable[[], float]) -> None:
+        """It begins now: by the server's clock, ms, and by our monotonic one."""
+        self._began = now_ms, local(), local
 
     @property
     def began(self) -> tuple[int, int]:
-        """When it began by the server's clock, ms, and how long ago that is by ours, ms."""
-        return self.began_ms, math.ceil((anyio.current_time() - self.began_at) * 1000)
+        """When it began by the server's clock, ms, and how long ago that is by ours, ms; zeros before."""
+        if self._began is None:
+            return 0, 0
+        began_ms, at, local = self._began
+        return began_ms, math.ceil(local() - at)
 
     @property
     def head(self) -> tuple[str, str, str, str, str]:

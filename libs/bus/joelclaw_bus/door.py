@@ -105,7 +105,7 @@ class Door:
         if wanted and (unknown := type(event.data).unknown_fields(wire)):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
-        d.begins(begun[0].now_ms)
+        d.begins(begun[0].now_ms, self.clock.local)
         if incoming.again or explicit_id or fn.limit or fn.awaits:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
             fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
@@ -133,6 +133,7 @@ class Door:
             )
         match answer:
             case Begun():
+                d.begins(answer.now_ms, self.clock.local)
                 return answer, ""
             case Poisoned(begun):
                 return begun, f"poisoned: {begun.begins - 1} begins without an end; its handler ends its worker"

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import anyio
-
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.limits import Limits
@@ -112,14 +110,12 @@ class RunCalls:
         self, d: Delivery, *, explicit_id: str, record_wanted: bool, looks_back: bool = False
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
-        asked_at = anyio.current_time()
         asked = Begin(d, explicit_id, record_wanted, looks_back)
         while (answer := await self._ask(asked))[0] == 4:
             continue
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]
-                d.begins(answer[1], asked_at)
                 begun = Begun(answer[1], answer[2], dict(zip(flat[::2], flat[1::2], strict=True)))
                 return begun if answer[0] == 1 else Poisoned(begun)
             case 2:

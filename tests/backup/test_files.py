@@ -7,7 +7,8 @@ import os
 import pytest
 
 from joelclaw_backup import local_folder
-from joelclaw_backup.files import HashingFile, copying, open_directory, read_small
+from joelclaw_backup.files import HashingFile, copying, going_on, hashing, open_directory, read_small
+from joelclaw_backup.killable import finished
 from joelclaw_backup.local_folder import BLOCK
 
 
@@ -38,3 +39,22 @@ def test_only_plain_files_are_read_and_only_new_ones_written(tmp_path, kind):
         read_small("it", at)
     with pytest.raises(FileExistsError):
         HashingFile("it", at)
+
+
+def test_what_judges_a_file_reads_the_disk_and_what_sends_one_on_may_read_memory(tmp_path, monkeypatch):
+    forgotten, real = [], os.posix_fadvise
+
+    def advised(fd, *rest):
+        forgotten.append(os.readlink(f"/proc/self/fd/{fd}"))
+        real(fd, *rest)
+
+    monkeypatch.setattr("os.posix_fadvise", advised)
+    (tmp_path / "a").write_bytes(b"x" * BLOCK)
+    (tmp_path / "b").mkdir()
+    source, target = open_directory(tmp_path), open_directory(tmp_path / "b")
+    sent = finished(copying("a", source, target, afresh=False))
+    assert forgotten == []
+    assert finished(going_on("a", source, target)) == (sent, BLOCK)
+    assert finished(hashing("a", source)) == sent
+    assert finished(copying("a", source, target, "again")).sha256 == sent.sha256
+    assert forgotten == [str(tmp_path / "b" / "a"), *[str(tmp_path / "a")] * 2]

@@ -57,10 +57,11 @@ class HashingFile:
 
 
 def copying(
-    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None
+    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None, afresh: bool = True
 ) -> Generator[int, None, FileRecord]:
-    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them."""
-    with closing(source.read(name)) as reading:
+    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them. afresh: see
+    `Folder.read`."""
+    with closing(source.read(name, afresh=afresh)) as reading:
         file = HashingFile(as_name or name, target)
         try:
             yield from _handled(reading, file.write, also)
@@ -73,7 +74,7 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
     """The same where a part of it may lie in `target`: that is read back and compared, byte by byte, and what is the
     same is not sent again. (its record, bytes that were not sent)."""
     digest, same, ahead = hashlib.sha256(), 0, b""
-    with closing(source.read(name)) as ours:
+    with closing(source.read(name, afresh=False)) as ours:
         with closing(target.read(name)) as theirs:
             while block := theirs.read():
                 while len(ahead) < len(block) and (more := ours.read()):

@@ -70,8 +70,9 @@ class Folder(Protocol):
     def make(self, name: str) -> None:
         """A directory in it, durable. FileExistsError."""
 
-    def read(self, name: str) -> Reading:
-        """OSError, also for what is no plain file."""
+    def read(self, name: str, *, afresh: bool = True) -> Reading:
+        """OSError, also for what is no plain file. afresh: from the disk where that can be asked for, as whoever judges
+        what lies there must; one who sends it on and compares its hash may have what memory still holds."""
 
     def create(self, name: str) -> Writing:
         """A new file. FileExistsError."""

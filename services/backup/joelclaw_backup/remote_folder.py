@@ -76,7 +76,7 @@ class RemoteFolder:
             raise
         self.sync()
 
-    def read(self, name: str) -> RemoteReading:
+    def read(self, name: str, *, afresh: bool = True) -> RemoteReading:
         seen = self.see(name)
         if not seen.is_file:
             raise OSError(f"{name} is no plain file")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -30,8 +29,8 @@ class Campaign:
     do: Callable[[Bench, int, int], Killed]
     kind: str = "mount"
 
-    def run(self, count: int, seed: int, seconds: float = math.inf) -> Killed:
-        """On a bench of its own; fewer, which is a miss, where the time is up before."""
+    def run(self, count: int, seed: int, until: float = math.inf) -> Killed:
+        """On a bench of its own; fewer, which is a miss, where the time is up before: `until`, by the monotonic clock."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
             source = Server(folder / "source", aof=False, options=AT_ONCE)
@@ -39,7 +38,7 @@ class Campaign:
             bench = Bench(source.start(), folder / "bench", self.kind)
             if self.kind == "mount":
                 stack.enter_context(tmpfs(bench.root, ROOM))
-            bench.until = time.monotonic() + seconds
+            bench.until = until
             told = self.do(bench, count, seed)
             if told.kills < count:
                 told.misses.append(f"only {told.kills} of {count} kills were made")

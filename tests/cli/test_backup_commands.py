@@ -148,7 +148,13 @@ def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suit
 
     (suite / "backup-checks" / "redis" / f"{made['id']}.proof").unlink()  # as on a machine that is new
     assert "claimed" in cli("backup", "list", people=True).out
-    again = cli("backup", "restore", "latest", "--into", str(tmp_path / "new"), people=True)
+    none = cli("backup", "restore", "latest", "--into", str(tmp_path / "new"), people=True)
+    assert (none.code, f"joelclaw backup verify {made['id']} reads all of it" in " ".join(none.err.split())) == (
+        3,
+        True,
+    )
+    assert cli("backup", "drill", "--latest", "redis").code == 3
+    again = cli("backup", "restore", made["id"], "--into", str(tmp_path / "new"), people=True)
     assert (again.code, "says itself that it was proven" in again.out) == (0, True)
     assert (tmp_path / "new" / "dump.rdb").read_bytes() == (there / "dump.rdb").read_bytes()
     assert cli("backup", "drill", made["id"]).result["standing"] == "verified", "a person adopted it"

@@ -30,7 +30,7 @@ class Campaign:
     kind: str = "mount"
 
     def run(self, count: int, seed: int, until: float = math.inf) -> Killed:
-        """On a bench of its own; fewer, which is a miss, where the time is up before: `until`, by the monotonic clock."""
+        """On a bench of its own; fewer, which is a miss, where the time is up before (`until`, monotonic)."""
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
             source = Server(folder / "source", aof=False, options=AT_ONCE)

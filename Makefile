@@ -64,7 +64,7 @@ typesense: setup ## Typesense backups against real servers: each of its lies, an
 drills: setup ## 50 sets with which nothing is wrong, each restored and compared: no false alarm (DRILLS=--count=500)
 	@$(BIN)/python -m tests.backup.drills $(DRILLS)
 
-backup-faults: setup ## Break backups in every way, as root: the table, then 6 campaigns of 200 kills (FAULTS='--kills 20')
+backup-faults: setup ## Break backups in every way, as root: the table, then 8 campaigns of kills, 200 or 50 each (FAULTS='--kills 20')
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
 check: setup ## ruff, mypy strict, import rules

@@ -5,6 +5,7 @@ It ends when stdin does, in the middle of whatever it does: its parent is gone, 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import queue
@@ -46,6 +47,7 @@ def main() -> None:
     out = os.dup(1)
     os.dup2(2, 1)
     asked: queue.Queue[bytes] = queue.Queue()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each packet that a lost connection did not take
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     while True:
         try:

@@ -119,6 +119,18 @@ def test_a_failed_backup_exits_1_and_says_why(cli: Cli, suite: Path) -> None:
     assert "joelclaw heal list" in said.err
 
 
+def test_a_drill_beside_a_running_suite_tells_whether_its_source_changed_since(
+    cli: Cli, suite: Path, one_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("backup", "run", "redis", "--wait")
+    monkeypatch.delenv("REDIS_URL")
+    assert cli("backup", "drill", "--latest", "redis").result["source"] == "unknown", "nobody said where it is"
+    (suite / "suite.json").write_text(json.dumps({"redis_url": one_server.url, "login": False}))
+    with one_server.client() as client:
+        client.set("one", "more")
+    assert cli("backup", "drill", "--latest", "redis").result["source"] == "changed since"
+
+
 def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suite: Path, tmp_path: Path) -> None:
     made = cli("backup", "run", "redis", "--wait").result
     drilled = cli("backup", "drill", "--latest", "redis").result
@@ -167,7 +179,9 @@ def test_a_place_that_is_not_empty_is_refused_unless_forced(cli: Cli, suite: Pat
     (there / "mine").write_text("precious")
     refused = cli("backup", "restore", "latest", "--into", str(there))
     assert refused.code == 1
-    assert "not empty" in refused.err
+    assert (refused.error, "not empty" in refused.err) == ("restore_failed", True)
+    nowhere = cli("backup", "restore", "latest", "--into", str(there / "mine" / "below"))
+    assert (nowhere.code, nowhere.error, "--into" in nowhere.envelope["fix"]) == (1, "restore_failed", True)
     assert [p.name for p in there.iterdir()] == ["mine"]
     (there / "dump.rdb").write_text("another server's")
     assert cli("backup", "restore", "latest", "--into", str(there), "--force").code == 0

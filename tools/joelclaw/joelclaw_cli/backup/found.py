@@ -48,6 +48,16 @@ def environ_for(state_dir: Path) -> dict[str, str]:
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
 
 
+def environ_with_source(state_dir: Path) -> dict[str, str]:
+    """The same with the running suite's own store, where nothing else is named and it wants no login: whether the source
+    changed since a copy can then be told."""
+    from joelclaw_bus.state_directory import StateDirectory
+
+    environ = environ_for(state_dir)
+    suite = None if environ.get("REDIS_URL") else StateDirectory(Path(environ["JOELCLAW_STATE_DIR"])).running_suite()
+    return environ if suite is None or suite.get("login") else {**environ, "REDIS_URL": str(suite["redis_url"])}
+
+
 def progress(state_dir: Path, target: str) -> Model | None:
     """How far the service of this state directory is with a transfer; None also where it can't be told: nobody waits
     for this, and a run goes on without it."""

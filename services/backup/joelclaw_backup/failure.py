@@ -77,4 +77,4 @@ class BackupFailed(Exception):
 
 
 class NotRestored(BackupFailed):
-    """What failed while a set was put into a directory of a person's: as likely that directory's trouble as the set's."""
+    """What failed while a set was put into a person's directory: as likely that directory's trouble as the set's."""

@@ -23,8 +23,8 @@ ROOM = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Campaign:
-    """`do` makes so many kills, drawn by a seed. part: of those that are asked for, where the way and all that is done on
-    it is tried by another row as well."""
+    """`do` makes so many kills, drawn by a seed. part: of those that are asked for, where another row tries
+    the same way as well."""
 
     name: str
     do: Callable[[Bench, int, int], Killed]

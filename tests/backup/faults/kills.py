@@ -11,6 +11,7 @@ import pickle
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ class Killed:
     where: Counter[str] = field(default_factory=Counter)
     misses: list[str] = field(default_factory=list)
 
-    def kill(self, victim: Victim, step: str, dice: random.Random) -> list[str]:
+    def kill(self, victim: Victim, step: str, dice: random.Random, spans: Mapping[str, float] = SPANS) -> list[str]:
         """In the midst of a step, or of one that came after it; what it had said."""
         victim.until(lambda: step in victim.said())
-        time.sleep(dice.uniform(0.0, SPANS[step]))
+        time.sleep(dice.uniform(0.0, spans[step]))
         said = victim.end()
         last = said[-1].partition("=")[0]
         if "Traceback" in said:

@@ -49,8 +49,8 @@ def environ_for(state_dir: Path) -> dict[str, str]:
 
 
 def environ_with_source(state_dir: Path) -> dict[str, str]:
-    """The same with the running suite's own store, where nothing else is named and it wants no login: whether the source
-    changed since a copy can then be told."""
+    """The same with the running suite's own store, where nothing else is named and it wants no login: then it is known
+    whether the source changed since."""
     from joelclaw_bus.state_directory import StateDirectory
 
     environ = environ_for(state_dir)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
@@ -19,9 +20,25 @@ def test_a_copy_is_flushed_on_the_way_and_at_its_end(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"x" * 5 * BLOCK)
     (tmp_path / "b").mkdir()
     source, target = open_directory(tmp_path), open_directory(tmp_path / "b")
-    for _ in copying("a", source, target):
-        pass
-    assert flushed == [n * BLOCK for n in (2, 4, 5)]
+    finished(copying("a", source, target))
+    assert (len(flushed), flushed[-1]) == (3, 5 * BLOCK), "after two blocks, after four, at the end"
+
+
+def test_a_flush_on_the_way_that_fails_fails_the_copy(tmp_path, monkeypatch):
+    """The system tells it but once: the flush at the end would hear nothing of it."""
+    monkeypatch.setattr(local_folder, "FLUSH", 2 * BLOCK)
+    answers, real = [OSError(errno.EIO, "Input/output error")], os.fsync
+
+    def fsync(fd):
+        if answers:
+            raise answers.pop()
+        real(fd)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    (tmp_path / "a").write_bytes(b"x" * 3 * BLOCK)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(OSError, match="Input/output error"):
+        finished(copying("a", open_directory(tmp_path), open_directory(tmp_path / "b")))
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])

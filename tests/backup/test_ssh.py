@@ -21,6 +21,7 @@ from joelclaw_backup.killable import finished
 from joelclaw_backup.looking import Shelved, listing, reading_again
 from joelclaw_backup.pruning import pruning_shelf
 from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.remote_files import BLOCK
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.ssh_phases import Phase
@@ -209,7 +210,7 @@ def test_a_copy_that_broke_is_gone_on_with_where_the_bytes_are_the_same(shared_s
         (data[: 8 * MIB + 77], 8 * MIB + 77),
         (data, len(data)),
         (b"", 0),
-        (data[: 3 * MIB] + b"?" + data[3 * MIB + 1 : 5 * MIB], 3 * MIB),
+        (data[: 3 * MIB] + b"?" + data[3 * MIB + 1 : 5 * MIB], 3 * MIB // BLOCK * BLOCK),
         (data + b"too long", None),
     ):
         (remote / "dump.rdb").write_bytes(there)

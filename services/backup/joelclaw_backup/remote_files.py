@@ -13,9 +13,10 @@ import asyncssh
 from joelclaw_backup.ssh_phases import Phase
 from joelclaw_backup.ssh_session import Session
 
-BLOCK = 1024 * 1024
-WINDOW = 4
-"""So many blocks are on their way at once."""
+BLOCK = 255 * 1024
+"""The most that OpenSSH's server takes in one request."""
+WINDOW = 8
+"""So many blocks are on their way at once: as much as it lets a channel be ahead, 2 MiB."""
 
 
 class RemoteReading:

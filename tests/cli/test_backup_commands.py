@@ -247,7 +247,7 @@ def test_where_no_way_is_open_a_backup_waits_and_both_ways_are_told(
     lines = [line for line in said.err.splitlines() if line.startswith("…")]
     assert lines[0] == "… taken and checked"
     assert "… copied" not in lines, "it was tried, and no way was open"
-    assert [line.startswith("… not yet: destination ") for line in lines[1:]] == [True, True]
+    assert [line.startswith("… not yet: ") for line in lines[1:]] == [True, True]
     (entry,) = cli("backup", "queue").result["entries"]
     assert entry["id"] in said.err
     assert entry["id"] in cli("backup", "queue", people=True).out

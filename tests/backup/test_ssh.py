@@ -219,6 +219,11 @@ def test_a_copy_that_broke_is_gone_on_with_where_the_bytes_are_the_same(shared_s
             assert record == finished(hashing("dump.rdb", ours))
         assert (remote / "dump.rdb").read_bytes() == data
         assert same is None or kept == same
+    with (
+        closing(open_root(over(shared_sshd, remote))) as folder,
+        closing(folder.read("dump.rdb", start=MIB + 1)) as rest,
+    ):
+        assert b"".join(iter(rest.read, b"")) == data[MIB + 1 :]
 
 
 def test_what_is_replaced_is_the_old_or_the_new(shared_sshd, remote):

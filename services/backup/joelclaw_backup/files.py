@@ -94,6 +94,21 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
             file.close()
 
 
+def adding(name: str, source: Folder, target: Folder, as_name: str, size: int) -> Generator[int, None, FileRecord]:
+    """The same where the first `size` bytes may lie in `target` under `as_name`: they are hashed there, and the rest is
+    added. Whether they were right only the record tells."""
+    digest = hashlib.sha256()
+    with closing(target.read(as_name)) as theirs:
+        yield from _handled(theirs, digest.update)
+    with closing(source.read(name, start=size)) as ours:
+        file = HashingFile(as_name, target, size, digest)
+        try:
+            yield from _handled(ours, file.write)
+            return file.finish()
+        finally:
+            file.close()
+
+
 def hashing(name: str, at: Folder, *, also: Handle | None = None) -> Generator[int, None, FileRecord]:
     """The record of a file as it lies there now."""
     with closing(at.read(name)) as reading:

@@ -56,9 +56,9 @@ class LocalFolder:
         os.mkdir(name, 0o700, dir_fd=self._fd)
         self.sync()
 
-    def read(self, name: str, *, afresh: bool = True) -> LocalReading:
+    def read(self, name: str, *, start: int = 0, afresh: bool = True) -> LocalReading:
         # Not blocking: a FIFO in a file's place must not hang the reader.
-        return LocalReading(name, os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._fd), afresh=afresh)
+        return LocalReading(name, os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._fd), start, afresh=afresh)
 
     def create(self, name: str) -> LocalWriting:
         return LocalWriting(os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._fd))
@@ -109,11 +109,12 @@ class LocalFolder:
 class LocalReading:
     """afresh: the disk is read, and not what was written to it lately: the page cache is told to forget the file."""
 
-    def __init__(self, name: str, fd: int, *, afresh: bool) -> None:
+    def __init__(self, name: str, fd: int, start: int, *, afresh: bool) -> None:
         self._fd = fd
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             self.close()
             raise OSError(f"{name} is no plain file")
+        os.lseek(fd, start, os.SEEK_SET)
         if afresh:
             with suppress(AttributeError, OSError):
                 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)

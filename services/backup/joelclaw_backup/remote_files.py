@@ -22,9 +22,9 @@ WINDOW = 8
 class RemoteReading:
     """Blocks are asked for ahead."""
 
-    def __init__(self, session: Session, file: asyncssh.SFTPClientFile, size: int) -> None:
+    def __init__(self, session: Session, file: asyncssh.SFTPClientFile, start: int, size: int) -> None:
         self._session, self._file, self._size = session, file, size
-        self._asked = self._had = 0
+        self._asked = self._had = start
         self._coming: deque[tuple[int, int, Future[bytes]]] = deque()
 
     def read(self) -> bytes:

@@ -79,14 +79,14 @@ class RemoteFolder:
             raise
         self.sync()
 
-    def read(self, name: str, *, afresh: bool = True) -> RemoteReading:
+    def read(self, name: str, *, start: int = 0, afresh: bool = True) -> RemoteReading:
         seen = self.see(name)
         if not seen.is_file:
             raise OSError(f"{name} is no plain file")
         file = self._session.do(
             Phase.READ_BACK, lambda sftp: sftp.open(self._at(name), asyncssh.FXF_READ, encoding=None)
         )
-        return RemoteReading(self._session, file, seen.size)
+        return RemoteReading(self._session, file, start, seen.size)
 
     def create(self, name: str) -> RemoteWriting:
         flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL

@@ -31,9 +31,13 @@ class Campaign:
     kind: str = "mount"
     part: float = 1.0
 
+    def share(self, count: int) -> int:
+        """How many kills it makes where so many are asked for."""
+        return max(1, round(count * self.part))
+
     def run(self, count: int, seed: int, until: float = math.inf) -> Killed:
         """On a bench of its own; fewer, which is a miss, where the time is up before (`until`, monotonic)."""
-        count = max(1, round(count * self.part))
+        count = self.share(count)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
             source = Server(folder / "source", aof=False, options=AT_ONCE)

@@ -71,9 +71,9 @@ class Folder(Protocol):
         """A directory in it, durable. FileExistsError."""
 
     def read(self, name: str, *, start: int = 0, afresh: bool = True) -> Reading:
-        """OSError, also for what is no plain file. start: bytes that are left out. afresh: from the disk where that can be
-        asked for, as whoever judges what lies there must; one who sends it on and compares its hash may have what memory
-        still holds."""
+        """OSError, also for what is no plain file. start: bytes that are left out. afresh: from the disk where that can
+        be asked for, as whoever judges what lies there must; one who sends it on and compares its hash may have what
+        memory still holds."""
 
     def create(self, name: str) -> Writing:
         """A new file. FileExistsError."""

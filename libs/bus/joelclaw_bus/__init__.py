@@ -6,7 +6,9 @@ in the store), execute and settle (one delivery), worker (what turns).
 
 from joelclaw_bus.awaited import Arrived, Awaited
 from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.batch import ToSend
 from joelclaw_bus.errors import (
+    BatchCutShort,
     BusError,
     EventInvalid,
     RegistrationInvalid,
@@ -35,6 +37,7 @@ __all__ = [
     "Arrived",
     "Awaited",
     "Backoff",
+    "BatchCutShort",
     "BusError",
     "Event",
     "EventInvalid",
@@ -63,6 +66,7 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "Tick",
+    "ToSend",
     "Unobserved",
     "Worker",
     "WorkerSettings",

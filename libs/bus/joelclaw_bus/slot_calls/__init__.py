@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published
+from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published, ToPublish
 from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
 from joelclaw_bus.slot_calls.heads import HeadCalls, Heads
 from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
@@ -40,6 +40,7 @@ __all__ = [
     "SlotCalls",
     "Superseded",
     "Taken",
+    "ToPublish",
 ]
 
 

@@ -7,6 +7,7 @@ in the store), execute and settle (one delivery), worker (what turns).
 from joelclaw_bus.awaited import Arrived, Awaited
 from joelclaw_bus.backoff import Backoff
 from joelclaw_bus.batch import ToSend
+from joelclaw_bus.cancel_on import CancelOn, cancel_on
 from joelclaw_bus.errors import (
     BatchCutShort,
     BusError,
@@ -39,6 +40,7 @@ __all__ = [
     "Backoff",
     "BatchCutShort",
     "BusError",
+    "CancelOn",
     "Event",
     "EventInvalid",
     "Fact",
@@ -70,6 +72,7 @@ __all__ = [
     "Unobserved",
     "Worker",
     "WorkerSettings",
+    "cancel_on",
     "cron",
     "event",
     "item_of",

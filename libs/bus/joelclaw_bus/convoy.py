@@ -17,8 +17,8 @@ from joelclaw_bus.together import LANES, Together
 MOST = 128
 """Calls of one trip: so many answers may wait for the first."""
 KEPT, ROOMY = 1, 4
-"""A convoy keeps a connection for its next trip where its client may have more than a few: to fetch it from the pool and
-bring it back costs as much as the trip."""
+"""A convoy keeps a connection for its next trip where its client may have more than a few: to fetch it from the pool
+and bring it back costs a fifth of a lone call."""
 
 
 class Convoy(Together[bytes]):

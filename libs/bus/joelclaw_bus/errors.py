@@ -44,14 +44,14 @@ class EventInvalid(BusError):
 
 
 class BatchCutShort(BusError):
-    """`index`: the first event of the batch of which it isn't known that it is stored; `published`: what is known of the
-    others, by their index; `cause`: the store's fault or refusal. What had no answer may be stored or not."""
+    """`index`: the first event of the batch of which it isn't known that it is stored; `published`: what is known of
+    the others, by their index; `cause`: the store's fault or refusal. What had no answer may be stored or not."""
 
     def __init__(self, index: int, event: str, total: int, published: Mapping[int, object], cause: BusError) -> None:
         self.index, self.published, self.cause = index, published, cause
         super().__init__(
-            f"a batch of {total} events stopped at number {index} (from 0; {event}), {len(published)} of them are stored: "
-            f"{cause}; send the batch again with the same ids"
+            f"a batch of {total} events stopped at number {index} (from 0; {event}), "
+            f"{len(published)} of them are stored: {cause}; send the batch again with the same ids"
         )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from joelclaw_bus.cancels import Cancels
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Admitted, Door, Incoming
 from joelclaw_bus.event import Tick
@@ -85,6 +86,13 @@ class Executor:
         permit, fault = self._permit(fn, d, admitted)
         skips = self._skips_overlap(fn, admitted)
         outcome: Outcome | NotOurs
+        cancels = Cancels(fn.cancel_on, event, self._waiting(fn, d, admitted)) if fn.cancel_on else None
+        if cancels and not fault and not admitted.unwanted:
+            try:
+                if not await cancels.stand():
+                    return
+            except ValueError as error:  # a field of the event's that can't be matched
+                fault, cancels = f"its cancel_on failed: {error}", None
         if admitted.unwanted:
             permit = permit if admitted.begun.record else None
             outcome = Skipped("its when= filter does not want it")
@@ -108,9 +116,10 @@ class Executor:
             event=event,
             attempt=admitted.attempt,
             permit=permit,
-            keep=bool(admitted.begun.record) or (fn.limit is not None and not admitted.unwanted),
+            keep=bool(admitted.begun.record) or (fn.keeps_records and not admitted.unwanted),
             seconds=time.monotonic() - began,
             redriven=admitted.begun.redriven,
+            at_the_end=cancels.unwaits() if cancels else (),
         )
 
     def _permit(self, fn: Function, d: Delivery, admitted: Admitted) -> tuple[Claimed | None, str]:
@@ -125,25 +134,27 @@ class Executor:
     def _step(self, fn: Function, held: Held, admitted: Admitted) -> Step:
         d = held.delivery
         journal = {k[2:].decode(): v for k, v in admitted.begun.record.items() if k.startswith(b"s:")}
-        now_ms = admitted.begun.now_ms
-        declared = frozenset(model.event_name for model in fn.awaits)
-        clock = partial(self.door.clock.now_at, d.slot.stream)
+        waiting = self._waiting(fn, d, admitted)
         return Step(
             run_id=d.run,
             attempt=admitted.attempt,
-            now_ms=now_ms,
+            now_ms=waiting.now_ms,
             _delivery=d,
             _calls=self.calls,
             _observer=self.observer,
             _posted=lambda item: self.outbox.post(d.slot, item),
             _insist=lambda write: self.settler.insist(held, write),
             _journal=journal,
-            _waiting=Waiting(
-                d, self.outbox.waits, declared, admitted.begun.record, admitted.event.entry, now_ms, clock
-            ),
-            _clock=clock,
+            _waiting=waiting,
+            _clock=waiting.clock,
             _traceparent=admitted.event.traceparent,
         )
+
+    def _waiting(self, fn: Function, d: Delivery, admitted: Admitted) -> Waiting:
+        declared = frozenset(model.event_name for model in fn.awaits)
+        clock = partial(self.door.clock.now_at, d.slot.stream)
+        begun = admitted.begun
+        return Waiting(d, self.outbox.waits, declared, begun.record, admitted.event.entry, begun.now_ms, clock)
 
     def _skips_overlap(self, fn: Function, admitted: Admitted) -> bool:
         """Whether this is a tick that is skipped when it finds no permit: one that has not begun before."""

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.cancel_on import CancelOn
+from joelclaw_bus.cancel_on import problem_of as problem_of_cancels
 from joelclaw_bus.cron import Expression
 from joelclaw_bus.cron import parse as parse_expression
 from joelclaw_bus.errors import RegistrationInvalid
@@ -90,6 +92,7 @@ class Function:
     on_failure: OnFailure | None
     timeout: float | None
     awaits: tuple[type[EventModel], ...] = ()
+    cancel_on: tuple[CancelOn, ...] = ()
     _by_name: dict[str, EventTrigger] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +101,11 @@ class Function:
     @property
     def limit(self) -> Limit | None:
         return self.exclusive or self.concurrency
+
+    @property
+    def keeps_records(self) -> bool:
+        """Whether each of its runs has a record from its begin on, for what others do with it."""
+        return self.limit is not None or bool(self.cancel_on)
 
     @property
     def event_triggers(self) -> list[EventTrigger]:
@@ -131,8 +139,9 @@ class Functions:
 
     @property
     def awaited(self) -> dict[str, type[EventModel]]:
-        """Event name -> model, of all that runs of these functions may wait for."""
-        return {model.event_name: model for fn in self._all.values() for model in fn.awaits}
+        """Event name -> model, of all that runs of these functions may wait for, or be cancelled by."""
+        models = [m for fn in self._all.values() for m in (*fn.awaits, *(c.model for c in fn.cancel_on))]
+        return {model.event_name: model for model in models}
 
     def __contains__(self, function: str) -> bool:
         return function in self._all
@@ -149,6 +158,7 @@ class Functions:
         on_failure: OnFailure | None = None,
         timeout: float | None = None,
         awaits: Sequence[type[EventModel]] = (),
+        cancel_on: Sequence[CancelOn] = (),
         no_retries_because: str = "",
     ) -> Callable[[Handler], Handler]:
         """Registers a handler.
@@ -156,9 +166,12 @@ class Functions:
         retries: attempts after the first; 0 needs `no_retries_because`, the path of a decision record.
         timeout: seconds one begin may run before it counts as failed.
         awaits: the events that its runs may wait for; the worker reads their streams from its start on.
+        cancel_on: events that end an open run as cancelled, when their fields say the same as its own event's.
         RegistrationInvalid says what is wrong with the declaration.
         """
+        models = [t.model for t in on if isinstance(t, EventTrigger)]
         problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
+        problem = problem or problem_of_cancels(cancel_on, models, ticks=len(models) < len(on))
         if problem or id in self._all:
             raise RegistrationInvalid(id, problem or "is registered already")
 
@@ -174,6 +187,7 @@ class Functions:
                 on_failure,
                 timeout,
                 tuple(awaits),
+                tuple(cancel_on),
             )
             return handler
 

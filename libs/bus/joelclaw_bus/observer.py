@@ -20,6 +20,7 @@ from joelclaw_bus.facts.events import (
 from joelclaw_bus.facts.runs import (
     DuplicateDropped,
     LeaseLost,
+    RunCancelled,
     RunEnded,
     RunParked,
     RunRetried,
@@ -51,6 +52,7 @@ __all__ = [
     "OutboxDelivered",
     "OutboxUndeliverable",
     "Promoted",
+    "RunCancelled",
     "RunEnded",
     "RunParked",
     "RunRetried",
@@ -74,6 +76,7 @@ __all__ = [
 Fact = (
     RunStarted
     | StepRecorded
+    | RunCancelled
     | RunParked
     | RunRetried
     | RunEnded

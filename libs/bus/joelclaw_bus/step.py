@@ -25,6 +25,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
 from joelclaw_bus.waiting import Park, Waiting
+from joelclaw_bus.waits import CANCEL
 from joelclaw_contracts import ContractError, EventModel, normal_id
 
 T = TypeVar("T")
@@ -223,6 +224,8 @@ class Step:
     def _use(self, name: str) -> None:
         if not name or len(name) > 200:
             raise StepInvalid(self.run_id, name, "a step name has 1 to 200 characters")
+        if name == CANCEL:
+            raise StepInvalid(self.run_id, name, "the bus calls a step so itself; take another name")
         if name in self._seen:
             raise StepInvalid(self.run_id, name, "this name was used already in this run; every step needs its own")
         self._seen.add(name)

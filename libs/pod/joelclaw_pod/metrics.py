@@ -88,6 +88,8 @@ class Metrics:
             case o.RunEnded():
                 self._count(self._ended, function=fact.function, status=fact.status)
                 self._measure(self._run_seconds, fact.seconds, function=fact.function)
+            case o.RunCancelled():
+                self._count(self._ended, function=fact.function, status="cancelled")
             case o.StepRecorded():
                 self._count(self._steps, function=fact.function)
             case o.RunParked():

@@ -1,8 +1,8 @@
 """Events that cancel a run: its waits for them stand before its handler is called, and end with the run.
 
-They are waits like a handler's own (see `waits`), under a step that no handler can have. What they find is not noted for
-the run but ends it, whatever it does: `cancel.lua` refuses its writes from then on. Each begin registers them anew and
-looks back, to where its event came: so whatever becomes of a wait on the way, no begin of a cancelled run acts.
+They are waits like a handler's own (see `waits`), under a step that no handler can have. What they find is not noted
+for the run but ends it, whatever it does: `cancel.lua` refuses its writes from then on. Each begin registers them anew
+and looks back, to where its event came: so whatever becomes of a wait on the way, no begin of a cancelled run acts.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from joelclaw_bus.errors import StoreRefused, StoreUnavailable
 from joelclaw_bus.event import Event
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.run_calls import Refused
+from joelclaw_bus.run_names import CANCEL
+from joelclaw_bus.slot_calls import OutboxCalls
 from joelclaw_bus.trouble import is_away
 from joelclaw_bus.waiting import Waiting
-from joelclaw_bus.waits import CANCEL
 from joelclaw_contracts import EventModel
 
 DAY_MS = 86_400_000
@@ -48,7 +49,7 @@ class Cancels:
         for item in items:
             try:
                 if await w.waits.register(item, of_ours=True):
-                    await w.waits.calls.outbox_done(d.slot, [item.id])
+                    await OutboxCalls(w.waits.calls.store, w.waits.calls.limits).outbox_done(d.slot, [item.id])
             except (StoreUnavailable, StoreRefused) as error:
                 if isinstance(error, StoreRefused) and not is_away(error):
                     raise
@@ -57,7 +58,7 @@ class Cancels:
         if state == b"ended":  # what ended it may have called them off before they stood
             for item in self.unwaits():
                 await w.waits.call_off(item)
-        return claim == d.claim.encode()
+        return bool(claim == d.claim.encode())
 
     def unwaits(self) -> list[OutboxItem]:
         """What an end of the run sends to take them away."""

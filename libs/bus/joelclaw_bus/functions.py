@@ -32,6 +32,7 @@ OnFailure = Callable[[Failure], Sequence[EventModel]]
 OnInvalid = Callable[[bytes, Exception, str], Sequence[EventModel]]
 Misfire = Literal["latest", "all", "none"]
 Overlap = Literal["skip", "queue"]
+LONGEST_PERIOD = 86_400 * 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,18 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `most` runs start in any `period` seconds, per `key` of the event where one is given."""
+
+    most: int
+    period: float
+    key: Callable[[Event[Any]], str] | None = None
+
+    def key_of(self, e: Event[Any]) -> str:
+        return self.key(e) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A registered function. `exclusive` counts open runs, `concurrency` executing ones; a function has one of them."""
 
@@ -93,6 +106,7 @@ class Function:
     timeout: float | None
     awaits: tuple[type[EventModel], ...] = ()
     cancel_on: tuple[CancelOn, ...] = ()
+    rate_limit: RateLimit | None = None
     _by_name: dict[str, EventTrigger] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -105,7 +119,7 @@ class Function:
     @property
     def keeps_records(self) -> bool:
         """Whether each of its runs has a record from its begin on, for what others do with it."""
-        return self.limit is not None or bool(self.cancel_on)
+        return self.limit is not None or self.rate_limit is not None or bool(self.cancel_on)
 
     @property
     def event_triggers(self) -> list[EventTrigger]:
@@ -159,6 +173,7 @@ class Functions:
         timeout: float | None = None,
         awaits: Sequence[type[EventModel]] = (),
         cancel_on: Sequence[CancelOn] = (),
+        rate_limit: RateLimit | None = None,
         no_retries_because: str = "",
     ) -> Callable[[Handler], Handler]:
         """Registers a handler.
@@ -167,11 +182,13 @@ class Functions:
         timeout: seconds one begin may run before it counts as failed.
         awaits: the events that its runs may wait for; the worker reads their streams from its start on.
         cancel_on: events that end an open run as cancelled, when their fields say the same as its own event's.
+        rate_limit: how many may start in a period; what is over it waits for its turn, in the order of arrival.
         RegistrationInvalid says what is wrong with the declaration.
         """
         models = [t.model for t in on if isinstance(t, EventTrigger)]
         problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
         problem = problem or problem_of_cancels(cancel_on, models, ticks=len(models) < len(on))
+        problem = problem or _rate_problem(rate_limit)
         if problem or id in self._all:
             raise RegistrationInvalid(id, problem or "is registered already")
 
@@ -188,6 +205,7 @@ class Functions:
                 timeout,
                 tuple(awaits),
                 tuple(cancel_on),
+                rate_limit,
             )
             return handler
 
@@ -196,6 +214,14 @@ class Functions:
 
 def _limit(limit: Limit | int | None) -> Limit | None:
     return Limit(limit) if isinstance(limit, int) else limit
+
+
+def _rate_problem(rate: RateLimit | None) -> str:
+    if rate and rate.most < 1:
+        return f"has a rate_limit of {rate.most} runs; it must be at least 1"
+    if rate and not 0.001 <= rate.period <= LONGEST_PERIOD:
+        return f"has a rate_limit for {rate.period:g} s; a period is 0.001 to {LONGEST_PERIOD} s"
+    return ""
 
 
 def _problem(

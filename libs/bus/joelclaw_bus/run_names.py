@@ -6,6 +6,9 @@ import re
 
 from joelclaw_contracts import NameInvalid, check_name
 
+CANCEL, LIMITED, TURN = OWN_STEPS = ("~cancel", "~limit", "~turn")
+"""Steps of the bus itself, which no handler can have: waiting for what cancels the run; resting until the run's turn to
+start comes, and having had it."""
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
 
 

@@ -18,12 +18,11 @@ from joelclaw_bus.keys import WAITS_GROUP, Slot
 from joelclaw_bus.observer import Observer, RunCancelled, WaitEnded
 from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.run_names import CANCEL
 from joelclaw_bus.slot_calls import GroupCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
 
-CANCEL = "~cancel"
-"""The step of waits for what cancels their run. No handler's step can be called so."""
 JUST_NOW_MS = 1
 """How far back a first group of waits reads: each wait looks back for itself."""
 

@@ -36,6 +36,7 @@ from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.permits import Permits
 from joelclaw_bus.publisher import Publisher
+from joelclaw_bus.rates import Rates
 from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.run_names import consumer_name
 from joelclaw_bus.settle import Settler
@@ -147,6 +148,7 @@ class Worker:
             door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
             permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms, clock),
+            rates=Rates(self.slot_calls, self.run_calls),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,

@@ -10,8 +10,8 @@ from tests.sweep.scenarios.one_job import OneJob
 
 
 class CancelledByEvent(OneJob):
-    """A run rests when the event comes that cancels it; another one, of which it says nothing, ends well. Neither leaves
-    a wait."""
+    """A run rests when the event comes that cancels it; another one, of which it says nothing, ends well. Neither
+    leaves a wait."""
 
     sends = {"one": Job(name="rests"), "two": Job(name="ends"), "stop": Done(name="rests")}
     ends = {("test/work", "cancelled"): 1, ("test/work", "completed"): 1}

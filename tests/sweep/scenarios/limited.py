@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import anyio
 
-from joelclaw_bus import Event, Reject, Step
+from joelclaw_bus import Event, RateLimit, Reject, Step
 from joelclaw_bus.observer import RunParked
 from tests.sweep.crank import Crank
 from tests.sweep.scenarios.events import Job
@@ -78,6 +78,28 @@ class Exclusive(OneJob):
 
     async def finished(self) -> list[str]:
         return self.mixed
+
+
+class OverItsRate(OneJob):
+    """As many runs as the rate allows have started: this one rests until its turn, takes it once, and goes on."""
+
+    options = {"rate_limit": RateLimit(1, 600)}
+    SOON_MS = 1_000
+
+    async def prepare(self) -> None:
+        raw = self.play.raw
+        starts = raw.keys.function_slot("test/work").starts("")
+        await raw.call("ZADD", starts, await raw.time_ms() - 600_000 + self.SOON_MS, "another run")
+        await raw.call("PEXPIRE", starts, 600_000)
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "first")
+        await step.sleep("nap", 0.01)
+
+    async def drive(self, w: Crank) -> None:
+        await self.start(w)
+        await self.wake(w)
+        await self.wake(w)
 
 
 class FailingHolder(OneJob):

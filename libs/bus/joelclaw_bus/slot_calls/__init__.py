@@ -6,6 +6,7 @@
 | `heads`     | what many slots have to do next                                   |
 | `outbox`    | take, try, again, done                                            |
 | `permits`   | acquire, release, wake                                            |
+| `rates`     | a run's turn to start                                             |
 | `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
 | `schedules` | register, tick                                                    |
 """
@@ -19,6 +20,7 @@ from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
 from joelclaw_bus.slot_calls.heads import HeadCalls, Heads
 from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
 from joelclaw_bus.slot_calls.permits import Permit, PermitCalls
+from joelclaw_bus.slot_calls.rates import RateCalls, Turn
 from joelclaw_bus.slot_calls.schedules import Early, Schedule, ScheduleCalls, Superseded
 
 __all__ = [
@@ -35,15 +37,17 @@ __all__ = [
     "PermitCalls",
     "Promotion",
     "Published",
+    "RateCalls",
     "Schedule",
     "ScheduleCalls",
     "SlotCalls",
     "Superseded",
     "Taken",
     "ToPublish",
+    "Turn",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, GroupCalls, ScheduleCalls):
+class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, RateCalls, GroupCalls, ScheduleCalls):
     """All rooms in one hand, for a worker."""

@@ -11,7 +11,7 @@ import pytest
 from joelclaw_bus import Event, Functions, Limits, RateLimit, RegistrationInvalid, RetryAfter, Step, event
 from joelclaw_bus.inspect.explain import explain, read_situation
 from joelclaw_bus.inspect.find import Found
-from joelclaw_bus.slot_calls import RateCalls
+from joelclaw_bus.slot_calls import StartCalls
 from joelclaw_bus.testing import TestBus
 from joelclaw_contracts import EventModel
 
@@ -25,8 +25,8 @@ async def bus() -> AsyncIterator[TestBus]:
 
 
 @pytest.fixture
-def calls(bus: TestBus) -> RateCalls:
-    return RateCalls(bus.store, Limits())
+def calls(bus: TestBus) -> StartCalls:
+    return StartCalls(bus.store, Limits())
 
 
 class Mailed(EventModel):
@@ -117,7 +117,7 @@ async def test_a_limit_of_runs_at_work_and_a_rate_hold_together() -> None:
     assert [at for _, at in mails.started] == [0, 1800, 3600]
 
 
-async def test_no_burst_follows_an_outage(calls: RateCalls, bus: TestBus) -> None:
+async def test_no_burst_follows_an_outage(calls: StartCalls, bus: TestBus) -> None:
     waiting = ["a", "b", "c", "d"]
     for n, member in enumerate(waiting):
         await calls.turn("mail/send", "", member, 1, 60_000, n)
@@ -127,7 +127,7 @@ async def test_no_burst_follows_an_outage(calls: RateCalls, bus: TestBus) -> Non
 
 
 async def test_who_let_its_turn_pass_keeps_nobody_waiting_for_longer_than_a_minute(
-    calls: RateCalls, bus: TestBus
+    calls: StartCalls, bus: TestBus
 ) -> None:
     async def turn(member: str) -> tuple[int, int]:
         answer = await calls.turn("mail/send", "", member, 1, 40_000, ["a", "gone", "b"].index(member))
@@ -158,7 +158,7 @@ async def test_a_key_that_fails_ends_its_run_alone() -> None:
     async with mails.bus as bus:
         await mails.asked(["a", "b"])
         await mails.begin()
-        assert (await bus.run("mail/send", "b")).error == "its rate_limit's key= failed: KeyError: 'b'"
+        assert (await bus.run("mail/send", "b")).error == "the key= of its rate_limit or debounce failed: KeyError: 'b'"
     assert mails.started == [("a", 0)]
 
 

@@ -19,6 +19,7 @@ EVERY: list[o.Fact] = [
     ENDED,
     FAILED,
     o.RunCancelled("fn", RUN, "c/d", "1-1", "waiting"),
+    o.Debounced("fn", RUN, "fn:2"),
     o.DuplicateDropped("fn", RUN),
     o.EventBuried("fn", "a/b", "1-1", "field x", True),
     o.EventBuried("fn", "a/b", "1-1", "field x", False),

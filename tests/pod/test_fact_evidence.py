@@ -21,6 +21,7 @@ TABLE = {
     "bus.unstuck": ("info", True),
     "bus.run.failed": ("error", True),
     "bus.run.cancelled": ("info", True),
+    "bus.run.debounced": ("info", True),
     "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),
     "bus.lease.lost": ("warn", True),

@@ -16,7 +16,7 @@ from joelclaw_bus.key_kinds import Kind, kind_of
 from joelclaw_bus.keys import Slot
 from tests.support.server import MARK
 
-EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed", "rate"}
+EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed", "rate", "debounce"}
 
 
 @dataclass

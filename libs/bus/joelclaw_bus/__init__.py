@@ -21,7 +21,7 @@ from joelclaw_bus.errors import (
     StoreUnfit,
 )
 from joelclaw_bus.event import Event, Failure, Tick
-from joelclaw_bus.functions import Functions, Limit, RateLimit, cron, event
+from joelclaw_bus.functions import Debounce, Functions, Limit, RateLimit, cron, event
 from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Fact, Observer, Unobserved
@@ -41,6 +41,7 @@ __all__ = [
     "BatchCutShort",
     "BusError",
     "CancelOn",
+    "Debounce",
     "Event",
     "EventInvalid",
     "Fact",

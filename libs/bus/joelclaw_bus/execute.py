@@ -12,7 +12,6 @@ from functools import partial
 from joelclaw_bus.cancels import Cancels
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.door import Admitted, Door, Incoming
-from joelclaw_bus.errors import BusError
 from joelclaw_bus.event import Tick
 from joelclaw_bus.functions import Function
 from joelclaw_bus.leases import Held, Leases
@@ -21,10 +20,9 @@ from joelclaw_bus.observer import LeaseLost, Observer, RunStarted, WriteRefused
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
-from joelclaw_bus.rates import Rates
 from joelclaw_bus.run_calls import Refused, RunCalls
-from joelclaw_bus.run_names import LIMITED
-from joelclaw_bus.settle import Failed, NoPermit, Outcome, Rest, Settler, Skipped
+from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
+from joelclaw_bus.starts import Starts
 from joelclaw_bus.step import Step
 from joelclaw_bus.waiting import Waiting
 from joelclaw_bus.wording import line_of
@@ -37,7 +35,7 @@ class Executor:
     door: Door
     calls: RunCalls
     permits: Permits
-    rates: Rates
+    starts: Starts
     settler: Settler
     outbox: Outbox
     leases: Leases
@@ -97,27 +95,16 @@ class Executor:
                     return
             except ValueError as error:  # a field of the event's that can't be matched
                 fault, cancels = f"its cancel_on failed: {error}", None
-        wait_ms = 0
-        if fn.rate_limit and not fault and not admitted.unwanted:
-            try:
-                turn = await self.rates.wait_ms(fn, d, event, admitted.begun.record)
-            except BusError:
-                raise
-            except Exception as error:  # a key= is the service's code: its fault ends this run, not the worker
-                turn, fault = 0, f"its rate_limit's key= failed: {line_of(error)}"
-            if not isinstance(turn, int):
-                self.observer.saw(
-                    WriteRefused(fn.id, d.run, "turn", turn.why if isinstance(turn, Refused) else turn.what)
-                )
-                return
-            wait_ms = turn
+        hindrance = None
+        if fn.is_paced and not fault and not admitted.unwanted:
+            hindrance = await self.starts.hindrance(fn, d, event, admitted.begun.record)
         if admitted.unwanted:
             permit = permit if admitted.begun.record else None
             outcome = Skipped("its when= filter does not want it")
         elif fault:
             outcome = Failed(fault, None)
-        elif wait_ms:
-            outcome, permit = Rest(LIMITED, wait_ms, 0), None
+        elif hindrance:
+            outcome, permit = hindrance, None
         elif permit and not await self.permits.claim(permit, line_up=not skips):
             refused = NoPermit(permit.patience_ms(self.fallback_ms), permit)
             outcome, permit = Skipped("an earlier run is still open") if skips else refused, None

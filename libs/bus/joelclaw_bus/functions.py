@@ -92,6 +92,19 @@ class RateLimit:
 
 
 @dataclass(frozen=True, slots=True)
+class Debounce:
+    """Of the events of one `key` only the last runs, once none has come for `delay` seconds; or, while they don't stop
+    coming, `max_wait` seconds after the first of them (None: however long that is)."""
+
+    delay: float
+    key: Callable[[Event[Any]], str] | None = None
+    max_wait: float | None = None
+
+    def key_of(self, e: Event[Any]) -> str:
+        return self.key(e) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A registered function. `exclusive` counts open runs, `concurrency` executing ones; a function has one of them."""
 
@@ -107,6 +120,7 @@ class Function:
     awaits: tuple[type[EventModel], ...] = ()
     cancel_on: tuple[CancelOn, ...] = ()
     rate_limit: RateLimit | None = None
+    debounce: Debounce | None = None
     _by_name: dict[str, EventTrigger] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -117,9 +131,14 @@ class Function:
         return self.exclusive or self.concurrency
 
     @property
+    def is_paced(self) -> bool:
+        """Whether its runs may have to wait before they start, for others than those at work."""
+        return self.rate_limit is not None or self.debounce is not None
+
+    @property
     def keeps_records(self) -> bool:
         """Whether each of its runs has a record from its begin on, for what others do with it."""
-        return self.limit is not None or self.rate_limit is not None or bool(self.cancel_on)
+        return self.limit is not None or self.is_paced or bool(self.cancel_on)
 
     @property
     def event_triggers(self) -> list[EventTrigger]:
@@ -174,6 +193,7 @@ class Functions:
         awaits: Sequence[type[EventModel]] = (),
         cancel_on: Sequence[CancelOn] = (),
         rate_limit: RateLimit | None = None,
+        debounce: Debounce | None = None,
         no_retries_because: str = "",
     ) -> Callable[[Handler], Handler]:
         """Registers a handler.
@@ -183,12 +203,13 @@ class Functions:
         awaits: the events that its runs may wait for; the worker reads their streams from its start on.
         cancel_on: events that end an open run as cancelled, when their fields say the same as its own event's.
         rate_limit: how many may start in a period; what is over it waits for its turn, in the order of arrival.
+        debounce: only the last of the events that come close together runs; those before it end as skipped.
         RegistrationInvalid says what is wrong with the declaration.
         """
         models = [t.model for t in on if isinstance(t, EventTrigger)]
         problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
         problem = problem or problem_of_cancels(cancel_on, models, ticks=len(models) < len(on))
-        problem = problem or _rate_problem(rate_limit)
+        problem = problem or _pace_problem(rate_limit, debounce)
         if problem or id in self._all:
             raise RegistrationInvalid(id, problem or "is registered already")
 
@@ -206,6 +227,7 @@ class Functions:
                 tuple(awaits),
                 tuple(cancel_on),
                 rate_limit,
+                debounce,
             )
             return handler
 
@@ -216,11 +238,15 @@ def _limit(limit: Limit | int | None) -> Limit | None:
     return Limit(limit) if isinstance(limit, int) else limit
 
 
-def _rate_problem(rate: RateLimit | None) -> str:
+def _pace_problem(rate: RateLimit | None, debounce: Debounce | None) -> str:
     if rate and rate.most < 1:
         return f"has a rate_limit of {rate.most} runs; it must be at least 1"
     if rate and not 0.001 <= rate.period <= LONGEST_PERIOD:
         return f"has a rate_limit for {rate.period:g} s; a period is 0.001 to {LONGEST_PERIOD} s"
+    if debounce and not 0.001 <= debounce.delay <= LONGEST_PERIOD:
+        return f"has a debounce of {debounce.delay:g} s; a delay is 0.001 to {LONGEST_PERIOD} s"
+    if debounce and debounce.max_wait is not None and not debounce.delay <= debounce.max_wait <= LONGEST_PERIOD:
+        return f"has a debounce with max_wait={debounce.max_wait:g}; it is its delay to {LONGEST_PERIOD} s"
     return ""
 
 

@@ -32,6 +32,7 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{FN}:rate:KEY`          | zset   | runs that started within the rate's period, by when| expires                  |
 | `{FN}:rate:KEY:line`     | zset   | runs that wait for their turn, by arrival         | turn, expires             |
 | `{FN}:rate:KEY:turns`    | zset   | the same, by when their turn is                   | turn, expires             |
+| `{FN}:debounce:KEY`      | hash   | the last event's run of a key, and until when it is to be quiet | expires     |
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
 | `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
@@ -157,6 +158,9 @@ class Slot:
 
     def line(self, key: str) -> str:
         return self.key("rate", _short(key), "line")
+
+    def window(self, key: str) -> str:
+        return self.key("debounce", _short(key))
 
     def turns(self, key: str) -> str:
         return self.key("rate", _short(key), "turns")

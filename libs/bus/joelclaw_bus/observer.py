@@ -18,6 +18,7 @@ from joelclaw_bus.facts.events import (
     UnknownFields,
 )
 from joelclaw_bus.facts.runs import (
+    Debounced,
     DuplicateDropped,
     LeaseLost,
     RunCancelled,
@@ -43,6 +44,7 @@ from joelclaw_bus.facts.troubles import (
 
 __all__ = [
     "AuditFound",
+    "Debounced",
     "Discontinuity",
     "DuplicateDropped",
     "EventBuried",
@@ -81,6 +83,7 @@ Fact = (
     | RunRetried
     | RunEnded
     | WaitEnded
+    | Debounced
     | DuplicateDropped
     | WriteRefused
     | LeaseLost

@@ -11,6 +11,7 @@
 | Unstuck                     | info  | true    | bus.unstuck              |
 | RunEnded, failed            | error | true    | bus.run.failed           |
 | RunCancelled                | info  | true    | bus.run.cancelled        |
+| Debounced                   | info  | true    | bus.run.debounced        |
 | WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
 | StoreTrouble                | warn  | true    | bus.store.trouble        |
@@ -71,6 +72,8 @@ class FactEvidence:
             case o.RunCancelled():
                 about = {"run": fact.run, "event": fact.event, "entry": fact.entry, "was": fact.was}
                 self._note("info", fact.function, "bus.run.cancelled", None, None, **about)
+            case o.Debounced():
+                self._note("info", fact.function, "bus.run.debounced", None, None, run=fact.run, by=fact.by)
             case o.WriteRefused():
                 about = {"run": fact.run, "operation": fact.operation}
                 self._note("warn", fact.function, "bus.write.refused", fact.reason, **about)

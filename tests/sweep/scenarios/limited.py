@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import anyio
 
-from joelclaw_bus import Event, RateLimit, Reject, Step
+from joelclaw_bus import Debounce, Event, RateLimit, Reject, Step
 from joelclaw_bus.observer import RunParked
 from tests.sweep.crank import Crank
 from tests.sweep.scenarios.events import Job
@@ -100,6 +102,31 @@ class OverItsRate(OneJob):
         await self.start(w)
         await self.wake(w)
         await self.wake(w)
+
+
+class OutpacedByALater(OneJob):
+    """Two events of one key come close together: the first one's run ends as debounced, the second one's runs."""
+
+    sends = {"one": Job(), "two": Job()}
+    ends = {("test/work", "skipped"): 1, ("test/work", "completed"): 1}
+    events = {"test/job": 2}
+    options = {"debounce": Debounce(1.0)}
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "first")
+        await step.sleep("nap", 0.01)
+
+    async def drive(self, w: Crank) -> None:
+        for id in self.sends:
+            await self.play.send(w, id)
+            await w.read()
+        for _ in range(3):
+            await self.wake(w)
+
+    def wrong_ends(self, ends: Counter[tuple[str, str]]) -> list[str]:
+        """Where the second is read late, for a fault, all was quiet after the first: then both run."""
+        both = Counter({("test/work", "completed"): 2})
+        return [] if ends == both and self.play.fault else super().wrong_ends(ends)
 
 
 class FailingHolder(OneJob):

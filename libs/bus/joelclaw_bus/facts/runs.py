@@ -77,6 +77,15 @@ class RunCancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Debounced:
+    """A later event of its key came: the run ends as skipped, and the run `by` stands for it."""
+
+    function: str
+    run: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateDropped:
     """A second entry for a run that is open or ended: acknowledged, not run."""
 

@@ -6,7 +6,7 @@
 | `heads`     | what many slots have to do next                                   |
 | `outbox`    | take, try, again, done                                            |
 | `permits`   | acquire, release, wake                                            |
-| `rates`     | a run's turn to start                                             |
+| `starts`    | turn, debounce                                                    |
 | `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
 | `schedules` | register, tick                                                    |
 """
@@ -20,8 +20,8 @@ from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
 from joelclaw_bus.slot_calls.heads import HeadCalls, Heads
 from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
 from joelclaw_bus.slot_calls.permits import Permit, PermitCalls
-from joelclaw_bus.slot_calls.rates import RateCalls, Turn
 from joelclaw_bus.slot_calls.schedules import Early, Schedule, ScheduleCalls, Superseded
+from joelclaw_bus.slot_calls.starts import Quiet, StartCalls, Turn
 
 __all__ = [
     "Early",
@@ -37,10 +37,11 @@ __all__ = [
     "PermitCalls",
     "Promotion",
     "Published",
-    "RateCalls",
+    "Quiet",
     "Schedule",
     "ScheduleCalls",
     "SlotCalls",
+    "StartCalls",
     "Superseded",
     "Taken",
     "ToPublish",
@@ -49,5 +50,5 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
-class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, RateCalls, GroupCalls, ScheduleCalls):
+class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, StartCalls, GroupCalls, ScheduleCalls):
     """All rooms in one hand, for a worker."""

@@ -23,12 +23,13 @@ from joelclaw_bus import (
     event,
     open_store,
 )
+from joelclaw_bus.clock import ServerClock
 from joelclaw_bus.leases import HeldPermit
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import RunEnded, RunParked, RunStarted, TickEnqueued
 from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.outbox_item import OutboxItem
-from joelclaw_bus.permits import Claimed
+from joelclaw_bus.permits import Claimed, Permits
 from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.script import load_script
@@ -388,6 +389,27 @@ async def test_an_expired_permit_is_taken_only_by_who_knows_the_time(store: Stor
     permit = await calls.acquire("test/work", "", OTHER, 1, HOUR, "b", at_ms=at[reckoned])
     assert permit.held == (reckoned == "rightly")
     assert await store.call("ZRANGE", slot.permits(""), 0, -1) == [(OTHER if permit.held else MEMBER).encode()]
+    await store.call("DEL", slot.permits(""), slot.claims(""), slot.waiters(""))
+
+
+@pytest.mark.parametrize(("leases_since", "free"), [(2, False), (4, True)])
+async def test_after_a_jump_a_permit_outlasts_the_lease_of_its_holder(
+    store: Store, leases_since: int, free: bool
+) -> None:
+    """Whoever holds it may still write until it is taken over: that comes first, after one lease (simulated: 5439)."""
+    calls, slot = SlotCalls(store, Limits()), store.keys.function_slot("test/work")
+
+    class Steady(ServerClock):
+        def steady_for_ms(self) -> float:
+            return leases_since * float(HOUR)
+
+    clock = Steady(store, 5_000.0)
+    await clock.sync()
+    await calls.acquire("test/work", "", MEMBER, 1, 20, "a")
+    await later(store, 30)
+    permits = Permits(calls, RunCalls(store, Limits()), HOUR, clock)
+    wanted = Claimed("test/work", "", "b", HOUR, HeldPermit(slot.permits(""), slot.claims(""), OTHER, "b", 1))
+    assert await permits.claim(wanted, line_up=False) is free
     await store.call("DEL", slot.permits(""), slot.claims(""), slot.waiters(""))
 
 

@@ -191,6 +191,14 @@ MUTANTS = (
         model=False,
     ),
     Mutant(
+        "a jump ends permits as soon as leases",
+        "permits.py",
+        "> PERMIT_LEASES * self.lease_ms",
+        "> self.lease_ms",
+        PERMITS,
+        model=False,
+    ),
+    Mutant(
         "a redriven run knows who ended it", "lua/redrive.lua", "'ended', 'by', 'permit'", "'ended', 'permit'", REDRIVE
     ),
     Mutant(

@@ -82,7 +82,8 @@ class Permits:
         return permit.held
 
     async def _acquire(self, w: Claimed, line_up: bool) -> Permit:
-        steady = self.clock.steady_for_ms() > self.lease_ms
+        # After a jump, too, takeovers come first: whoever was not taken over holds what it works under.
+        steady = self.clock.steady_for_ms() > PERMIT_LEASES * self.lease_ms
         return await self.calls.acquire(
             *(w.function, w.key, w.held.member, w.held.most, w.ttl_ms, w.claim),
             line_up=line_up,

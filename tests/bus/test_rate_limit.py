@@ -74,9 +74,11 @@ async def test_no_more_start_in_any_period_and_all_do_by_arrival() -> None:
 async def test_each_key_has_a_rate_of_its_own() -> None:
     mails = Mails(RateLimit(1, 60, key=lambda e: e.data.to))
     async with mails.bus as bus:
-        await mails.asked(["a1", "a2"], to="a")
-        await mails.asked(["b1"], to="b")
+        await mails.asked(["a1"], to="a")
         await mails.begin()
+        await mails.asked(["a2"], to="a")
+        await mails.asked(["b1"], to="b")
+        await bus.settle()
         assert sorted(mails.started) == [("a1", 0), ("b1", 0)]
         await bus.advance(MINUTE)
         assert mails.started[2:] == [("a2", 60)]
@@ -148,8 +150,10 @@ async def test_who_let_its_turn_pass_keeps_nobody_waiting_for_longer_than_a_minu
 async def test_a_run_that_waits_for_its_turn_says_so() -> None:
     mails = Mails(RateLimit(1, 60))
     async with mails.bus as bus:
-        await mails.asked(["a", "b"])
+        await mails.asked(["a"])
         await mails.begin()
+        await mails.asked(["b"])
+        await bus.settle()
         slot = bus.store.keys.slot(Mailed.event_name)
         said = explain(await read_situation(bus.store, Found(slot, "mail/send:b")))
     assert said.cause == "limit"

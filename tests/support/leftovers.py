@@ -17,7 +17,7 @@ from joelclaw_bus.keys import Slot
 from joelclaw_bus.slot_calls.permits import read_claim
 from tests.support.server import MARK
 
-EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed"}
+EXPIRES = {"ids", "ids of a generation", "claimer", "auditor", "buried", "sweeper", "confirmed", "rate", "debounce"}
 
 
 @dataclass

@@ -25,7 +25,7 @@ MUTANTS = [
     (runs.ThreeSteps, "step", "if rec[3] then return { 1, rec[3], now } end", ""),
     (runs.Asleep, "park", PARKED, ""),
     (runs.Asleep, "promote", "redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)", ""),
-    (runs.Sending, "publish", "if seen then return { seen, 1, now } end", ""),
+    (runs.Sending, "publish", "if seen then return { seen, 1 } end", ""),
     (runs.Sending, "step", "if item_id ~= '' then outbox_put(", "if false then outbox_put("),
     (runs.HandedBack, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
     (failing.FailedForGood, "finish", "redis.call('XADD', KEYS[7]", "redis.call('XADD', KEYS[7] .. 's'"),

@@ -106,9 +106,9 @@ class Door:
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
         d.begins(begun[0].now_ms, self.clock.local)
-        if incoming.again or explicit_id or fn.limit or fn.awaits:
+        if incoming.again or explicit_id or fn.keeps_records or fn.awaits:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
-            fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
+            fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.keeps_records and wanted)
             if not isinstance(fenced, tuple):
                 return fenced
             begun = fenced

@@ -9,6 +9,7 @@ from joelclaw_bus.inspect.explain.situation import RunSituation, wait_of
 from joelclaw_bus.inspect.explain.who import broken, nobody, promote, start
 from joelclaw_bus.inspect.explain.words import due, error, match, when
 from joelclaw_bus.inspect.replies import attempts, number
+from joelclaw_bus.run_names import DEBOUNCE, LIMITED, QUIET, TURN
 
 LATE_MS = 3_000
 """A due run that is later than this is overdue: sweeps come every second."""
@@ -79,7 +80,11 @@ def resting(s: RunSituation) -> Explanation:
     if s.due_score is None or str(s.due_score) != at:
         return broken(s, "nothing in the due index would wake it at its time")
     sleep = next((k[2:] for k, v in s.record.items() if k.startswith("s:") and _until(v) == at), "")
-    if sleep:
+    if f"s:{LIMITED}" in s.record and f"s:{TURN}" not in s.record:
+        cause, why = "limit", f"so many of {s.function} have started as its rate limit allows: its turn is {due(s)}"
+    elif f"s:{DEBOUNCE}" in s.record and f"s:{QUIET}" not in s.record:
+        cause, why = "debounce", f"it starts {due(s)}, unless a later event of its key comes: then that one's run does"
+    elif sleep:
         cause, why = "sleeps", f"it sleeps in step {sleep!r} until {due(s)}"
     elif attempt:
         most = number(str(s.registration.get("retries", "")))

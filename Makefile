@@ -13,7 +13,7 @@ PEERS := arq streaq taskiq docket
 COMPILE = $(RESOLVE) $(MEMBERS:%=%/pyproject.toml) \
   $(foreach m,contracts bus healing pod router health backup runtime-remediator cli,--no-emit-package joelclaw-$(m))
 
-.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench bench-quick bench-cost ssh-copy cron waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean drills
+.PHONY: help setup demo up test check model policy router-kills decide advice what-if mutants simulate chaos failover durability bench bench-quick bench-cost backup-speed cron waits faults-long trim-million runs-million due-storm silence poison typesense backup-faults lock clean drills
 .DEFAULT_GOAL := help
 
 help: ## What there is
@@ -64,7 +64,7 @@ typesense: setup ## Typesense backups against real servers: each of its lies, an
 drills: setup ## 50 sets with which nothing is wrong, each restored and compared: no false alarm (DRILLS=--count=500)
 	@$(BIN)/python -m tests.backup.drills $(DRILLS)
 
-backup-faults: setup ## Break backups in every way, as root: the table, then 6 campaigns of 200 kills (FAULTS='--kills 20')
+backup-faults: setup ## Break backups in every way, as root: the table, then 8 campaigns of kills, 200 or 50 each (FAULTS='--kills 20')
 	@$(BIN)/python -m tests.backup.faults $(FAULTS)
 
 check: setup ## ruff, mypy strict, import rules
@@ -111,8 +111,8 @@ advice: setup ## 1,000 scripted answers of a model: 0 acts outside the table, ea
 what-if: setup ## A month of incidents on a clock of its own, tried under another configuration
 	@$(BIN)/python -m bench.what_if
 
-ssh-copy: setup ## A backup's copy over SSH against scp, 1 GiB over loopback, as a ratio (needs Debian's sshd)
-	@$(BIN)/python -m bench.ssh_copy
+backup-speed: setup ## A copy of 1 GiB over SSH against scp, to a mount against cp and sha256sum (root, Debian's sshd)
+	@$(BIN)/python -m bench.backup_speed
 
 cron: setup ## Cron in all time zones, twenty years, against a slow oracle (a few minutes; CRON_SEED)
 	@CRON_ZONES=all $(BIN)/python -m pytest tests/bus/test_cron_zones.py -n 2

@@ -6,6 +6,7 @@
 | raw_xadd   | redis-py's asyncio client, one XADD after the other, the same fields                              |
 | one_by_one | `Publisher.send` with an id, one after the other                                                  |
 | by_64      | the same by 64 callers at once                                                                    |
+| batches    | `Publisher.send_many`, 500 events with ids a batch, one batch after the other                      |
 | due_bytes  | the store's memory for events that wait for their time, with a payload of 200 bytes                |
 | run_bytes  | the same for runs of such events, each parked behind one recorded step: beyond the events, and all |
 """
@@ -22,12 +23,21 @@ import redis
 import redis.asyncio
 
 from bench.peers import probe
-from joelclaw_bus import Event, Functions, Publisher, Step, Store, Worker, event
+from joelclaw_bus import Event, Functions, Publisher, Step, Store, ToSend, Worker, event
 from joelclaw_contracts import EventModel
 from joelclaw_pod.metrics import Metrics
 
 HOUR = 3600
 BYTES = 200
+BATCH = 500
+
+
+class Job(EventModel):
+    event_name: ClassVar[str] = "bench/job"
+
+    number: int
+    sent: float = 0.0
+    text: str = probe.PAYLOAD
 
 
 class Padded(EventModel):
@@ -82,6 +92,15 @@ async def one_by_one(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
 async def by_64(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
     started = time.perf_counter()
     await bus.send_all((n, 0.0) for n in range(ask.count))
+    return await published(ask, started)
+
+
+async def batches(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
+    publisher = Publisher(store_of(bus), source="bench")
+    started = time.perf_counter()
+    for first in range(0, ask.count, BATCH):
+        numbers = range(first, min(first + BATCH, ask.count))
+        await publisher.send_many([ToSend(Job(number=n), id=f"job-{n}") for n in numbers])
     return await published(ask, started)
 
 
@@ -140,7 +159,7 @@ async def run_bytes(bus: probe.Bus, ask: probe.Ask) -> probe.Answer:
     return {**bytes_each, "count": ask.count, "lost": ask.count - parked}
 
 
-ROWS = {f.__name__: f for f in (raw, raw_xadd, one_by_one, by_64, due_bytes, run_bytes)}
+ROWS = {f.__name__: f for f in (raw, raw_xadd, one_by_one, by_64, batches, due_bytes, run_bytes)}
 
 
 def store_of(bus: probe.Bus) -> Store:

@@ -10,24 +10,15 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
-from typing import ClassVar
 
 import anyio
 
 from bench import bus_rows, lanes_row, storm_row, suite_row
+from bench.bus_rows import Job
 from bench.peers import probe
 from joelclaw_bus import Event, Functions, Publisher, Step, StoreSettings, Worker, WorkerSettings, event, open_store
-from joelclaw_contracts import EventModel
 from joelclaw_pod import collector
 from joelclaw_pod.metrics import Metrics
-
-
-class Job(EventModel):
-    event_name: ClassVar[str] = "bench/job"
-
-    number: int
-    sent: float = 0.0
-    text: str = probe.PAYLOAD
 
 
 class ThisBus(probe.Bus):

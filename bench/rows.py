@@ -81,6 +81,7 @@ def rows(size: Size, million: bool = False) -> list[Row]:
                 Play("raw XADD", "raw_xadd", published),
                 Play("one by one", "one_by_one", published),
                 Play("by 64", "by_64", drained),
+                Play("batches", "batches", drained),
             ],
         ),
         Row("suite", [alone("suite", seconds=n(20, 10, 1))], rounds=1),

@@ -42,13 +42,17 @@ def test_sets_that_were_put_there_whole_under_new_ids_are_nobodys_newest_and_pus
     assert all(path.is_dir() for path in (ours[1], *placed)), "what nobody here proved is nobody's to prune"
 
 
-def test_a_new_machine_restores_the_newest_at_once_and_is_told_whose_word_that_is(shelf, environ, tmp_path):
+def test_a_new_machine_has_no_latest_and_restores_a_claimed_one_by_its_id(shelf, environ, tmp_path):
     paths = [shelf.add(n, TARGET, noted=False) for n in range(3)]
     assert provider.newest(environ(), TARGET) is None, "this machine has proven nothing"
-    told = provider.show(environ(), f"{TARGET}/latest")
-    assert (told["id"], told["standing"], told["vouched"]) == (paths[2].name, "claimed", False)
+    assert provider.show(environ(), f"{TARGET}/latest") is None
+    assert provider.drill(environ(), f"{TARGET}/latest") is None
+    assert provider.restore(environ(), f"{TARGET}/latest", str(tmp_path / "into")) is None
+    assert not (tmp_path / "into").exists()
+    told = provider.show(environ(), paths[2].name)
+    assert (told["standing"], told["vouched"]) == ("claimed", False)
     assert f"joelclaw backup verify {paths[2].name}" in told["problem"]
-    done = provider.restore(environ(), f"{TARGET}/latest", str(tmp_path / "into"))
+    done = provider.restore(environ(), paths[2].name, str(tmp_path / "into"))
     assert (done["id"], (tmp_path / "into/snapshot.tar").read_bytes()) == (
         paths[2].name,
         (paths[2] / "snapshot.tar").read_bytes(),
@@ -60,8 +64,13 @@ def test_a_person_who_has_one_verified_adopts_it_and_none_that_is_damaged(shelf,
     raw = bytearray((bad / "snapshot.tar").read_bytes())
     raw[5000] ^= 1
     (bad / "snapshot.tar").write_bytes(raw)
+    latest = good.parent / "latest"
+    latest.symlink_to(bad.name)  # as the suite left it that was here before
+    provider.verify(environ(), bad.name)
+    assert not latest.is_symlink(), "no set is verified here, so it names none"
     told = provider.verify(environ(), good.name)
     assert (told["ok"], told["standing"]) == (True, "verified")
+    assert latest.readlink().name == good.name
     assert not provider.verify(environ(), bad.name)["ok"]
     assert standings(environ()) == {good.name: "verified", bad.name: "damaged"}
     assert provider.newest(environ(), TARGET)["id"] == good.name

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,3 +52,43 @@ def test_kills_at_drawn_points_leave_the_good_set_or_a_new_one(campaign: Campaig
     told = campaign.run(KILLS, seed=7)
     assert told.misses == []
     assert told.kills >= KILLS
+
+
+def test_a_campaign_that_is_ended_takes_its_servers_and_file_systems_down(tmp_path: Path) -> None:
+    require_root()
+    argv = [sys.executable, "-m", "tests.backup.faults", "--kills", "5000", "redis to a mount"]
+    campaign = subprocess.Popen(argv, env={**os.environ, "TMPDIR": str(tmp_path)}, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: is_mounted(tmp_path) and any(tmp_path.glob("*/bench/nas/backups/redis/latest")))
+        assert of(tmp_path)
+        campaign.send_signal(signal.SIGTERM)
+        assert campaign.wait(120) == 128 + signal.SIGTERM
+    finally:
+        campaign.kill()
+        campaign.wait()
+    assert not is_mounted(tmp_path)
+    until(lambda: of(tmp_path) == [])  # a throwaway server ends as soon as it has heard of its starter's end
+
+
+def is_mounted(below: Path) -> bool:
+    return f" {below}/" in Path("/proc/self/mountinfo").read_text()
+
+
+def of(folder: Path) -> list[str]:
+    """The commands of the processes that work below a folder."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command, at = (process / "cmdline").read_bytes().decode("utf-8", "replace"), os.readlink(process / "cwd")
+        except OSError:  # it has just ended
+            continue
+        if str(folder) in command or at.startswith(str(folder)):
+            found.append(command)
+    return found
+
+
+def until(there: Callable[[], bool], seconds: float = 120.0) -> None:
+    end = time.monotonic() + seconds
+    while not there():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)

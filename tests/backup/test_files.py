@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 
 import pytest
 
 from joelclaw_backup import local_folder
-from joelclaw_backup.files import HashingFile, copying, open_directory, read_small
+from joelclaw_backup.files import HashingFile, copying, going_on, hashing, open_directory, read_small
+from joelclaw_backup.killable import finished
 from joelclaw_backup.local_folder import BLOCK
 
 
@@ -18,9 +20,25 @@ def test_a_copy_is_flushed_on_the_way_and_at_its_end(tmp_path, monkeypatch):
     (tmp_path / "a").write_bytes(b"x" * 5 * BLOCK)
     (tmp_path / "b").mkdir()
     source, target = open_directory(tmp_path), open_directory(tmp_path / "b")
-    for _ in copying("a", source, target):
-        pass
-    assert flushed == [n * BLOCK for n in (2, 4, 5)]
+    finished(copying("a", source, target))
+    assert (len(flushed), flushed[-1]) == (3, 5 * BLOCK), "after two blocks, after four, at the end"
+
+
+def test_a_flush_on_the_way_that_fails_fails_the_copy(tmp_path, monkeypatch):
+    """The system tells it but once: the flush at the end would hear nothing of it."""
+    monkeypatch.setattr(local_folder, "FLUSH", 2 * BLOCK)
+    answers, real = [OSError(errno.EIO, "Input/output error")], os.fsync
+
+    def fsync(fd):
+        if answers:
+            raise answers.pop()
+        real(fd)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    (tmp_path / "a").write_bytes(b"x" * 3 * BLOCK)
+    (tmp_path / "b").mkdir()
+    with pytest.raises(OSError, match="Input/output error"):
+        finished(copying("a", open_directory(tmp_path), open_directory(tmp_path / "b")))
 
 
 @pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
@@ -38,3 +56,22 @@ def test_only_plain_files_are_read_and_only_new_ones_written(tmp_path, kind):
         read_small("it", at)
     with pytest.raises(FileExistsError):
         HashingFile("it", at)
+
+
+def test_what_judges_a_file_reads_the_disk_and_what_sends_one_on_may_read_memory(tmp_path, monkeypatch):
+    forgotten, real = [], os.posix_fadvise
+
+    def advised(fd, *rest):
+        forgotten.append(os.readlink(f"/proc/self/fd/{fd}"))
+        real(fd, *rest)
+
+    monkeypatch.setattr("os.posix_fadvise", advised)
+    (tmp_path / "a").write_bytes(b"x" * BLOCK)
+    (tmp_path / "b").mkdir()
+    source, target = open_directory(tmp_path), open_directory(tmp_path / "b")
+    sent = finished(copying("a", source, target, afresh=False))
+    assert forgotten == []
+    assert finished(going_on("a", source, target)) == (sent, BLOCK)
+    assert finished(hashing("a", source)) == sent
+    assert finished(copying("a", source, target, "again")).sha256 == sent.sha256
+    assert forgotten == [str(tmp_path / "b" / "a"), *[str(tmp_path / "a")] * 2]

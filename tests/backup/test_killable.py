@@ -15,7 +15,7 @@ import pytest
 
 from joelclaw_backup import killable
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from tests.support.errands import counting, dying, failing, hanging, writing_for_ever
+from tests.support.errands import counting, dying, failing, hanging, warned, writing_for_ever
 
 pytestmark = pytest.mark.anyio
 
@@ -110,3 +110,10 @@ def test_a_child_does_not_outlive_its_killed_parent(tmp_path):
     parent.kill()
     parent.wait()
     assert wait_until(lambda: is_gone(int(pid.read_text())))
+
+
+def test_a_lost_connection_is_told_once_and_not_for_each_packet_that_it_did_not_take(tmp_path, capfd):
+    killable.end_all()  # one that waits writes to where stderr was when it began
+    killable.run_here(tmp_path, warned)
+    killable.end_all()
+    assert capfd.readouterr().err == ""

@@ -55,6 +55,18 @@ async def test_a_half_done_one_is_begun_anew_and_leaves_nothing_behind(stored, e
     assert sorted(os.listdir(there)) == ["dump.rdb", "users.acl"]
 
 
+async def test_what_came_in_part_is_gone_on_with_and_what_is_another_sets_is_not(stored, environ, tmp_path):
+    there = tmp_path / "there"
+    sizes = {f["name"]: f["size"] for f in provider.restore(environ(), "latest", str(there))["files"]}
+    dump, coming = (there / "dump.rdb").read_bytes(), there / "dump.rdb.coming"
+    for part, sent in ((dump[:100], len(dump) - 100), (dump, 0), (b"?" * 100, len(dump)), (dump + b"x", len(dump))):
+        (there / "dump.rdb").unlink()
+        coming.write_bytes(part)
+        assert provider.restore(environ(), "latest", str(there))["sentBytes"] == sent
+        assert (there / "dump.rdb").read_bytes() == dump
+        assert sorted(os.listdir(there)) == sorted(sizes)
+
+
 @pytest.mark.parametrize("name", ["stranger", "dump.rdb"])
 async def test_a_directory_that_is_not_empty_is_refused_before_anything_is_written(stored, environ, tmp_path, name):
     there = tmp_path / "there"

@@ -21,6 +21,7 @@ from joelclaw_backup.killable import finished
 from joelclaw_backup.looking import Shelved, listing, reading_again
 from joelclaw_backup.pruning import pruning_shelf
 from joelclaw_backup.redis_backup import RedisBackup
+from joelclaw_backup.remote_files import BLOCK
 from joelclaw_backup.restoring import restoring_set
 from joelclaw_backup.retention import Rule
 from joelclaw_backup.ssh_phases import Phase
@@ -209,7 +210,7 @@ def test_a_copy_that_broke_is_gone_on_with_where_the_bytes_are_the_same(shared_s
         (data[: 8 * MIB + 77], 8 * MIB + 77),
         (data, len(data)),
         (b"", 0),
-        (data[: 3 * MIB] + b"?" + data[3 * MIB + 1 : 5 * MIB], 3 * MIB),
+        (data[: 3 * MIB] + b"?" + data[3 * MIB + 1 : 5 * MIB], 3 * MIB // BLOCK * BLOCK),
         (data + b"too long", None),
     ):
         (remote / "dump.rdb").write_bytes(there)
@@ -218,6 +219,11 @@ def test_a_copy_that_broke_is_gone_on_with_where_the_bytes_are_the_same(shared_s
             assert record == finished(hashing("dump.rdb", ours))
         assert (remote / "dump.rdb").read_bytes() == data
         assert same is None or kept == same
+    with (
+        closing(open_root(over(shared_sshd, remote))) as folder,
+        closing(folder.read("dump.rdb", start=MIB + 1)) as rest,
+    ):
+        assert b"".join(iter(rest.read, b"")) == data[MIB + 1 :]
 
 
 def test_what_is_replaced_is_the_old_or_the_new(shared_sshd, remote):

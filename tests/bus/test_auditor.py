@@ -194,6 +194,18 @@ async def test_a_store_with_a_run_in_every_state_is_sound(work: OpenWork) -> Non
     assert len(await work.open()) == 7
 
 
+async def test_a_permit_is_no_leak_while_the_handler_of_its_run_may_be_at_work(work: OpenWork) -> None:
+    permits, claims = work.permits_slot.permits(""), work.permits_slot.claims("")
+    ended, now = f"a|{GHOST}", await work.store.time_ms()
+    audit = Audit(work.store, work.slot, work.permits_slot)
+    await work.store.call("ZADD", permits, "+inf", ended)
+    await work.store.call("HSET", claims, ended, f"its-begin {now + 3_600_000}")
+    assert await audit.once() == []
+    await work.store.call("HSET", claims, ended, f"its-begin {now}")
+    assert rules_of(await audit.once()) == {"permit-left": 1}
+    assert await work.store.calls([("ZSCORE", permits, ended), ("HGET", claims, ended)]) == [None, None]
+
+
 @pytest.mark.parametrize("c", CASES, ids=lambda c: f"{c.row}: {c.what}")
 async def test_what_was_harmed_is_named_and_its_runs_end_or_go_on(work: OpenWork, c: Case) -> None:
     slots = () if c.row == "slots" else (work.slot, work.permits_slot)

@@ -39,7 +39,7 @@ class Counted(Convoy):
 
 @asynccontextmanager
 async def connected(address: Address) -> AsyncIterator[Counted]:
-    client = async_client(address, None, deadline=20.0, connect=20.0, connections=4)
+    client = async_client(address, None, deadline=20.0, connect=20.0, connections=8)  # enough to keep one
     try:
         yield Counted(client)
     finally:

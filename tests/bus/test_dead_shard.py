@@ -111,7 +111,7 @@ async def bench(one_server: Server) -> AsyncIterator[Bench]:
     made = Bench(one_server)
     await made.prepare()
     yield made
-    made.outbox.close()
+    made.outbox.posted.close()
     await made.store.close()
 
 

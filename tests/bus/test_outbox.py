@@ -132,7 +132,7 @@ async def test_an_item_older_than_the_window_is_sent_only_if_it_was_never_tried(
     await age(store, slot)
     outbox = await outbox_of(store, seen, limits)
     await outbox.sweep(slot)
-    outbox.close()
+    outbox.posted.close()
     assert await store.call("XLEN", "test/sent") == sent
     assert [f.item for f in seen.all(OutboxUndeliverable)] == ([item.id] if tried else [])
     assert await store.call("EXISTS", slot.outbox) == 0
@@ -145,7 +145,7 @@ async def test_a_tried_item_within_the_window_is_sent(store: Store) -> None:
     await age(store, slot)
     outbox = await outbox_of(store, seen)
     await outbox.sweep(slot)
-    outbox.close()
+    outbox.posted.close()
     assert await store.call("XLEN", "test/sent") == 1
 
 
@@ -163,6 +163,28 @@ async def test_an_item_that_can_never_arrive_is_reported_and_stops_nobody(store:
         await seen.wait(OutboxDelivered)
         await seen.wait(RunEnded)
     assert await store.call("XLEN", "test/sent") == 1
+
+
+async def test_an_item_that_cannot_be_carried_costs_itself_only(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that says `most: true` ended every worker that came by, and each of those that were started for them."""
+
+    async def defect(outbox: Outbox, item: OutboxItem) -> None:
+        raise TypeError("a defect of ours")
+
+    monkeypatch.setattr(Outbox, "_release", defect)
+    slot = store.keys.slot("test/asked")
+    sound = {"id": "sound", "kind": "release", "target": "test/ask", "run": "test/asked|test/ask:x", "most": 1}
+    for item in (sound, sound | {"id": "odd", "most": True}):
+        await store.call("HSET", slot.outbox_items, str(item["id"]), json.dumps(item))
+        await store.call("ZADD", slot.outbox, 1, str(item["id"]))
+    await a_dead_workers_item(store)
+    async with working(store, asking()) as seen:
+        await seen.wait(Stuck, 2)
+        await seen.wait(OutboxDelivered)
+    told = {fact.what: fact.reason for fact in seen.all(Stuck)}
+    assert told["outbox item odd"] == "no outbox item: its most is True"
+    assert told["outbox item sound"] == "TypeError: a defect of ours"
+    assert await store.call("ZRANGE", slot.outbox, 0, -1) == [b"odd", b"sound"]
 
 
 async def test_an_item_of_a_newer_worker_is_read_or_left_to_it(store: Store) -> None:
@@ -238,7 +260,7 @@ async def test_a_refused_item_stops_none_behind_it_and_arrives_when_it_can(store
     assert seen.all(Unstuck) == []
     await store.call("DEL", "test/spoilt")
     await outbox.sweep(slot)
-    outbox.close()
+    outbox.posted.close()
     assert await store.call("XLEN", "test/spoilt") == 1
     assert await store.call("EXISTS", slot.outbox) == 0
     assert seen.all(Unstuck) == [Unstuck("test/asked", "outbox item event:a")]
@@ -252,8 +274,8 @@ async def test_a_refused_item_that_another_worker_delivers_is_told_as_over_by_wh
     await store.call("DEL", "test/spoilt")
     await another.flush(slot, [OutboxItem("event:a", "event", "test/spoilt", event_id="a", data="{}")])
     await outbox.sweep(slot)
-    outbox.close()
-    another.close()
+    outbox.posted.close()
+    another.posted.close()
     assert seen.all(Unstuck) == [Unstuck("test/asked", "outbox item event:a")]
 
 
@@ -280,7 +302,7 @@ async def test_after_a_long_full_spell_an_item_comes_again_after_one_hold_and_wa
         assert await store.call("HKEYS", slot.outbox_items) == [item.id.encode()]
         await age(store, slot)
         await outbox.sweep(slot)
-        outbox.close()
+        outbox.posted.close()
         assert await store.call("XLEN", "test/sent") == 1
         assert await store.call("EXISTS", slot.outbox) == 0
     assert seen.all(OutboxUndeliverable) == []
@@ -320,7 +342,7 @@ async def test_a_target_that_is_away_costs_only_its_own_items_a_try(
     monkeypatch.setattr(Store, "node_of", lambda _, key: key if nodes == 2 else "")
     with pytest.raises(StoreUnavailable, match="said of event:0"):
         await outbox.sweep(slot)
-    outbox.close()
+    outbox.posted.close()
     assert tried == (["event:0", "event:2"] if nodes == 2 else ["event:0"])
     assert await store.call("HMGET", slot.outbox_items, "#event:0", "#event:1", "#event:2") == [b"1", None, None]
     assert await store.call("XLEN", "test/sent") == nodes - 1
@@ -331,8 +353,8 @@ async def test_a_refused_item_keeps_a_stopping_worker_from_nothing(store: Store)
     outbox = await outbox_of(store, seen)
     for item, _ in (await SlotCalls(store, Limits()).outbox_take(slot, 1)).items:
         outbox.post(slot, item)
-    await outbox.drain()
-    outbox.close()
+    await outbox.posted.drain()
+    outbox.posted.close()
     assert await store.call("XLEN", "test/sent") == 1
     await store.call("DEL", "test/spoilt")
 

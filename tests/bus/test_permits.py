@@ -357,7 +357,7 @@ async def test_a_release_that_comes_twice_does_not_take_what_the_run_holds_by_th
     await outbox.deliver(slot, old)
     assert await store.call("ZCARD", slot.permits("")) == 1
     await outbox.deliver(slot, release_item(MEMBER, "test/work", "", "second begin", HOUR))
-    outbox.close()
+    outbox.posted.close()
     assert await store.call("EXISTS", slot.permits(""), slot.claims("")) == 0
 
 

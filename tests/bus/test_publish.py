@@ -196,12 +196,12 @@ async def test_ten_thousand_due_at_once_come_a_hundred_a_call_and_all_once(one_s
     store, slot = one_store, one_store.keys.slot("test/noted")
     publisher, calls = Publisher(store), SlotCalls(store, Limits())
     due = await store.time_ms() + 3_600_000
-    args = ["", due, 3_600_000, store.keys.nudges, slot.name, 0]
+    shared = [3_600_000, store.keys.nudges, slot.name, 0]
     script, keys = load_script("joelclaw_bus", "publish"), [slot.stream, slot.ids, slot.due, slot.due_items]
     await publisher.send(Noted(), id="n0", at_ms=due)  # the server knows the script now
     sent = await store.calls(
         [
-            ("EVALSHA", script.sha, len(keys), *keys, f"n{n}", *args[1:], "data", "{}", "id", f"n{n}")
+            ("EVALSHA", script.sha, len(keys), *keys, *shared, f"n{n}", due, 4, "data", "{}", "id", f"n{n}")
             for n in range(1, 10_000)
         ]
     )

@@ -61,7 +61,7 @@ async def bench(one_store: Store) -> AsyncIterator[Bench]:
     )
     await worker.clock.sync()
     yield Bench(one_store, promoter, seen)
-    worker.outbox.close()
+    worker.outbox.posted.close()
 
 
 async def test_where_nothing_is_to_do_no_script_runs(bench: Bench) -> None:

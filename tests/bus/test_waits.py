@@ -38,8 +38,9 @@ from joelclaw_bus.observer import (
     WaitEnded,
 )
 from joelclaw_bus.outbox import Outbox
-from joelclaw_bus.run_calls import Refused
+from joelclaw_bus.run_calls import Begun, Refused, RunCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
+from joelclaw_bus.waiting import LEEWAY_MS
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
 from tests.support.server import Server
@@ -451,7 +452,7 @@ async def test_a_wait_stays_for_a_worker_that_knows_the_event(one_store: Store) 
         await one_store.call("ZADD", slot.outbox, 0, item.id)
         outbox = Outbox(calls, Publisher(one_store), Seen(), known)
         await outbox.sweep(slot)
-        outbox.close()
+        outbox.posted.close()
         left.append((await one_store.call("ZCARD", slot.outbox), await one_store.call("ZCARD", awaited.waits)))
     assert left == [(1, 0), (0, 1)]
 
@@ -544,7 +545,7 @@ async def test_an_item_whose_wait_can_t_be_read_stays_and_ends_no_worker(one_sto
     seen = Seen()
     outbox = Outbox(SlotCalls(one_store, Limits()), Publisher(one_store), seen, {awaited.name: Answered})
     await outbox.sweep(slot)
-    outbox.close()
+    outbox.posted.close()
     assert len(seen.all(Stuck)) == 1
     assert await one_store.call("ZCARD", slot.outbox) == 1
 
@@ -634,16 +635,62 @@ async def test_an_answer_counts_though_the_clock_was_set_back_and_the_run_slept_
     assert got == ["yes"]
 
 
+async def test_an_answer_counts_that_came_in_the_first_step_of_a_run_though_the_clock_was_set_back(
+    one_store: Store,
+) -> None:
+    """The record is made at the end of that step: it says when the run began, not when the step was over."""
+
+    async def work() -> None:
+        await Publisher(one_store).send(Answered(question_id="q", text="yes"))
+        await anyio.sleep(LEEWAY_MS / 1000 + 0.5)
+
+    async def ask(e: Event[Asked], step: Step) -> str | None:
+        await step.run("work", work)
+        await step.sleep("first", 0.1)
+        return await answer_to(e, step)
+
+    got: list[object] = []
+    async with working(one_store, asking(ask, got)) as seen:
+        ahead = await one_store.time_ms() + 60_000
+        await one_store.call("XADD", one_store.keys.slot("test/asked").stream, f"{ahead}-0", "data", '{"question":"q"}')
+        await seen.wait(RunEnded)
+    assert got == ["yes"]
+
+
+async def test_an_answer_counts_that_came_while_its_dead_worker_was_missed_though_the_clock_was_set_back(
+    one_store: Store,
+) -> None:
+    """The first begin left no record but for this: the one that took it over can't know when that was."""
+    got: list[object] = []
+    slot = one_store.keys.slot("test/asked")
+    ahead = await one_store.time_ms() + 60_000
+    functions = asking(answer_to, got)
+    await SlotCalls(one_store, Limits()).ensure_group(slot, FN)
+    entry = f"{ahead}-0"
+    await one_store.call("XADD", slot.stream, entry, "data", '{"question":"q"}')
+    await one_store.call("XREADGROUP", "GROUP", FN, "dead", "STREAMS", slot.stream, ">")
+    dead = Delivery(slot, FN, "dead", entry, f"{FN}:{entry}", "claim", ready=False)
+    begun = await RunCalls(one_store, Limits()).begin(dead, explicit_id="", record_wanted=False, looks_back=True)
+    assert isinstance(begun, Begun)
+    await Publisher(one_store).send(Answered(question_id="q", text="yes"))
+    await later(one_store, LEEWAY_MS + 200)
+    async with working(one_store, functions, lease_ms=600) as seen:
+        await seen.wait(RunEnded)
+    assert got == ["yes"]
+
+
 async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_all_the_same(one_store: Store) -> None:
     """Its wall clock is ten minutes off; a look back of so much would find nothing."""
 
     async def insist(write: Callable[[], Awaitable[bool | Refused]]) -> bool | Refused:
         return await write()
 
-    async def ask(e: Event[Asked], step: Step) -> object:
+    functions = Functions()
+
+    @functions.function(FN, on=[event(Asked)], retries=1)
+    async def ask(e: Event[Asked], step: Step) -> None:
         return None
 
-    functions = asking(ask, [])
     clock = ServerClock(one_store, tolerance_ms=500, wall=lambda: (time.time() + 600) * 1000)
     worker = Worker(one_store, functions, clock=clock)
     door = Door(functions, worker.run_calls, worker.outbox, clock, Seen(), Limits())
@@ -651,7 +698,7 @@ async def test_a_worker_that_began_without_a_store_reckons_by_the_servers_clock_
     entry = (await Publisher(one_store).send(Asked(question="q"))).entry or ""
     d = Delivery(slot, FN, "worker", entry, "", "claim", ready=False)
     admitted = await door.admit(functions[FN], Incoming(slot, entry, data, ready=False, again=False), d, insist)
-    worker.outbox.close()
+    worker.outbox.posted.close()
     assert isinstance(admitted, Admitted)
     assert abs(admitted.begun.now_ms - await one_store.time_ms()) < 300_000
     assert abs(clock.now_ms() - await one_store.time_ms()) < 300_000

@@ -58,6 +58,25 @@ async def test_two_functions_of_one_worker_run_the_same_event_at_the_same_time(s
     assert {f.function for f in ended} == set(began)
 
 
+async def test_a_function_whose_places_are_all_taken_keeps_no_other_from_running(store: Store) -> None:
+    functions, free = Functions(), anyio.Event()
+
+    @functions.function("test/slow", on=[event(Greeted)], retries=1)
+    async def slow(e: Event[Greeted], step: Step) -> None:
+        await free.wait()
+
+    @functions.function("test/quick", on=[event(Greeted)], retries=1)
+    async def quick(e: Event[Greeted], step: Step) -> None: ...
+
+    async with working(store, functions, parallel=2) as seen:
+        for n in range(10):
+            await Publisher(store).send(Greeted(name=str(n)), id=str(n))
+        ended = await seen.wait(RunEnded, 10)
+        assert {f.function for f in ended} == {"test/quick"}
+        free.set()
+        await seen.wait(RunEnded, 20)
+
+
 async def test_an_event_by_a_bare_client_runs_too(store: Store) -> None:
     functions, got = Functions(), []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -119,6 +120,18 @@ def test_a_failed_backup_exits_1_and_says_why(cli: Cli, suite: Path) -> None:
     assert "joelclaw heal list" in said.err
 
 
+def test_a_drill_beside_a_running_suite_tells_whether_its_source_changed_since(
+    cli: Cli, suite: Path, one_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli("backup", "run", "redis", "--wait")
+    monkeypatch.delenv("REDIS_URL")
+    assert cli("backup", "drill", "--latest", "redis").result["source"] == "unknown", "nobody said where it is"
+    (suite / "suite.json").write_text(json.dumps({"redis_url": one_server.url, "login": False}))
+    with one_server.client() as client:
+        client.set("one", "more")
+    assert cli("backup", "drill", "--latest", "redis").result["source"] == "changed since"
+
+
 def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suite: Path, tmp_path: Path) -> None:
     made = cli("backup", "run", "redis", "--wait").result
     drilled = cli("backup", "drill", "--latest", "redis").result
@@ -148,7 +161,13 @@ def test_a_copy_is_drilled_shown_restored_and_the_place_looked_at(cli: Cli, suit
 
     (suite / "backup-checks" / "redis" / f"{made['id']}.proof").unlink()  # as on a machine that is new
     assert "claimed" in cli("backup", "list", people=True).out
-    again = cli("backup", "restore", "latest", "--into", str(tmp_path / "new"), people=True)
+    none = cli("backup", "restore", "latest", "--into", str(tmp_path / "new"), people=True)
+    assert (none.code, f"joelclaw backup verify {made['id']} reads all of it" in " ".join(none.err.split())) == (
+        3,
+        True,
+    )
+    assert cli("backup", "drill", "--latest", "redis").code == 3
+    again = cli("backup", "restore", made["id"], "--into", str(tmp_path / "new"), people=True)
     assert (again.code, "says itself that it was proven" in again.out) == (0, True)
     assert (tmp_path / "new" / "dump.rdb").read_bytes() == (there / "dump.rdb").read_bytes()
     assert cli("backup", "drill", made["id"]).result["standing"] == "verified", "a person adopted it"
@@ -161,7 +180,9 @@ def test_a_place_that_is_not_empty_is_refused_unless_forced(cli: Cli, suite: Pat
     (there / "mine").write_text("precious")
     refused = cli("backup", "restore", "latest", "--into", str(there))
     assert refused.code == 1
-    assert "not empty" in refused.err
+    assert (refused.error, "not empty" in refused.err) == ("restore_failed", True)
+    nowhere = cli("backup", "restore", "latest", "--into", str(there / "mine" / "below"))
+    assert (nowhere.code, nowhere.error, "--into" in nowhere.envelope["fix"]) == (1, "restore_failed", True)
     assert [p.name for p in there.iterdir()] == ["mine"]
     (there / "dump.rdb").write_text("another server's")
     assert cli("backup", "restore", "latest", "--into", str(there), "--force").code == 0
@@ -223,6 +244,10 @@ def test_where_no_way_is_open_a_backup_waits_and_both_ways_are_told(
         service.kill()
         service.wait()
     assert (said.code, said.error) == (1, "backup_deferred")
+    lines = [line for line in said.err.splitlines() if line.startswith("…")]
+    assert lines[0] == "… taken and checked"
+    assert "… copied" not in lines, "it was tried, and no way was open"
+    assert [line.startswith("… not yet: ") for line in lines[1:]] == [True, True]
     (entry,) = cli("backup", "queue").result["entries"]
     assert entry["id"] in said.err
     assert entry["id"] in cli("backup", "queue", people=True).out

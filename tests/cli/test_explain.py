@@ -88,6 +88,20 @@ async def test_a_held_run_names_the_limit_its_holders_and_its_rank(cli: Cli, wor
     assert todo.startswith("wait for the holder, or look why it stays: joelclaw bus explain test/only:")
 
 
+async def test_a_held_run_says_that_the_handler_of_a_cancelled_one_has_not_stopped(cli: Cli, work: OpenWork) -> None:
+    await lives(work, ONLY)
+    claim = f"its-begin {await work.store.time_ms() + AN_HOUR}"
+    await work.store.call("HSET", work.permits_slot.claims(""), work.member("holder"), claim)
+    await OrderCalls(work.store, work.limits).cancel(work.slot, work.runs["holder"], "not wanted")
+    cause, line, todo = await why(cli, work.runs["waiter"])
+    assert cause == "limit"
+    assert line.startswith(
+        f"it waits for the handler of cancelled run {work.runs['holder']} to stop, or, if its worker "
+    )
+    assert "; 0 wait before it; it asks again " in line
+    assert todo.endswith("a handler that hangs ends with its worker")
+
+
 async def test_a_paused_function_names_owner_reason_and_end(cli: Cli, work: OpenWork) -> None:
     until = await work.store.time_ms() + AN_HOUR + 30_000
     await pause(work.store, ASK, owner="ada", reason="the NAS is being moved", until_ms=until)

@@ -84,6 +84,20 @@ async def test_a_strangers_unread_event_is_found_by_its_id(cli: Cli, store: Stor
     assert f"no live worker has {ASK}" in said["why"]
 
 
+async def test_a_strangers_event_in_the_hands_of_a_frozen_worker_is_found_by_its_id(cli: Cli, store: Store) -> None:
+    """Delivered and not begun, it stands in no index; events that were dealt with lie before it."""
+    await known(store, ASK)
+    await beats(store, ASK, age_ms=90_000, worker="host-12-ab")
+    stream = store.keys.slot("test/asked").stream
+    done, theirs = [await store.call("XADD", stream, "*", "data", '{"n":1}', "id", id) for id in ("done", "theirs")]
+    await store.call("XREADGROUP", "GROUP", ASK, "host-12-ab", "STREAMS", stream, ">")
+    await store.call("XACK", stream, ASK, done)
+    said = await why(cli, "theirs")
+    assert (said["run"], said["cause"]) == (f"{ASK}:theirs", "executing")
+    assert "it is being executed by host-12-ab" in said["why"]
+    await store.call("XACK", stream, ASK, theirs)
+
+
 async def test_a_frozen_worker_is_named_with_its_silence(cli: Cli, store: Store) -> None:
     await known(store, ASK)
     row = {"at": await store.time_ms() - 90_000, "functions": [ASK]}

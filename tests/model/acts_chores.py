@@ -8,7 +8,7 @@ from joelclaw_bus.pauses import pause
 from joelclaw_bus.run_names import run_id
 from joelclaw_bus.slot_calls import Early, Superseded
 from tests.model.base import Base, act
-from tests.model.shop import GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
+from tests.model.shop import BILL, GROUPS, KEY, LIMITS, ORDER, PACK, PAID, TTL, WORKERS
 from tests.model.spec import cron, letters, moves, permits, streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand, Id, parsed, text
 from tests.model.world import World
@@ -99,9 +99,11 @@ class ChoreActs(Base):
 
     @act(1, "permits", h=lambda world: with_permits(world))
     def keep_a_permit(self, h: Hand) -> None:
-        w, ttl = self.world, TTL[h.fn] or MINUTE
-        answer = w.do(w.keep_permit(h, ttl))
-        w.same(f"{h} keeps its permit", answer, permits.keep(w.bus, h.fn, KEY, h.member, ttl=ttl, claim=h.claim))
+        w, how_long, exclusive = self.world, TTL[h.fn] or self.world.bounds.lease, h.fn == BILL
+        answer = w.do(w.keep_permit(h, how_long, exclusive=exclusive))
+        should = permits.keep(w.bus, h.fn, KEY, h.member, how_long=how_long, claim=h.claim, exclusive=exclusive)
+        if w.same(f"{h} keeps its permit", answer, should) and exclusive:
+            w.ledger.is_at_work(h, w.bus.now + how_long)
 
     @act(1, "permits", fn=st.sampled_from([fn for fn, _ in LIMITS]))
     def free_permits_of_ended_runs(self, fn: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tests.model.base import Base, act, hands
-from tests.model.shop import KEY, LIMITS
+from tests.model.shop import BILL, KEY, LIMITS
 from tests.model.spec import streams
 from tests.model.spec.nouns import HOUR, MINUTE, Hand
 from tests.model.world import World
@@ -80,6 +80,11 @@ class RunActs(Base):
     @act(5, "permits", h=lambda world: _refused(world), delay=DELAY)
     def hold(self, h: Hand, delay: int) -> None:
         self._settled(h, self.writes.park(h, "held", delay))
+
+    @act(3, "permits", h=lambda world: [h for h in over(world) if h.fn == BILL and world.permits.get(h.claim)])
+    def give_its_permit_back(self, h: Hand) -> None:
+        """A worker whose handler has stopped, after its run was ended from outside."""
+        self.writes.give_back(h)
 
     @act(2, "takeovers", h=hands("working", "read", "fresh"))
     def renew(self, h: Hand) -> None:

@@ -9,7 +9,7 @@ from tests.model.acts_events import EventActs, delayed, room
 from tests.model.acts_runs import DELAY, STEP, STEPS, RunActs, limited
 from tests.model.base import act, hands
 from tests.model.shop import BILL, ORDER, WORKERS
-from tests.model.spec.nouns import HOUR, Hand
+from tests.model.spec.nouns import HOUR, MINUTE, Hand
 from tests.model.writes import WRITES, redrive, zombie_writes
 
 
@@ -73,3 +73,36 @@ class SceneActs(EventActs, RunActs, ChoreActs):
             self.hold(h, delay)
         if h.run in self.world.bus.slot(h.slot).runs:
             self.cancel((h.slot, h.run))
+
+    @act(
+        2,
+        "operators",
+        when=room,
+        consumer=st.sampled_from(WORKERS),
+        kept=st.booleans(),
+        passes=st.booleans(),
+        stops=st.booleans(),
+    )
+    def cancel_at_work(self, consumer: str, kept: bool, passes: bool, stops: bool) -> None:
+        """Runs are cancelled while their handlers are at work, and the next of their key ask for the permit."""
+        w = self.world
+        for _ in range(2):
+            self.publish(ORDER, "", 0, "{}")
+        self.read((ORDER, BILL), consumer, 10, True)
+        crowd = [h for h in limited(w) if h.fn == BILL]
+        at_work = [h for h in crowd if self.writes.ask(h)]
+        for h in at_work:
+            self.cancel((h.slot, h.run))
+        w.free_permits(BILL)
+        if kept:
+            w.advance(MINUTE)
+        for h in at_work if kept else []:
+            self.keep_a_permit(h)
+        if passes:
+            w.advance(w.bounds.lease)
+        for h in at_work if stops else []:
+            self.finish(h, "completed", True, False)
+            self.writes.give_back(h)
+        for h in crowd:
+            if h not in at_work:
+                self.writes.ask(h)

@@ -9,6 +9,7 @@
 | one append per id and window                               | `published`, `look`                      |
 | cron only goes forward: each instant once                  | `ticked`                                 |
 | never more holders than the limit                          | `look`                                   |
+| no exclusive handler beside another one's that may be at work | `at_work`                             |
 | no event is lost: each ends, or is set aside, in each group | `unaccounted`, when all has been drained |
 """
 
@@ -53,6 +54,29 @@ class Ledger:
     again: set[Name] = field(default_factory=set)
     """Runs that had ended when their group was lost: they may end once more."""
     last_tick: int = 0
+    busy: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    """(function, member, claim) of handlers under an exclusive permit -> until when their worker's lease lasts."""
+
+    def at_work(self, h: Hand, until: int) -> None:
+        """A handler begins. An earlier begin of its own run has lost its entry to it."""
+        self.gave_way(h)
+        beside = [name for name, till in self.busy.items() if name[0] == h.fn and till > self.now]
+        assert not beside, f"{h.run} is at work beside {beside}"
+        self.is_at_work(h, until, begins=True)
+
+    def is_at_work(self, h: Hand, until: int, *, begins: bool = False) -> None:
+        """Its worker has renewed its lease; who has stopped stays so."""
+        name = (h.fn, h.member, h.claim)
+        if begins or name in self.busy:
+            self.busy[name] = until
+
+    def stopped(self, h: Hand) -> None:
+        self.busy.pop((h.fn, h.member, h.claim), None)
+
+    def gave_way(self, h: Hand) -> None:
+        """What a later begin of a run has written down shows that those before it are over."""
+        for name in [name for name in self.busy if name[:2] == (h.fn, h.member)]:
+            del self.busy[name]
 
     def begun(self, h: Hand) -> None:
         name = (h.slot, h.run)

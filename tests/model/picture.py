@@ -128,7 +128,7 @@ def expected(bus: Bus, keys: Keys) -> Picture:
         picture |= _collections(slot, state)
     for (fn, key), gate in bus.gates.items():
         slot = keys.function_slot(fn)
-        picture |= {slot.permits(key): gate.holders, slot.claims(key): gate.claims, slot.waiters(key): gate.waiters}
+        picture |= {slot.permits(key): gate.holders, slot.claims(key): _claims(gate), slot.waiters(key): gate.waiters}
     return {key: value for key, value in picture.items() if value}
 
 
@@ -185,6 +185,10 @@ def _stream(stream: Stream, now: int) -> Any:
 
 def _told(fields: dict[str, str]) -> dict[str, str]:
     return {field: value for field, value in fields.items() if field not in IGNORED}
+
+
+def _claims(gate: nouns.Gate) -> dict[str, str]:
+    return {m: f"{claim} {gate.at_work[m]}" if m in gate.at_work else claim for m, claim in gate.claims.items()}
 
 
 def _run(name: str, run: Run) -> dict[str, str]:

@@ -76,8 +76,8 @@ class Sides:
         self.ledger.look(picture, self.keys, [ORDER, PAID], LIMITS)
 
     def close(self) -> None:
-        self.outbox.close()
-        self.dying.close()
+        self.outbox.posted.close()
+        self.dying.posted.close()
 
     def advance(self, ms: int) -> None:
         if not self.bus.may_advance(ms):

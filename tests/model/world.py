@@ -178,10 +178,14 @@ class World(Sides):
         )
         return [parsed(entry) for entry in lost]
 
-    async def keep_permit(self, h: Hand, ttl: int) -> bool:
+    async def keep_permit(self, h: Hand, how_long: int, *, exclusive: bool) -> bool:
         own = self.keys.function_slot(h.fn)
         script = load_script("joelclaw_bus", "keep_permit")
-        return bool(await self.store.run(script, [own.permits(KEY), own.claims(KEY)], [h.member, h.claim, ttl]))
+        return bool(
+            await self.store.run(
+                script, [own.permits(KEY), own.claims(KEY)], [h.member, h.claim, how_long, int(exclusive)]
+            )
+        )
 
     def free_permits(self, fn: str) -> None:
         """A permit whose run has ended was lost on its way back: it is given back once more."""
@@ -189,9 +193,12 @@ class World(Sides):
             slot, _, run = member.partition("|")
             record = self.bus.slot(slot).runs.get(run)
             if not record or record.state == "ended":
-                answer = self.do(self.calls.release(fn, KEY, member, TTL[fn], most=LIMITS[fn, KEY]))
-                should = permits.release(self.bus, fn, KEY, member, ttl=TTL[fn], claim="", most=LIMITS[fn, KEY])
-                self.same(f"free {member}", answer and answer.id, should and should["id"])
+                self.release(fn, member, by=record.by if record else "")
+
+    def release(self, fn: str, member: str, *, by: str) -> None:
+        answer = self.do(self.calls.release(fn, KEY, member, TTL[fn], most=LIMITS[fn, KEY], by=by))
+        should = permits.release(self.bus, fn, KEY, member, ttl=TTL[fn], claim="", most=LIMITS[fn, KEY], by=by)
+        self.same(f"free {member}", answer and answer.id, should and should["id"])
 
     def resume(self, fn: str) -> None:
         was = self.do(resume(self.store, fn))

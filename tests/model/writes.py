@@ -30,7 +30,8 @@ def release(h: Hand) -> Item:
         "run": h.member,
         "permit": KEY,
     }
-    item |= {"ttl_ms": TTL[h.fn], "claim": "" if at_the_end else h.claim, "most": LIMITS[h.fn, KEY]}
+    item |= {"ttl_ms": TTL[h.fn], "claim": "" if at_the_end else h.claim, "by": h.claim if at_the_end else ""}
+    item |= {"most": LIMITS[h.fn, KEY]}
     return {field: value for field, value in item.items() if value}
 
 
@@ -63,6 +64,7 @@ class Writes:
 
     def park(self, h: Hand, state: str, delay: int, *, step: str = "", error: str | None = None) -> Any:
         w = self.world
+        w.ledger.stopped(h)
         items = given_back(w, h, rests=True) if state == "due" else []
         on_cancel = when_cancelled(h) if given_up(w, h, state) else None
         how: Any = {"attempts": 1, "error": error} if error is not None else {}
@@ -82,10 +84,12 @@ class Writes:
         if isinstance(answer, int):
             # A park that is repeated gets the answer of the first, which may have been a wait.
             w.ledger.parked(h, w.bus.slot(h.slot).runs[h.run].state, answer)
+            w.ledger.gave_way(h)
         return answer
 
     def finish(self, h: Hand, status: str, *, keep: bool, items: list[Item]) -> Any:
         w = self.world
+        w.ledger.stopped(h)
         error = "it broke" if status == "failed" else ""
         items = items + given_back(w, h, rests=False)
         real = [w.item(item) for item in items]
@@ -94,7 +98,16 @@ class Writes:
         answer = w.same(f"finish {h}", w.told(w.do(call)), should)
         if isinstance(answer, int):
             w.ledger.ended(h)
+            w.ledger.gave_way(h)
         return answer
+
+    def give_back(self, h: Hand) -> None:
+        """Its handler has stopped and its outcome was not written: if its run is over, nobody else gives it back."""
+        w, (slot, _, run) = self.world, h.member.partition("|")
+        w.ledger.stopped(h)
+        record = w.bus.slot(slot).runs.get(run)
+        if not record or record.state == "ended":
+            w.release(h.fn, h.member, by=h.claim)
 
     def bury(self, h: Hand) -> Any:
         w = self.world
@@ -111,12 +124,16 @@ class Writes:
     def ask(self, h: Hand, *, line_up: bool = True, steady: bool = True) -> bool:
         """Its permit, for a run that has begun."""
         w, fn = self.world, h.fn
+        at_work = w.bounds.lease if fn == BILL else 0
         how: Any = {"claim": h.claim, "line_up": line_up}
         at = w.bus.now if steady else None
-        answer = w.do(w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how, at_ms=at))
-        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how, steady=steady)
+        call = w.calls.acquire(fn, KEY, h.member, LIMITS[fn, KEY], TTL[fn], **how, at_ms=at, at_work_ms=at_work)
+        answer, how = w.do(call), how | {"steady": steady, "at_work": at_work}
+        should = permits.acquire(w.bus, fn, KEY, h.member, limit=LIMITS[fn, KEY], ttl=TTL[fn], **how)
         w.same(f"{h} asks for its permit", (answer.held, set(answer.holders), answer.rank), should)
         w.permits[h.claim] = answer.held
+        if answer.held and fn == BILL:
+            w.ledger.at_work(h, w.bus.now + at_work)
         return bool(answer.held)
 
 

@@ -7,6 +7,7 @@ from tests.mutation.mutant import Mutant
 FENCING = ("test_fencing.py", "test_leases.py")
 OUTBOX = ("test_outbox.py",)
 PERMITS = ("test_permits.py",)
+EXCLUSIVE = ("test_exclusive_cancel.py",)
 WAITS = ("test_waits.py",)
 HEARD = ("test_waits_heard.py",)
 CANCEL = ("test_cancel.py",)
@@ -16,16 +17,47 @@ MUTANTS = (
     Mutant(
         "a permit is not renewed",
         "lua/keep_permit.lua",
-        "redis.call('ZADD', KEYS[1], string.format('%.0f', now_ms() + tonumber(ARGV[3])), ARGV[1])",
+        "if ARGV[4] ~= '1' or score ~= 'inf' then redis.call('ZADD', KEYS[1], till, ARGV[1]) end",
         "",
         PERMITS,
     ),
     Mutant(
         "a permit is kept by whom it left",
         "lua/keep_permit.lua",
-        "if redis.call('HGET', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end",
+        "if claim_read(redis.call('HGET', KEYS[2], ARGV[1])) ~= ARGV[2] then return 0 end",
         "",
         PERMITS,
+    ),
+    Mutant(
+        "a cancel frees what a handler may be at work under",
+        "lua/release.lua",
+        "if till and ARGV[7] ~= claim and redis.call('ZSCORE', KEYS[1], ARGV[1]) then",
+        "if false then",
+        EXCLUSIVE,
+    ),
+    Mutant(
+        "a cancelled handler's permit is not renewed",
+        "leases.py",
+        "if p and (p.until_the_end or held.delivery.entry not in gone):",
+        "if p and held.delivery.entry not in gone:",
+        EXCLUSIVE,
+        model=False,
+    ),
+    Mutant(
+        "nobody says that a cancelled handler has stopped",
+        "execute.py",
+        "if await self.calls.ended_by(d.slot, d.run) is not None:",
+        "if False:",
+        EXCLUSIVE,
+        model=False,
+    ),
+    Mutant(
+        "a handler that stopped frees what its open run holds",
+        "execute.py",
+        "if await self.calls.ended_by(d.slot, d.run) is not None:",
+        "if True:",
+        EXCLUSIVE,
+        model=False,
     ),
     Mutant("permits have no limit", "lua/acquire.lua", "< tonumber(ARGV[2])", "< 1000", PERMITS),
     Mutant(
@@ -188,6 +220,22 @@ MUTANTS = (
         "if ARGV[6] ~= '' and math.abs(now - tonumber(ARGV[6])) <= tonumber(ARGV[7]) then",
         "if true then",
         PERMITS,
+        model=False,
+    ),
+    Mutant(
+        "a begin ahead of the clock leaves no record",
+        "lua/begin.lua",
+        "tonumber(entry:match('^%d+')) > now and '1' or '0'",
+        "'0'",
+        WAITS,
+        model=False,
+    ),
+    Mutant(
+        "a record says when it was written",
+        "lua/lib/record.lua",
+        "local created = (began or '0') ~= '0' and math.min(tonumber(began), now - tonumber(age)) or now",
+        "local created = now",
+        WAITS,
         model=False,
     ),
     Mutant(

@@ -18,6 +18,8 @@ EVERY: list[o.Fact] = [
     o.RunRetried("fn", RUN, 2, 1, "Boom"),
     ENDED,
     FAILED,
+    o.RunCancelled("fn", RUN, "c/d", "1-1", "waiting"),
+    o.Debounced("fn", RUN, "fn:2"),
     o.DuplicateDropped("fn", RUN),
     o.EventBuried("fn", "a/b", "1-1", "field x", True),
     o.EventBuried("fn", "a/b", "1-1", "field x", False),

@@ -20,6 +20,8 @@ TABLE = {
     "bus.stuck": ("error", False),
     "bus.unstuck": ("info", True),
     "bus.run.failed": ("error", True),
+    "bus.run.cancelled": ("info", True),
+    "bus.run.debounced": ("info", True),
     "bus.worker.fault": ("error", True),
     "bus.write.refused": ("warn", True),
     "bus.lease.lost": ("warn", True),

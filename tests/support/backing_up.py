@@ -45,6 +45,11 @@ def copying(work: str) -> None:
     print(json.dumps(anyio.run(backup.copy, taken)), flush=True)
 
 
+def typesense_queued(backup: str, store: str, name: str) -> None:
+    """The same by way of the queue."""
+    anyio.run(_of_typesense_queued, _read(backup), store, name)
+
+
 def typesense(backup: str, store: str, name: str) -> None:
     """One of a Typesense: its server bears no call at once after another. store: keeps its lease."""
     anyio.run(_of_typesense, _read(backup), store, name)
@@ -64,17 +69,31 @@ async def _each_queued(backup: Steps, name: str) -> None:
     assert queue is not None
     for number in range(1_000_000):
         await drain(backup, queue)
-        _say("take")
-        taken = await backup.take(f"{name}:{number}", 0, "", _now())
-        _say("queue")
-        manifest = Manifest.of(taken["manifest"])
-        await in_thread(put, backup.keeping.staging, taken["staged"], queue, manifest, CAP)
-        _say(f"queued={manifest.id}")
+        await _queued(backup, f"{name}:{number}", queue)
+
+
+async def _queued(backup: Steps, name: str, queue: Destination) -> None:
+    _say("take")
+    taken = await backup.take(name, 0, "", _now())
+    manifest = Manifest.of(taken["manifest"])
+    _say(f"taken={manifest.id}")
+    _say("queue")
+    await in_thread(put, backup.keeping.staging, taken["staged"], queue, manifest, CAP)
+    _say(f"queued={manifest.id}")
 
 
 async def _of_typesense(backup: TypesenseBackup, store: str, name: str) -> None:
     async with open_store(StoreSettings(store)) as opened:
         await one(replace(backup, store=opened), name)
+
+
+async def _of_typesense_queued(backup: TypesenseBackup, store: str, name: str) -> None:
+    queue = backup.keeping.travel.queue
+    assert queue is not None
+    async with open_store(StoreSettings(store)) as opened:
+        whole = replace(backup, store=opened)
+        await _queued(whole, name, queue)
+        await drain(whole, queue)
 
 
 def _say(what: str) -> None:
@@ -96,7 +115,10 @@ async def drain(backup: Steps, queue: Destination, say: Say = _say) -> None:
     """All that waits, as the drainer carries it."""
     for entry in waiting(queue):
         assert entry.manifest is not None, f"{entry.id} lies in the queue without a manifest"
-        await _stored(backup, {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True}, say)
+        taken = {"staged": entry.id, "manifest": plain(entry.manifest), "queued": True}
+        await _stored(backup, taken, say)
+        say("clean")
+        await backup.clean(taken)
         say("take-away")
         await in_thread(take_away, queue, entry.target, entry.id)
         say("stored")

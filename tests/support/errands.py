@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
@@ -37,3 +38,9 @@ def writing_for_ever(file: Path) -> Generator[int, None, None]:
         while True:
             yield out.write(b"x" * 1000)
             time.sleep(0.005)
+
+
+def warned() -> Generator[None, None, None]:
+    """As asyncio does, again and again, where a connection is lost."""
+    logging.getLogger("asyncio").warning("socket.send() raised exception.")
+    yield

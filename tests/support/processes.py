@@ -25,10 +25,11 @@ class Workers:
         self, url: str, ledger: Path, lease_ms: int = 2_000, durability: str = "memory", begins: int = 5
     ) -> None:
         self.url, self.ledger, self.numbers = url, ledger, (str(lease_ms), durability, str(begins))
+        self.module = "tests.support.worker_process"
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, env: Mapping[str, str] = MappingProxyType({})) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "tests.support.worker_process", self.url, str(self.ledger), *self.numbers]
+        command = [sys.executable, "-m", self.module, self.url, str(self.ledger), *self.numbers]
         with (self.ledger.parent / "workers.log").open("ab") as log:
             process = subprocess.Popen(command, cwd=ROOT, stderr=log, env={**os.environ, **env})
         self.processes.append(process)

@@ -101,7 +101,7 @@ class Hand:
         return kept
 
     def close(self) -> None:
-        self.worker.outbox.close()
+        self.worker.outbox.posted.close()
 
     async def read(self, function: str, *, ready: bool) -> None:
         """Read and serve what nobody was given yet."""

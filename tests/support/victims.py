@@ -2,7 +2,7 @@
 
 `python -m tests.support.victims` reads a line of JSON for each, `["module:function", [words…], log]`, forks, and
 answers with its process id; what the call prints goes to its log. One that has ended is taken leave of when the next
-is asked for, so that nobody else has its number meanwhile. It ends when stdin does.
+is asked for, so that nobody else has its number meanwhile. It ends when stdin does, and whoever still lives with it.
 """
 
 from __future__ import annotations
@@ -101,17 +101,22 @@ def _fork(call: str, words: list[str], log: str) -> int:
         os._exit(code)
 
 
-def _reap() -> None:
+def _reap(alive: set[int]) -> None:
     with suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while ended := os.waitpid(-1, os.WNOHANG)[0]:
+            alive.discard(ended)
 
 
 if __name__ == "__main__":
     for module in PRELOADED:
         import_module(module)
     answers = os.fdopen(os.dup(1), "w")
+    alive = set[int]()
     for line in sys.stdin:
-        _reap()
-        answers.write(f"{_fork(*json.loads(line))}\n")
+        _reap(alive)
+        alive.add(pid := _fork(*json.loads(line)))
+        answers.write(f"{pid}\n")
         answers.flush()
+    _reap(alive)
+    for pid in alive:  # whoever asked for them broke off
+        os.kill(pid, signal.SIGKILL)

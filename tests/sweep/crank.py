@@ -22,8 +22,8 @@ from joelclaw_bus.housekeeper import Housekeeper
 from joelclaw_bus.leases import Leases
 from joelclaw_bus.matcher import Matcher
 from joelclaw_bus.observer import Observer
-from joelclaw_bus.outbox import Outbox
 from joelclaw_bus.pauses import Pauses
+from joelclaw_bus.posted import Posted
 from joelclaw_bus.promoter import Promoter
 from joelclaw_bus.reader import GroupReader
 from joelclaw_bus.scheduler import Scheduler
@@ -31,7 +31,7 @@ from joelclaw_bus.takeover import Takeover
 from tests.sweep.faults import FaultyStore
 from tests.sweep.ledger import Stopped
 
-TURNED = (GroupReader, Matcher, Takeover, Promoter, Outbox, Scheduler, Housekeeper, Auditor)
+TURNED = (GroupReader, Matcher, Takeover, Promoter, Posted, Scheduler, Housekeeper, Auditor)
 
 
 class Seasoned(ServerClock):
@@ -129,12 +129,12 @@ class Crank:
                 await matcher._take_over()
 
     async def deliver(self) -> None:
-        """What the scripts posted is delivered, as `Outbox.run` does it: what fails stays for the sweep."""
+        """What the scripts posted is delivered, as `Posted.run` does it: what fails stays for the sweep."""
         before = -1
         while before < len(self.troubles):  # each trouble has cost one item, so this ends
             before = len(self.troubles)
             with self.trying():
-                await self.worker.outbox.drain()
+                await self.worker.outbox.posted.drain()
 
     async def take_over(self) -> None:
         """One look at every group."""
@@ -240,4 +240,4 @@ async def crank(
             await worker._leave()
     finally:
         leases.stop()
-        worker.outbox.close()
+        worker.outbox.posted.close()

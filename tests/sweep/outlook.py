@@ -12,6 +12,7 @@ from typing import Any
 
 from joelclaw_bus import Store
 from joelclaw_bus.key_kinds import kind_of
+from joelclaw_bus.slot_calls.permits import read_claim
 
 Keys = dict[str, list[str]]
 OVER = {"open", "due", "due items", "outbox", "outbox items", "waiters"}
@@ -81,6 +82,12 @@ async def time_passes(store: Store, ms: int) -> None:
     for key in keys.get("outbox", []) + keys.get("permits", []):
         for member in await store.call("ZRANGE", key, 0, -1):
             await store.call("ZINCRBY", key, -ms, member)  # what has no end (+inf) keeps none
+    for key in keys.get("claims", []):
+        flat = await store.call("HGETALL", key)
+        for member, taken in zip(flat[::2], flat[1::2], strict=True):
+            claim, until = read_claim(taken)
+            if until:
+                await store.call("HSET", key, member, f"{claim} {until - ms}")
     for key in [k for row in ("claimer", "sweeper", "auditor") for k in keys.get(row, [])]:
         await store.call("DEL", key)
 

@@ -13,7 +13,7 @@ from tests.sweep.faults import Fault, How
 from tests.sweep.play import Play, Stage
 from tests.sweep.plays import AT_ONCE, play_all, trace_of
 from tests.sweep.scenario import Scenario
-from tests.sweep.scenarios import chores, failing, limited, lost, runs, timed
+from tests.sweep.scenarios import chores, failing, limited, lost, runs, timed, waiting
 
 PARKED = """\
   if rec[3] == ARGV[4] and rec[4] then return { 1, tonumber(rec[4]), now } end
@@ -25,7 +25,7 @@ MUTANTS = [
     (runs.ThreeSteps, "step", "if rec[3] then return { 1, rec[3], now } end", ""),
     (runs.Asleep, "park", PARKED, ""),
     (runs.Asleep, "promote", "redis.call('HSET', key, 'state', 'queued', 'at', 'r' .. entry)", ""),
-    (runs.Sending, "publish", "if seen then return { seen, 1, now } end", ""),
+    (runs.Sending, "publish", "if seen then return { seen, 1 } end", ""),
     (runs.Sending, "step", "if item_id ~= '' then outbox_put(", "if false then outbox_put("),
     (runs.HandedBack, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
     (failing.FailedForGood, "finish", "redis.call('XADD', KEYS[7]", "redis.call('XADD', KEYS[7] .. 's'"),
@@ -35,6 +35,7 @@ MUTANTS = [
     (timed.Delayed, "outbox_take", "redis.call('HGET', KEYS[2], id)", "false"),
     (limited.Concurrency, "release", "if redis.call('ZREM', KEYS[1], ARGV[1]) == 0 then", "if true then"),
     (limited.Exclusive, "acquire", "redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2])", "true"),
+    (waiting.CancelledBeforeTheNext, "release", "if till and ARGV[7] ~= claim and", "if false and"),
     (lost.TakenOver, "begin", "redis.call('HGETALL', run)", "{}"),
     (lost.LeftToANewerBuild, "hand_back", "'IDLE', ARGV[3]", "'IDLE', 0"),
     (lost.Duplicates, "begin", "elseif seen ~= entry then", "elseif false then"),

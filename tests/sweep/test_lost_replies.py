@@ -8,7 +8,7 @@ from joelclaw_bus.observer import RunEnded
 from tests.sweep.faults import Fault, How
 from tests.sweep.ledger import Acted
 from tests.sweep.play import Play, Stage, told
-from tests.sweep.plays import play_all, trace_of
+from tests.sweep.plays import may_fall_away, play_all, trace_of
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios import every
 from tests.sweep.scenarios.runs import HandedBack, Unwanted
@@ -26,8 +26,8 @@ async def test_a_finish_whose_reply_is_lost_is_one_end_and_one_run(stage: Stage,
     await play_all(plays)
     failed = [play for play in plays if play.complaints]
     assert not failed, told(failed)
-    for play in plays:
-        assert play.struck
+    for point, play in zip(finishes, plays, strict=True):
+        assert play.struck or may_fall_away(point)  # two ends that share a call this time have no second one
         assert begins(play) == begins(sound)
         assert len(play.seen.all(RunEnded)) == len(sound.seen.all(RunEnded))
 

@@ -6,7 +6,10 @@ in the store), execute and settle (one delivery), worker (what turns).
 
 from joelclaw_bus.awaited import Arrived, Awaited
 from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.batch import ToSend
+from joelclaw_bus.cancel_on import CancelOn, cancel_on
 from joelclaw_bus.errors import (
+    BatchCutShort,
     BusError,
     EventInvalid,
     RegistrationInvalid,
@@ -18,7 +21,7 @@ from joelclaw_bus.errors import (
     StoreUnfit,
 )
 from joelclaw_bus.event import Event, Failure, Tick
-from joelclaw_bus.functions import Functions, Limit, cron, event
+from joelclaw_bus.functions import Debounce, Functions, Limit, RateLimit, cron, event
 from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Fact, Observer, Unobserved
@@ -35,7 +38,10 @@ __all__ = [
     "Arrived",
     "Awaited",
     "Backoff",
+    "BatchCutShort",
     "BusError",
+    "CancelOn",
+    "Debounce",
     "Event",
     "EventInvalid",
     "Fact",
@@ -49,6 +55,7 @@ __all__ = [
     "OutboxItem",
     "Published",
     "Publisher",
+    "RateLimit",
     "RegistrationInvalid",
     "Reject",
     "RetryAfter",
@@ -63,9 +70,11 @@ __all__ = [
     "StoreUnavailable",
     "StoreUnfit",
     "Tick",
+    "ToSend",
     "Unobserved",
     "Worker",
     "WorkerSettings",
+    "cancel_on",
     "cron",
     "event",
     "item_of",

@@ -37,7 +37,7 @@ class Awaited(Generic[M]):
 
     def form_and_key(self) -> tuple[str, str]:
         """ValueError names the field or the value that can't be matched."""
-        wanted = dict(sorted((_wire_name(self.model, path), value) for path, value in self.match.items()))
+        wanted = dict(sorted((wire_name(self.model, path), value) for path, value in self.match.items()))
         form = json.dumps(list(wanted), separators=(",", ":"))
         parts = [form.encode()]
         for path, value in wanted.items():
@@ -156,7 +156,7 @@ def is_before(entry: str, other: str) -> bool:
     return (int(ms), int(number or 0)) < (int(other_ms), int(other_number or 0))
 
 
-def _wire_name(model: type[EventModel], path: str) -> str:
+def wire_name(model: type[EventModel], path: str) -> str:
     """A match's path with its first field as it is called on the wire."""
     first, dot, rest = path.partition(".")
     for name, info in model.model_fields.items():

@@ -135,7 +135,7 @@ class Crew:
         )
         loops.start_soon(promoter.run)
         loops.start_soon(promoter.listen)
-        loops.start_soon(self.outbox.run)
+        loops.start_soon(self.outbox.posted.run)
 
     def _tick(self, loops: TaskGroup) -> None:
         for fn in self.functions:

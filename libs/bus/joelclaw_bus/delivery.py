@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from joelclaw_bus.keys import Slot
@@ -21,6 +23,7 @@ class Delivery:
     run: str
     claim: str
     ready: bool
+    _began: tuple[int, float, Callable[[], float]] | None = None
 
     @property
     def source(self) -> str:
@@ -34,6 +37,18 @@ class Delivery:
     @property
     def mark(self) -> str:
         return "r" if self.ready else "s"
+
+    def begins(self, now_ms: int, local: Callable[[], float]) -> None:
+        """It begins now: by the server's clock, ms, and by our monotonic one."""
+        self._began = now_ms, local(), local
+
+    @property
+    def began(self) -> tuple[int, int]:
+        """When it began by the server's clock, ms, and how long ago that is by ours, ms; zeros before."""
+        if self._began is None:
+            return 0, 0
+        began_ms, at, local = self._began
+        return began_ms, math.ceil(local() - at)
 
     @property
     def head(self) -> tuple[str, str, str, str, str]:

@@ -105,9 +105,10 @@ class Door:
         if wanted and (unknown := type(event.data).unknown_fields(wire)):
             self.observer.saw(UnknownFields(event.name, tuple(unknown)))
         begun = (Begun(self.clock.now_at(incoming.slot.stream), 0, {}), "")
-        if incoming.again or explicit_id or fn.limit:
+        d.begins(begun[0].now_ms, self.clock.local)
+        if incoming.again or explicit_id or fn.keeps_records or fn.awaits:
             # Unwanted now, it may still have a record of a begin under an older filter: only its fence can end that.
-            fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.limit is not None and wanted)
+            fenced = await self._fence(fn, d, explicit_id=explicit_id, record_wanted=fn.keeps_records and wanted)
             if not isinstance(fenced, tuple):
                 return fenced
             begun = fenced
@@ -127,9 +128,12 @@ class Door:
     ) -> tuple[Begun, str] | Refused | None:
         """The begin and what speaks against running it; else why it must not run."""
         with anyio.CancelScope(shield=True):
-            answer = await self.calls.begin(d, explicit_id=explicit_id, record_wanted=record_wanted)
+            answer = await self.calls.begin(
+                d, explicit_id=explicit_id, record_wanted=record_wanted, looks_back=bool(fn.awaits)
+            )
         match answer:
             case Begun():
+                d.begins(answer.now_ms, self.clock.local)
                 return answer, ""
             case Poisoned(begun):
                 return begun, f"poisoned: {begun.begins - 1} begins without an end; its handler ends its worker"

@@ -4,6 +4,7 @@ BusError                    a fault; the message says what, where and what to do
 ├── NameInvalid             an event name, function id, prefix or run id that can't be one
 ├── RegistrationInvalid     a function that can't be registered as declared
 ├── EventInvalid            an event that is refused before it is stored
+├── BatchCutShort           many events of which some are stored; it says which
 ├── AddressInvalid          a REDIS_URL that names no store
 ├── StoreUnavailable        no answer: unreachable, timed out, connection lost
 │   ├── NoFreeConnection    not asked: all of this process's connections were in use for too long
@@ -22,6 +23,8 @@ Instruction                 what a handler raises to say how its run goes on; no
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from joelclaw_bus.refusals import concerns, remedy
 
 
@@ -36,7 +39,20 @@ class RegistrationInvalid(BusError):
 
 class EventInvalid(BusError):
     def __init__(self, event: str, problem: str) -> None:
+        self.problem = problem
         super().__init__(f"event {event}: {problem}")
+
+
+class BatchCutShort(BusError):
+    """`index`: the first event of the batch of which it isn't known that it is stored; `published`: what is known of
+    the others, by their index; `cause`: the store's fault or refusal. What had no answer may be stored or not."""
+
+    def __init__(self, index: int, event: str, total: int, published: Mapping[int, object], cause: BusError) -> None:
+        self.index, self.published, self.cause = index, published, cause
+        super().__init__(
+            f"a batch of {total} events stopped at number {index} (from 0; {event}), "
+            f"{len(published)} of them are stored: {cause}; send the batch again with the same ids"
+        )
 
 
 class AddressInvalid(BusError):

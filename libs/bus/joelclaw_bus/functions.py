@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from joelclaw_bus.backoff import Backoff
+from joelclaw_bus.cancel_on import CancelOn
+from joelclaw_bus.cancel_on import problem_of as problem_of_cancels
 from joelclaw_bus.cron import Expression
 from joelclaw_bus.cron import parse as parse_expression
 from joelclaw_bus.errors import RegistrationInvalid
@@ -30,6 +32,7 @@ OnFailure = Callable[[Failure], Sequence[EventModel]]
 OnInvalid = Callable[[bytes, Exception, str], Sequence[EventModel]]
 Misfire = Literal["latest", "all", "none"]
 Overlap = Literal["skip", "queue"]
+LONGEST_PERIOD = 86_400 * 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,31 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """At most `most` runs start in any `period` seconds, per `key` of the event where one is given."""
+
+    most: int
+    period: float
+    key: Callable[[Event[Any]], str] | None = None
+
+    def key_of(self, e: Event[Any]) -> str:
+        return self.key(e) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Debounce:
+    """Of the events of one `key` only the last runs, once none has come for `delay` seconds; or, while they don't stop
+    coming, `max_wait` seconds after the first of them (None: however long that is)."""
+
+    delay: float
+    key: Callable[[Event[Any]], str] | None = None
+    max_wait: float | None = None
+
+    def key_of(self, e: Event[Any]) -> str:
+        return self.key(e) if self.key else ""
+
+
+@dataclass(frozen=True, slots=True)
 class Function:
     """A registered function. `exclusive` counts open runs, `concurrency` executing ones; a function has one of them."""
 
@@ -90,6 +118,9 @@ class Function:
     on_failure: OnFailure | None
     timeout: float | None
     awaits: tuple[type[EventModel], ...] = ()
+    cancel_on: tuple[CancelOn, ...] = ()
+    rate_limit: RateLimit | None = None
+    debounce: Debounce | None = None
     _by_name: dict[str, EventTrigger] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -98,6 +129,16 @@ class Function:
     @property
     def limit(self) -> Limit | None:
         return self.exclusive or self.concurrency
+
+    @property
+    def is_paced(self) -> bool:
+        """Whether its runs may have to wait before they start, for others than those at work."""
+        return self.rate_limit is not None or self.debounce is not None
+
+    @property
+    def keeps_records(self) -> bool:
+        """Whether each of its runs has a record from its begin on, for what others do with it."""
+        return self.limit is not None or self.is_paced or bool(self.cancel_on)
 
     @property
     def event_triggers(self) -> list[EventTrigger]:
@@ -131,8 +172,9 @@ class Functions:
 
     @property
     def awaited(self) -> dict[str, type[EventModel]]:
-        """Event name -> model, of all that runs of these functions may wait for."""
-        return {model.event_name: model for fn in self._all.values() for model in fn.awaits}
+        """Event name -> model, of all that runs of these functions may wait for, or be cancelled by."""
+        models = [m for fn in self._all.values() for m in (*fn.awaits, *(c.model for c in fn.cancel_on))]
+        return {model.event_name: model for model in models}
 
     def __contains__(self, function: str) -> bool:
         return function in self._all
@@ -149,6 +191,9 @@ class Functions:
         on_failure: OnFailure | None = None,
         timeout: float | None = None,
         awaits: Sequence[type[EventModel]] = (),
+        cancel_on: Sequence[CancelOn] = (),
+        rate_limit: RateLimit | None = None,
+        debounce: Debounce | None = None,
         no_retries_because: str = "",
     ) -> Callable[[Handler], Handler]:
         """Registers a handler.
@@ -156,9 +201,15 @@ class Functions:
         retries: attempts after the first; 0 needs `no_retries_because`, the path of a decision record.
         timeout: seconds one begin may run before it counts as failed.
         awaits: the events that its runs may wait for; the worker reads their streams from its start on.
+        cancel_on: events that end an open run as cancelled, when their fields say the same as its own event's.
+        rate_limit: how many may start in a period; what is over it waits for its turn, in the order of arrival.
+        debounce: only the last of the events that come close together runs; those before it end as skipped.
         RegistrationInvalid says what is wrong with the declaration.
         """
+        models = [t.model for t in on if isinstance(t, EventTrigger)]
         problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
+        problem = problem or problem_of_cancels(cancel_on, models, ticks=len(models) < len(on))
+        problem = problem or _pace_problem(rate_limit, debounce)
         if problem or id in self._all:
             raise RegistrationInvalid(id, problem or "is registered already")
 
@@ -174,6 +225,9 @@ class Functions:
                 on_failure,
                 timeout,
                 tuple(awaits),
+                tuple(cancel_on),
+                rate_limit,
+                debounce,
             )
             return handler
 
@@ -181,7 +235,19 @@ class Functions:
 
 
 def _limit(limit: Limit | int | None) -> Limit | None:
-    return Limit(limit) if isinstance(limit, int) else limit
+    return limit if limit is None or isinstance(limit, Limit) else Limit(limit)
+
+
+def _pace_problem(rate: RateLimit | None, debounce: Debounce | None) -> str:
+    if rate and rate.most < 1:
+        return f"has a rate_limit of {rate.most} runs; it must be at least 1"
+    if rate and not 0.001 <= rate.period <= LONGEST_PERIOD:
+        return f"has a rate_limit for {rate.period:g} s; a period is 0.001 to {LONGEST_PERIOD} s"
+    if debounce and not 0.001 <= debounce.delay <= LONGEST_PERIOD:
+        return f"has a debounce of {debounce.delay:g} s; a delay is 0.001 to {LONGEST_PERIOD} s"
+    if debounce and debounce.max_wait is not None and not debounce.delay <= debounce.max_wait <= LONGEST_PERIOD:
+        return f"has a debounce with max_wait={debounce.max_wait:g}; it is its delay to {LONGEST_PERIOD} s"
+    return ""
 
 
 def _problem(
@@ -203,11 +269,11 @@ def _problem(
         return "has two triggers on one event; join their conditions in one when=…"
     if Tick.event_name in names:
         return "can't wait for cron/tick; give on=[cron(…)]"
-    if retries < 0 or (retries == 0 and not because.endswith(".md")):
+    if type(retries) is not int or retries < 0 or (retries == 0 and not because.endswith(".md")):
         return "retries must be 1 or more, or 0 with no_retries_because='docs/decisions/….md'"
     if concurrency is not None and exclusive is not None:
         return "has both concurrency and exclusive; exclusive counts executing runs too"
-    for limit in (_limit(concurrency), _limit(exclusive)):
-        if limit and limit.most < 1:
-            return f"has a limit of {limit.most}; it must be at least 1"
+    for word, limit in (("concurrency", _limit(concurrency)), ("exclusive", _limit(exclusive))):
+        if limit and (type(limit.most) is not int or limit.most < 1):
+            return f"has {word}={limit.most!r}; say how many runs, a whole number of at least 1"
     return ""

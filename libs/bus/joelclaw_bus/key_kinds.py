@@ -26,6 +26,8 @@ _KINDS = (
     (re.compile(r"auditor\Z"), "", "string"),
     (re.compile(r"(permits):[0-9a-f]{24}\Z"), "", "zset"),
     (re.compile(r"permits:[0-9a-f]{24}:claims\Z"), "claims", "hash"),
+    (re.compile(r"(debounce):[0-9a-f]{24}\Z"), "", "hash"),
+    (re.compile(r"rate:[0-9a-f]{24}(?::(?:line|turns))?\Z"), "rate", "zset"),
     (re.compile(r"(waiters):[0-9a-f]{24}\Z"), "", "zset"),
 )
 _BUS_KINDS = {"slots": "hash", "functions": "hash", "workers": "hash", "services": "hash"}

@@ -27,8 +27,12 @@ A *slot* is one event name and all that belongs to it, in one cluster slot:
 | `{NAME}:confirmed`       | string | nothing: the write that a confirmation waits for  | expires                   |
 | `{NAME}:cron`            | hash   | high-water mark and generation per schedule       | never (one per schedule)  |
 | `{FN}:permits:KEY`       | zset   | runs that hold a permit, by expiry                | release                   |
-| `{FN}:permits:KEY:claims`| hash   | which begin of its run took each permit           | release, acquire          |
+| `{FN}:permits:KEY:claims`| hash   | each permit's begin, and how long it is at work   | release, acquire          |
 | `{FN}:waiters:KEY`       | zset   | runs that wait for one, by arrival                | release, acquire          |
+| `{FN}:rate:KEY`          | zset   | runs that started within the rate's period, by when| expires                  |
+| `{FN}:rate:KEY:line`     | zset   | runs that wait for their turn, by arrival         | turn, expires             |
+| `{FN}:rate:KEY:turns`    | zset   | the same, by when their turn is                   | turn, expires             |
+| `{FN}:debounce:KEY`      | hash   | the last event's run of a key, and until when it is to be quiet | expires     |
 | `{bus}:slots`            | hash   | slot name -> when it was registered               | never (one per slot)      |
 | `{bus}:functions`        | hash   | function id -> its registration                   | never (one per function)  |
 | `{bus}:workers`          | hash   | worker id -> its heartbeat                        | its end, housekeeping     |
@@ -148,6 +152,18 @@ class Slot:
 
     def waiters(self, key: str) -> str:
         return self.key("waiters", _short(key))
+
+    def starts(self, key: str) -> str:
+        return self.key("rate", _short(key))
+
+    def line(self, key: str) -> str:
+        return self.key("rate", _short(key), "line")
+
+    def window(self, key: str) -> str:
+        return self.key("debounce", _short(key))
+
+    def turns(self, key: str) -> str:
+        return self.key("rate", _short(key), "turns")
 
 
 def _short(key: str) -> str:

@@ -17,6 +17,7 @@ import anyio
 
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import BusError, StoreRefused
+from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.script import load_script
 from joelclaw_bus.store import BlockingStore
 from joelclaw_bus.trouble import is_away
@@ -28,13 +29,15 @@ _script = partial(load_script, "joelclaw_bus")
 
 @dataclass(frozen=True, slots=True)
 class HeldPermit:
-    """A permit that expires unless renewed: where it lies, and which begin holds it."""
+    """A permit that is renewed while its handler is at work: where it lies, and which begin holds it. One that is kept
+    `until_the_end` doesn't expire; what is renewed there is that its handler has not stopped."""
 
     permits: str
     claims: str
     member: str
     claim: str
     most: int
+    until_the_end: bool = False
 
 
 @dataclass(eq=False)
@@ -46,6 +49,8 @@ class Held:
     delivery: Delivery
     scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     permit: HeldPermit | None = None
+    give_back: OutboxItem | None = None
+    """What frees its exclusive permit when its run was ended from outside, and its handler has stopped."""
     lost: bool = False
     abandoned: bool = False
     """Its worker stops: its scope is cancelled, and no lease was lost."""
@@ -166,10 +171,12 @@ class Leases:
         for held in all_held:
             if held.delivery.entry in gone:
                 self.call_soon(partial(self._lose, held))
-            elif held.permit:
-                p = held.permit
-                ttl = PERMIT_LEASES * self.lease_ms
-                self.store.run(_script("keep_permit"), [p.permits, p.claims], [p.member, p.claim, ttl])
+            p = held.permit
+            # A handler that hears of its run's end may be a while about it: till it has stopped nobody takes its place.
+            if p and (p.until_the_end or held.delivery.entry not in gone):
+                ttl = self.lease_ms if p.until_the_end else PERMIT_LEASES * self.lease_ms
+                how = p.member, p.claim, ttl, int(p.until_the_end)
+                self.store.run(_script("keep_permit"), [p.permits, p.claims], how)
 
     def _lose(self, held: Held) -> None:
         # It may have been settled while the renewal was on its way: then nothing is lost.

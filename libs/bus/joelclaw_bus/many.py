@@ -53,10 +53,13 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Begin:
+    """`looks_back`: it will want to know when it first began, whoever began it then."""
+
     script: ClassVar[Script] = _script("begin")
     d: Delivery
     explicit_id: str
     record_wanted: bool
+    looks_back: bool = False
 
     def shared(self, limits: Limits) -> tuple[list[str], list[Arg]]:
         d, s = self.d, self.d.slot
@@ -64,7 +67,7 @@ class Begin:
 
     def own(self) -> tuple[Arg, ...]:
         d = self.d
-        return d.entry, d.run, d.claim, self.explicit_id, int(self.record_wanted)
+        return d.entry, d.run, d.claim, self.explicit_id, 1 if self.record_wanted else 2 * self.looks_back
 
     def more(self) -> Sequence[Arg]:
         return ()
@@ -92,7 +95,8 @@ class Record:
 
     def own(self) -> tuple[Arg, ...]:
         d, item = self.d, self.item
-        return d.entry, d.claim, d.run, self.step, self.result, item.id if item else "", item.encode() if item else ""
+        sent = (item.id, item.encode()) if item else ("", "")
+        return d.entry, d.claim, d.run, self.step, self.result, *sent, *d.began
 
     def more(self) -> Sequence[Arg]:
         return self.void
@@ -188,7 +192,7 @@ class Companies:
         return company
 
 
-SHAPES = {"begin": (5, 4, 6), "step": (4, 5, 8), "finish": (7, 4, 8)}
+SHAPES = {"begin": (5, 4, 6), "step": (4, 5, 10), "finish": (7, 4, 8)}
 """Of each script: the keys and the arguments that all share, and the words of each run. For those who listen."""
 
 

@@ -18,8 +18,10 @@ from joelclaw_bus.facts.events import (
     UnknownFields,
 )
 from joelclaw_bus.facts.runs import (
+    Debounced,
     DuplicateDropped,
     LeaseLost,
+    RunCancelled,
     RunEnded,
     RunParked,
     RunRetried,
@@ -42,6 +44,7 @@ from joelclaw_bus.facts.troubles import (
 
 __all__ = [
     "AuditFound",
+    "Debounced",
     "Discontinuity",
     "DuplicateDropped",
     "EventBuried",
@@ -51,6 +54,7 @@ __all__ = [
     "OutboxDelivered",
     "OutboxUndeliverable",
     "Promoted",
+    "RunCancelled",
     "RunEnded",
     "RunParked",
     "RunRetried",
@@ -74,10 +78,12 @@ __all__ = [
 Fact = (
     RunStarted
     | StepRecorded
+    | RunCancelled
     | RunParked
     | RunRetried
     | RunEnded
     | WaitEnded
+    | Debounced
     | DuplicateDropped
     | WriteRefused
     | LeaseLost

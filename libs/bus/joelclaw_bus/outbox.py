@@ -5,18 +5,15 @@ Delivery comes before deletion, and is idempotent at the target; so a crash betw
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-
-import anyio
-from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
 from joelclaw_bus.errors import EventInvalid, StoreRefused, StoreUnavailable
 from joelclaw_bus.keys import Slot
 from joelclaw_bus.observer import Observer, OutboxDelivered, OutboxUndeliverable, Stuck, Unstuck
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.posted import Posted
 from joelclaw_bus.publisher import Publisher
 from joelclaw_bus.slot_calls import SlotCalls
 from joelclaw_bus.trouble import is_away, is_full
@@ -27,14 +24,6 @@ from joelclaw_contracts import ContractError, EventModel, NameInvalid
 HOLD_MS = 5_000
 MOST_TOLD = 10_000
 LOOKED_OVER = 100
-SIDE_BY_SIDE = 8
-Post = tuple[Slot, OutboxItem]
-
-
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    send: MemoryObjectSendStream[Post]
-    receive: MemoryObjectReceiveStream[Post]
 
 
 @dataclass
@@ -49,42 +38,12 @@ class Outbox:
 
     def __post_init__(self) -> None:
         self.waits = Waits(self.calls, WaitCalls(self.calls.store), self.awaited, self.observer)
-        self._events = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
-        self._others = _Lane(*anyio.create_memory_object_stream[Post](math.inf))
+        self.posted = Posted(self._carried, self._delivered)
         self._stuck: dict[tuple[str, bytes], None] = {}
 
     def post(self, slot: Slot, item: OutboxItem) -> None:
         """Deliver this soon; losing it is harmless, since it is stored."""
-        lane = self._events if item.kind == "event" else self._others
-        lane.send.send_nowait((slot, item))
-
-    async def run(self) -> None:
-        """Deliver what is posted: events in their order, all else side by side, since it has none. What fails stays in
-        the store for the sweep."""
-        async with anyio.create_task_group() as tasks:
-            for lane in (self._events, *(self._others for _ in range(SIDE_BY_SIDE))):
-                tasks.start_soon(self._run, lane)
-
-    async def _run(self, lane: _Lane) -> None:
-        async for slot, item in lane.receive:
-            with anyio.CancelScope(shield=True):  # a stop lets this one arrive; `drain` takes the rest
-                try:
-                    await self._try(slot, item)
-                except (StoreUnavailable, StoreRefused):
-                    continue
-
-    async def drain(self) -> None:
-        """Deliver what is posted so far: for a worker that stops."""
-        for lane in (self._events, self._others):
-            with suppress(anyio.WouldBlock, anyio.EndOfStream):
-                while True:
-                    slot, item = lane.receive.receive_nowait()
-                    await self._try(slot, item)
-
-    def close(self) -> None:
-        for lane in (self._events, self._others):
-            lane.send.close()
-            lane.receive.close()
+        self.posted.post(slot, item)
 
     async def sweep(self, slot: Slot) -> int | None:
         """Deliver what this slot's outbox has waiting; when its next item is to be tried, ms.
@@ -139,14 +98,25 @@ class Outbox:
         return self.calls.store.node_of(slot.stream)
 
     async def _try(self, slot: Slot, item: OutboxItem) -> None:
-        """Deliver it, or leave it: a refused item must not stop those behind it. It stays, and `outbox_take` lets it
-        wait longer for each try."""
+        """Deliver it, or leave it."""
+        if await self._carried(slot, item):
+            await self._delivered(slot, [item])
+
+    async def _carried(self, slot: Slot, item: OutboxItem) -> bool:
+        """Whether it is at its target now. A refused item must not stop those behind it: it stays, and `outbox_take`
+        lets it wait longer for each try."""
         try:
-            await self.deliver(slot, item)
+            return await self._carry(slot, item)
         except StoreRefused as error:
             if is_away(error) or is_full(error):
                 raise
             self._tell_stuck(slot, item.id.encode(), str(error))
+            return False
+        except StoreUnavailable:
+            raise
+        except Exception as error:  # whatever an item holds, or a defect of ours: it must cost itself only
+            self._tell_stuck(slot, item.id.encode(), f"{type(error).__name__}: {error}")
+            return False
 
     def _tell_stuck(self, slot: Slot, item: bytes, reason: str) -> None:
         if (slot.name, item) not in self._stuck and len(self._stuck) < MOST_TOLD:
@@ -186,6 +156,11 @@ class Outbox:
 
     async def deliver(self, slot: Slot, item: OutboxItem) -> None:
         """Carry one item to its target, then delete it."""
+        if await self._carry(slot, item):
+            await self._delivered(slot, [item])
+
+    async def _carry(self, slot: Slot, item: OutboxItem) -> bool:
+        """Whether it is to be deleted now, since it is at its target."""
         try:
             match item.kind:
                 case "event":
@@ -196,24 +171,28 @@ class Outbox:
                     await self._wake(item)
                 case "await":
                     if not await self.waits.register(item):
-                        return  # it stays until a worker comes by that knows the event
+                        return False  # it stays until a worker comes by that knows the event
                 case "unwait":
                     await self.waits.call_off(item)
                 case _:
-                    return  # a newer worker's: it stays until one of those comes by
+                    return False  # a newer worker's: it stays until one of those comes by
         except (EventInvalid, ContractError) as error:
             await self._give_up(slot, item, str(error))
-            return
+            return False
         except ValueError as error:  # a wait that can't be read: anyone may have written it, or a newer worker
             self._tell_stuck(slot, item.id.encode(), str(error))
-            return
-        await self.calls.outbox_done(slot, [item.id])
-        self._tell_over(slot, item.id.encode())
-        self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
+            return False
+        return True
+
+    async def _delivered(self, slot: Slot, items: list[OutboxItem]) -> None:
+        await self.calls.outbox_done(slot, [item.id for item in items])
+        for item in items:
+            self._tell_over(slot, item.id.encode())
+            self.observer.saw(OutboxDelivered(slot.name, item.kind, item.target))
 
     async def _release(self, item: OutboxItem) -> None:
         next_holder = await self.calls.release(
-            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most
+            item.target, item.permit, item.run, item.ttl_ms, claim=item.claim, most=item.most, by=item.by
         )
         if next_holder:
             await self.deliver(self.calls.keys.function_slot(item.target), next_holder)

@@ -24,7 +24,8 @@ class OutboxItem:
 
     For `event`: `event_id`, `data` (JSON text), `at_ms` (0: now), `source`, `traceparent`.
     For `release`: `run` is the permit's member, `permit` its key, `claim` the begin that held it ('': any, the run is
-    over), `most` the limit (0: not known), `ttl_ms` how long the next one lasts (0: until it is given back).
+    over), `by` the begin whose handler has stopped ('': not known), `most` the limit (0: not known), `ttl_ms` how long
+    the next one lasts (0: until it is given back).
     For `wake`: the same, `run` is the run's id and `call` the function.
     For `await` and `unwait`: `event_id` is the wait's id, `data` the wait (JSON).
     """
@@ -42,6 +43,7 @@ class OutboxItem:
     ttl_ms: int = 0
     call: str = ""
     claim: str = ""
+    by: str = ""
     most: int = 0
     created_ms: int = 0
 
@@ -59,6 +61,6 @@ class OutboxItem:
         except (AttributeError, TypeError, RecursionError) as error:
             raise ValueError(f"no outbox item: {error}") from None
         for name, value in fields.items():
-            if not isinstance(value, int if name == "most" or name.endswith("_ms") else str):
+            if type(value) is not (int if name == "most" or name.endswith("_ms") else str):  # True is no number
                 raise ValueError(f"no outbox item: its {name} is {value!r}")
         return item

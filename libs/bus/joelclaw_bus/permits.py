@@ -1,7 +1,10 @@
 """Limits across processes: who may run now, and how a lost hand-over heals.
 
 An `exclusive` permit lasts until it is given back: a refused run looks whether the holders' runs are still open, and
-frees the permits of those that aren't. A `concurrency` permit expires after three leases unless its holder renews it.
+gives back the permits of those that aren't. The handler of a run that was ended from outside may still be at work: its
+permit then expires a lease after that was last renewed, or its worker frees it when the handler has stopped.
+
+A `concurrency` permit expires after three leases unless its holder renews it.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ RANKS_PER_FALLBACK = 4
 @dataclass(slots=True)
 class Claimed:
     """The permit of one run: enough to renew it and to give it back. `rank`: how many waited before it when it was
-    refused."""
+    refused; `taken`: by this begin; `rested`: the begin that parked the run last."""
 
     function: str
     key: str
@@ -32,6 +35,8 @@ class Claimed:
     ttl_ms: int
     held: HeldPermit
     rank: int = 0
+    taken: bool = False
+    rested: str = ""
 
     @property
     def until_the_end(self) -> bool:
@@ -39,6 +44,9 @@ class Claimed:
         return self.ttl_ms == 0
 
     def release(self) -> OutboxItem:
+        """For when this begin's handler has stopped. A begin that ends its run without having asked knows that of the
+        one that rested before it."""
+        by = self.claim if self.taken else self.rested
         return release_item(
             self.held.member,
             self.function,
@@ -47,13 +55,15 @@ class Claimed:
             self.ttl_ms,
             most=self.held.most,
             at_the_end=self.until_the_end,
+            by=by if self.until_the_end else "",
         )
 
     def on_cancel(self) -> OutboxItem:
-        """The same for a run that is cancelled: it goes, whichever begin took it, and so does its place in the line."""
-        held = self.held
+        """The same for a run that is cancelled: it goes, whichever begin took it, and so does its place in the line. Of
+        this begin it is known that it rests by then; a later one's handler may be at work."""
+        held, by = self.held, self.claim if self.until_the_end else ""
         return release_item(
-            held.member, self.function, self.key, "cancelled", self.ttl_ms, most=held.most, at_the_end=True
+            held.member, self.function, self.key, "cancelled", self.ttl_ms, most=held.most, at_the_end=True, by=by
         )
 
     def patience_ms(self, fallback_ms: int) -> int:
@@ -75,10 +85,10 @@ class Permits:
         permit = await self._acquire(w, line_up)
         if not permit.held and w.until_the_end:
             for holder in permit.holders:
-                if await self._is_over(holder):
-                    await self.calls.release(w.function, w.key, holder, w.ttl_ms, most=held.most)
+                if (by := await self._ended_by(holder)) is not None:
+                    await self.calls.release(w.function, w.key, holder, w.ttl_ms, most=held.most, by=by)
             permit = await self._acquire(w, line_up)
-        w.rank = permit.rank
+        w.taken, w.rank = permit.held, permit.rank
         return permit.held
 
     async def _acquire(self, w: Claimed, line_up: bool) -> Permit:
@@ -89,17 +99,20 @@ class Permits:
             line_up=line_up,
             at_ms=self.clock.now_at(w.held.permits) if steady else None,
             tolerance_ms=max(self.lease_ms // 4, 1),
+            at_work_ms=self.lease_ms if w.until_the_end else 0,
         )
 
-    def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str) -> Claimed:
+    def of(self, fn: Function, key: str, slot: Slot, run: str, claim: str, rested: str = "") -> Claimed:
         """The permit that a run needs under `key`; not asked for yet. Giving back what it never had is harmless."""
         limit = fn.limit
         assert limit is not None
         own = self.calls.keys.function_slot(fn.id)
-        held = HeldPermit(own.permits(key), own.claims(key), f"{slot.name}|{run}", claim, limit.most)
-        return Claimed(fn.id, key, claim, 0 if fn.exclusive else PERMIT_LEASES * self.lease_ms, held)
+        member, until_the_end = f"{slot.name}|{run}", fn.exclusive is not None
+        held = HeldPermit(own.permits(key), own.claims(key), member, claim, limit.most, until_the_end)
+        return Claimed(fn.id, key, claim, 0 if until_the_end else PERMIT_LEASES * self.lease_ms, held, rested=rested)
 
-    async def _is_over(self, member: str) -> bool:
-        """Whether the holder's run has ended, so that its permit was lost on the way back."""
+    async def _ended_by(self, member: str) -> str | None:
+        """The claim that ended the holder's run ('': nobody knows), so that its permit is on its way back, or was lost
+        there; None while it is open."""
         name, _, run = member.partition("|")
-        return await self.runs.state_of(self.calls.keys.slot(name), run) in (None, "ended")
+        return await self.runs.ended_by(self.calls.keys.slot(name), run)

@@ -107,12 +107,12 @@ class RunCalls:
         return answer
 
     async def begin(
-        self, d: Delivery, *, explicit_id: str, record_wanted: bool
+        self, d: Delivery, *, explicit_id: str, record_wanted: bool, looks_back: bool = False
     ) -> Begun | Dropped | Poisoned | Refused:
         """Fence this delivery, or learn why it must not run."""
-        answer = await self._ask(Begin(d, explicit_id, record_wanted))
-        while answer[0] == 4:
-            answer = await self._ask(Begin(d, explicit_id, record_wanted))
+        asked = Begin(d, explicit_id, record_wanted, looks_back)
+        while (answer := await self._ask(asked))[0] == 4:
+            continue
         match answer[0]:
             case 1 | 3:
                 flat = answer[3]
@@ -154,7 +154,7 @@ class RunCalls:
             [d.source, s.stream, s.run(d.run), s.open, s.due, s.outbox, s.outbox_items],
             [
                 *(*d.head, d.mark, state, delay_ms, at_ms, step, waits_for, attempts, error, channel, s.name),
-                *(self.limits.steps, on_cancel.encode() if on_cancel else "", *_many(items)),
+                *(self.limits.steps, on_cancel.encode() if on_cancel else "", *d.began, *_many(items)),
             ],
         )
         if answer[0] == 1:
@@ -206,10 +206,12 @@ class RunCalls:
         answer = await self.store.run(_script("standing"), [slot.run(run) for run in runs])
         return [Standing(n, claim.decode("utf-8", "replace"), bool(rec), bool(new)) for n, claim, rec, new in answer]
 
-    async def state_of(self, slot: Slot, run: str) -> str | None:
-        """A run's state as its record says; None when there is no record."""
-        state: Any = await self.store.call("HGET", slot.run(run), "state")
-        return state.decode() if state else None
+    async def ended_by(self, slot: Slot, run: str) -> str | None:
+        """The claim that ended a run; '' when it was ended from outside, or is gone; None while it is open."""
+        state, by = await self.store.call("HMGET", slot.run(run), "state", "by")
+        if state not in (None, b"ended"):
+            return None
+        return by.decode("utf-8", "replace") if by else ""
 
 
 def _many(items: Iterable[OutboxItem]) -> list[Arg]:

@@ -6,6 +6,9 @@ import re
 
 from joelclaw_contracts import NameInvalid, check_name
 
+CANCEL, LIMITED, TURN, DEBOUNCE, QUIET = OWN_STEPS = ("~cancel", "~limit", "~turn", "~debounce", "~quiet")
+"""Steps of the bus itself, which no handler can have: waiting for what cancels the run; resting until the run's turn to
+start comes, and having had it; the same until no later event of its key has come for a while."""
 _ENTRY_ID = re.compile(r"[0-9]+-[0-9]+")
 
 

@@ -6,7 +6,7 @@ It is repeated until the store answers (insist.py): every settling script knows 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -102,13 +102,17 @@ class Settler:
         keep: bool,
         seconds: float,
         redriven: int = 0,
-    ) -> None:
-        """Write one outcome down; a refusal is told to the observer and nothing else is done. redriven: how often the
-        run was opened again after it had failed."""
+        at_the_end: Sequence[OutboxItem] = (),
+    ) -> bool:
+        """Write one outcome down, or learn that it is not ours to write: that is told to the observer and nothing else
+        is done. redriven: how often the run was opened again after it had failed. at_the_end: what its end sends
+        beside."""
         d = held.delivery
         rests = isinstance(outcome, Rest | Retry | Postponed | NoPermit)
         give_back = permit.release() if permit and not (rests and permit.until_the_end) else None
         items = [give_back] if give_back else []
+        if not rests:
+            items += at_the_end
         on_cancel = permit.on_cancel() if permit and permit.until_the_end else None
         rest = partial(
             self.calls.park, d, state="due", channel=self.calls.store.keys.nudges, on_cancel=on_cancel, items=items
@@ -139,7 +143,7 @@ class Settler:
                 answer = await self.insist(held, partial(rest, state=state, step=step, waits_for=waits_for, **when))
                 if isinstance(answer, LimitReached):
                     failed = Failed(f"step {step!r}: the run has reached its limit of {answer.what}", None)
-                    await self.settle(
+                    return await self.settle(
                         *(held, fn, failed),
                         event=event,
                         attempt=attempt,
@@ -147,8 +151,8 @@ class Settler:
                         keep=True,
                         seconds=seconds,
                         redriven=redriven,
+                        at_the_end=at_the_end,
                     )
-                    return
                 self._tell(d, "park", answer, RunParked(fn.id, d.run, state, _ms(answer)))
             case Retry(delay_ms, error):
                 answer = await self.insist(held, partial(rest, delay_ms=delay_ms, attempts=1, error=error))
@@ -163,6 +167,7 @@ class Settler:
         if isinstance(answer, int):
             for item in items:
                 self.post(d, item)
+        return isinstance(answer, int | WentOn)
 
     async def _ended(
         self,

@@ -24,6 +24,7 @@ from joelclaw_bus.observer import Observer, StepRecorded
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import item_of
 from joelclaw_bus.run_calls import LimitReached, Refused, RunCalls
+from joelclaw_bus.run_names import OWN_STEPS
 from joelclaw_bus.waiting import Park, Waiting
 from joelclaw_contracts import ContractError, EventModel, normal_id
 
@@ -223,6 +224,8 @@ class Step:
     def _use(self, name: str) -> None:
         if not name or len(name) > 200:
             raise StepInvalid(self.run_id, name, "a step name has 1 to 200 characters")
+        if name in OWN_STEPS:
+            raise StepInvalid(self.run_id, name, "the bus calls a step so itself; take another name")
         if name in self._seen:
             raise StepInvalid(self.run_id, name, "this name was used already in this run; every step needs its own")
         self._seen.add(name)

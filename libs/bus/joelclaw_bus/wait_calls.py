@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from joelclaw_bus.awaited import Wait
+from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.keys import WAITS_GROUP, Slot
+from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.run_calls import Refused
 from joelclaw_bus.script import load_script
-from joelclaw_bus.store import Store
+from joelclaw_bus.store import Arg, Store
 
 _script = partial(load_script, "joelclaw_bus")
 ENTRIES_PER_LOOK = 500
@@ -59,6 +63,13 @@ class WaitCalls:
         )
         waits = [(name.decode("utf-8", "replace"), raw) for name, raw in zip(rest[::2], rest[1::2], strict=True)]
         return Matches(waits, (form, place) if form else None)
+
+    async def guard(self, d: Delivery, events: Sequence[str], items: Sequence[OutboxItem]) -> Refused | None:
+        """Note what cancels a run, fenced by its claim, and put the registrations of its waits into its outbox."""
+        keys = [d.source, d.slot.run(d.run), d.slot.outbox, d.slot.outbox_items]
+        words: list[Arg] = [part for item in items for part in (item.id, item.encode())]
+        answer = await self.store.run(_script("guard"), keys, [*d.head[:4], json.dumps(list(events)), *words])
+        return None if answer[0] == 1 else Refused(answer[1].decode())
 
     async def unwait(self, slot: Slot, ids: Sequence[str], *, consumer: str = "", entry: str = "") -> int:
         """Take waits away, and let go of the entry that ended them; how many there were."""

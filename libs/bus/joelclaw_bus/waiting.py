@@ -63,7 +63,7 @@ class Waiting:
         """What has come, for each awaited event; Park while it has to wait. ValueError: it can't wait like this."""
         kept = self.record.get(f"w:{step}".encode())
         if kept is None:
-            since = tuple(self._since(a, look_back) for a in awaited)
+            since = tuple(self.since(a, look_back) for a in awaited)
             spec = Spec(
                 all, tuple(a.event for a in awaited), tuple(dict(a.match) for a in awaited), since, _but(awaited)
             )
@@ -117,25 +117,29 @@ class Waiting:
             if a.event not in self.declared:
                 raise ValueError(f"{a.event} is not declared; give the function awaits=[{a.model.__name__}]")
 
-    def _since(self, awaited: Awaited[Any], look_back: float | None) -> str:
+    def since(self, awaited: Awaited[Any], look_back: float | None) -> str:
+        """The first entry that counts."""
         if look_back is not None:
             return first_entry_of(self.clock() - look_back * 1000)
         if awaited.event == self.delivery.slot.name:
             return entry_after(self.entry)  # an event can't be what its own run waits for
         # A server whose clock was set back numbers a stream on from its last entry, and others by the clock: then what
         # comes after our event may have an earlier id than it. What tells is when the run began: now, in a first
-        # begin; else when its record was made, which was in that begin, with its first step or its first rest.
+        # begin; else what its record says, which knows when the begin was that made it.
         entry_ms, created = int(self.entry.partition("-")[0]), self.record.get(b"created", b"")
         began_ms = min(int(created), self.now_ms) if created.isdigit() else self.now_ms
         return first_entry_of(entry_ms if entry_ms <= began_ms + SLACK_MS else began_ms - LEEWAY_MS)
 
     def _park(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, delay_ms: int, at_ms: int) -> Park:
         ends_ms = at_ms or self.clock() + delay_ms
+        return Park(step, delay_ms, at_ms, spec.encode(), tuple(self.registrations(step, awaited, spec, ends_ms)))
+
+    def registrations(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, ends_ms: int) -> list[OutboxItem]:
+        """What carries the waits to where their events come."""
         waits = [self._wait(step, awaited, spec, number, ends_ms) for number in range(len(awaited))]
-        items = tuple(
+        return [
             OutboxItem(id=f"await:{w.id}", kind="await", target=w.event, event_id=w.id, data=w.encode()) for w in waits
-        )
-        return Park(step, delay_ms, at_ms, spec.encode(), items)
+        ]
 
     def _wait(self, step: str, awaited: Sequence[Awaited[Any]], spec: Spec, number: int, ends_ms: int) -> Wait:
         d = self.delivery

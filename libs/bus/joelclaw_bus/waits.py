@@ -15,8 +15,10 @@ from joelclaw_bus.awaited import Wait, encode_arrival, entry_after
 from joelclaw_bus.event import Event
 from joelclaw_bus.intake import Unreadable, read_as
 from joelclaw_bus.keys import WAITS_GROUP, Slot
-from joelclaw_bus.observer import Observer, WaitEnded
+from joelclaw_bus.observer import Observer, RunCancelled, WaitEnded
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.run_names import CANCEL
 from joelclaw_bus.slot_calls import GroupCalls
 from joelclaw_bus.wait_calls import Found, WaitCalls
 from joelclaw_contracts import EventModel
@@ -44,8 +46,9 @@ class Waits:
         self._grouped.add(slot.name)
         return code, start
 
-    async def register(self, item: OutboxItem) -> bool:
-        """Deliver a wait to the awaited slot; False when it is for another worker, that knows the event."""
+    async def register(self, item: OutboxItem, *, of_ours: bool = False) -> bool:
+        """Deliver a wait to the awaited slot; False when it is for another worker, that knows the event. of_ours: its
+        run is in our hands, and open."""
         wait = Wait.decode(item.data)
         if wait.event not in self.models:
             # Once it is over nobody needs it: its run's time-out looks for itself.
@@ -56,9 +59,14 @@ class Waits:
         found = await self.look(wait, register=True)
         while found and await self.tell(wait, found) is None:
             found = await self.look(replace(wait, since=entry_after(found.entry)), register=False)
-        if found:
+        # What cancels a run is awaited for as long as it is open: who ended it may have called this off before it came.
+        if found or (wait.step == CANCEL and not of_ours and await self._is_over(wait)):
             await self.wait_calls.unwait(slot, [wait.id])
         return True
+
+    async def _is_over(self, wait: Wait) -> bool:
+        state = await self.calls.store.call("HGET", self.calls.keys.slot(wait.slot).run(wait.run), "state")
+        return state in (None, b"ended")
 
     async def call_off(self, item: OutboxItem) -> None:
         """Take a wait away that nobody has any more."""
@@ -86,7 +94,17 @@ class Waits:
     async def tell(self, wait: Wait, found: Found) -> bool | None:
         """Tell the run; False when it does not wait for this any more, None when it waits for another one."""
         slot = self.calls.keys.slot(wait.slot)
+        if wait.step == CANCEL:
+            return await self._cancel(slot, wait, found)
         answer = await self.wait_calls.arrive(slot, wait, encode_arrival(found.entry, found.fields))
         if answer in (1, 2):
             self.observer.saw(WaitEnded(wait.run, wait.event, found.entry))
         return None if answer == 3 else answer != 0
+
+    async def _cancel(self, slot: Slot, wait: Wait, found: Found) -> bool:
+        """End the run, whatever it does; False when it had ended."""
+        why = f"cancelled by {wait.event} {found.entry}"
+        cancelled = await OrderCalls(self.calls.store, self.calls.limits).cancel(slot, wait.run, why)
+        if cancelled.done:
+            self.observer.saw(RunCancelled(wait.function, wait.run, wait.event, found.entry, cancelled.was))
+        return cancelled.done

@@ -40,6 +40,7 @@ from joelclaw_bus.run_calls import RunCalls
 from joelclaw_bus.run_names import consumer_name
 from joelclaw_bus.settle import Settler
 from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.starts import Starts
 from joelclaw_bus.store import Store
 from joelclaw_bus.trouble import Spells, Trouble
 from joelclaw_bus.worker_settings import WorkerSettings
@@ -119,7 +120,7 @@ class Worker:
             await self._leave()
         finally:
             leases.stop()
-            self.outbox.close()
+            self.outbox.posted.close()
         if not stop.is_set():
             # A native cancellation that hit one of the tasks ends its group without an error: a worker that is gone
             # must not look like one that was stopped.
@@ -147,6 +148,7 @@ class Worker:
             door=Door(self.functions, self.run_calls, self.outbox, clock, self.observer, self.limits),
             calls=self.run_calls,
             permits=Permits(self.slot_calls, self.run_calls, self.settings.lease_ms, clock),
+            starts=Starts(self.slot_calls, self.run_calls, self.observer),
             settler=Settler(self.run_calls, self.observer, post, self.settings.lease_ms, clock.now_ms),
             outbox=self.outbox,
             leases=leases,
@@ -185,7 +187,7 @@ class Worker:
         with anyio.move_on_after(2.0, shield=True):
             # Each for itself: what one stream refuses must not keep the others from being handed back.
             with suppress(BusError):
-                await self.outbox.drain()
+                await self.outbox.posted.drain()
             for fn, slot in self.groups:
                 for stream in (slot.stream, slot.ready(fn.id)):
                     with suppress(BusError):

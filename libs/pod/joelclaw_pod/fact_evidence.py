@@ -10,6 +10,8 @@
 | Stuck                       | error | false   | bus.stuck                |
 | Unstuck                     | info  | true    | bus.unstuck              |
 | RunEnded, failed            | error | true    | bus.run.failed           |
+| RunCancelled                | info  | true    | bus.run.cancelled        |
+| Debounced                   | info  | true    | bus.run.debounced        |
 | WorkerFault                 | error | true    | bus.worker.fault         |
 | WriteRefused, LeaseLost     | warn  | true    | bus.write.refused, bus.lease.lost |
 | StoreTrouble                | warn  | true    | bus.store.trouble        |
@@ -67,6 +69,11 @@ class FactEvidence:
                 self._note("info", fact.slot or "store", "bus.unstuck", None, what=fact.what)
             case o.RunEnded(status="failed"):
                 self._note("error", fact.function, "bus.run.failed", fact.error, fact.seconds, run=fact.run)
+            case o.RunCancelled():
+                about = {"run": fact.run, "event": fact.event, "entry": fact.entry, "was": fact.was}
+                self._note("info", fact.function, "bus.run.cancelled", None, None, **about)
+            case o.Debounced():
+                self._note("info", fact.function, "bus.run.debounced", None, None, run=fact.run, by=fact.by)
             case o.WriteRefused():
                 about = {"run": fact.run, "operation": fact.operation}
                 self._note("warn", fact.function, "bus.write.refused", fact.reason, **about)

@@ -53,6 +53,7 @@ class Metrics:
         self._trimmed = c("entries_trimmed", "Entries trimmed behind every group.", "slot")
         self._streams_lost = c("streams_lost", "Streams or groups that were gone.", "stream")
         self._audit = c("audit_findings", "Broken promises that the auditor found.", "rule", "remedy")
+        self._debounced = c("debounced", "Runs that ended because a later event of their key came.", "function")
         self._waits_ended = c("waits_ended", "Waits of runs that an event ended.", "event")
         self._trouble = c("store_trouble", "Spells in which the store did not answer or refused.", "doing")
         self._trouble_seconds = c("store_trouble_seconds", "How long those spells lasted, together.")
@@ -88,6 +89,8 @@ class Metrics:
             case o.RunEnded():
                 self._count(self._ended, function=fact.function, status=fact.status)
                 self._measure(self._run_seconds, fact.seconds, function=fact.function)
+            case o.RunCancelled():
+                self._count(self._ended, function=fact.function, status="cancelled")
             case o.StepRecorded():
                 self._count(self._steps, function=fact.function)
             case o.RunParked():
@@ -126,6 +129,8 @@ class Metrics:
                 self._count(self._trimmed, fact.entries, slot=fact.slot)
             case o.AuditFound():
                 self._count(self._audit, len(fact.names), rule=fact.rule, remedy=fact.remedy)
+            case o.Debounced():
+                self._count(self._debounced, function=fact.function)
             case o.WaitEnded():
                 self._count(self._waits_ended, event=fact.event)
             case o.StreamLost():

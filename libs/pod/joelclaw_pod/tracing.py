@@ -96,6 +96,8 @@ class _Spans:
             case o.RunEnded():
                 error = fact.error or "failed" if fact.status == "failed" else ""
                 self._end(fact.run, fact.status, error=error)
+            case o.RunCancelled():
+                self._end(fact.run, "cancelled")
             case o.LeaseLost():
                 self._end(fact.run, "lease lost", error="the lease was lost")
             case _:

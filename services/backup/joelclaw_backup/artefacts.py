@@ -11,8 +11,8 @@
 | damaged    | a look found damage, now or ever before                                                       |
 | unverified | nobody ever proved it                                                                         |
 
-Only `verified` counts, for health, `latest` and retention. Where nothing is verified, as on a new machine, a person who
-asks for the latest gets the newest claimed one (docs/decisions/0171).
+Only `verified` counts, for health, `latest` and retention. Where nothing is verified, as on a new machine, there is no
+latest: a person takes a claimed one by its id, or verifies it first (docs/decisions/0184).
 """
 
 from __future__ import annotations
@@ -148,15 +148,9 @@ def newest_verified(artefacts: list[Artefact]) -> Artefact | None:
     return next((a for a in artefacts if a.verified_ms), None)
 
 
-def best(artefacts: list[Artefact]) -> Artefact | None:
-    """The newest verified one; where there is none, the newest claimed one."""
-    return max((a for a in artefacts if a.verified_ms or a.claimed_ms), key=worth, default=None)
-
-
 def repoint_latest(shelf: Shelf, aside: Path) -> None:
-    """`latest` at the newest verified set, or claimed one where none is verified; away with it where there is
-    neither."""
-    newest = best(read_artefacts(shelf, aside))
+    """`latest` at the newest verified set; away with it where none is verified."""
+    newest = newest_verified(read_artefacts(shelf, aside))
     if newest is None:
         shelf.drop_latest()
     elif shelf.latest() != newest.id:
@@ -164,11 +158,11 @@ def repoint_latest(shelf: Shelf, aside: Path) -> None:
 
 
 def find(shelf: Shelf, artefact: str, aside: Path, *, doubtful: bool = False) -> str:
-    """The id that a person means: an id, or `latest`: the newest verified one, or claimed where none is; `doubtful`:
-    the newest, whatever it is worth, for one who wants to find that out. FileNotFoundError."""
+    """The id that a person means: an id, or `latest`: the newest verified one; `doubtful`: the newest, whatever it is
+    worth, for one who wants to find that out. FileNotFoundError."""
     if artefact == "latest":
         found = read_artefacts(shelf, aside)
-        newest = max(found, key=lambda a: a.id, default=None) if doubtful else best(found)
+        newest = max(found, key=lambda a: a.id, default=None) if doubtful else newest_verified(found)
         if newest is None:
             raise FileNotFoundError(artefact)
         return newest.id

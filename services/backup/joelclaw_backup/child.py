@@ -5,14 +5,19 @@ It ends when stdin does, in the middle of whatever it does: its parent is gone, 
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import queue
 import struct
+import sys
 import threading
 from typing import Any
 
 _HEAD = struct.Struct("!I")
+HAND_OVER = 0.0002
+"""Seconds that one thread may keep another waiting: over SSH one reads and hashes while the other seals and sends; at
+Python's 5 ms the line stands still meanwhile."""
 
 
 def _read(size: int) -> bytes:
@@ -43,9 +48,11 @@ def _say(out: int, kind: str, value: Any) -> None:
 
 def main() -> None:
     """Until stdin ends. What the work prints goes to stderr: stdout is the answers'."""
+    sys.setswitchinterval(HAND_OVER)
     out = os.dup(1)
     os.dup2(2, 1)
     asked: queue.Queue[bytes] = queue.Queue()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of each packet that a lost connection did not take
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     while True:
         try:

@@ -74,3 +74,7 @@ class BackupFailed(Exception):
     def __reduce__(self) -> tuple[type[BackupFailed], tuple[FailureClass, str]]:
         """It comes back from a child as it left."""
         return BackupFailed, (self.failure_class, str(self))
+
+
+class NotRestored(BackupFailed):
+    """What failed while a set was put into a person's directory: as likely that directory's trouble as the set's."""

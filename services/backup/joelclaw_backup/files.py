@@ -57,10 +57,11 @@ class HashingFile:
 
 
 def copying(
-    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None
+    name: str, source: Folder, target: Folder, as_name: str = "", *, also: Handle | None = None, afresh: bool = True
 ) -> Generator[int, None, FileRecord]:
-    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them."""
-    with closing(source.read(name)) as reading:
+    """Copies a file between two folders; the record is of the bytes read and written; `also` gets them. afresh: see
+    `Folder.read`."""
+    with closing(source.read(name, afresh=afresh)) as reading:
         file = HashingFile(as_name or name, target)
         try:
             yield from _handled(reading, file.write, also)
@@ -73,7 +74,7 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
     """The same where a part of it may lie in `target`: that is read back and compared, byte by byte, and what is the
     same is not sent again. (its record, bytes that were not sent)."""
     digest, same, ahead = hashlib.sha256(), 0, b""
-    with closing(source.read(name)) as ours:
+    with closing(source.read(name, afresh=False)) as ours:
         with closing(target.read(name)) as theirs:
             while block := theirs.read():
                 while len(ahead) < len(block) and (more := ours.read()):
@@ -89,6 +90,21 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
             file.write(ahead)
             yield from _handled(ours, file.write)
             return file.finish(), same
+        finally:
+            file.close()
+
+
+def adding(name: str, source: Folder, target: Folder, as_name: str, size: int) -> Generator[int, None, FileRecord]:
+    """The same where the first `size` bytes may lie in `target` under `as_name`: they are hashed there, and the rest is
+    added. Whether they were right only the record tells."""
+    digest = hashlib.sha256()
+    with closing(target.read(as_name)) as theirs:
+        yield from _handled(theirs, digest.update)
+    with closing(source.read(name, start=size)) as ours:
+        file = HashingFile(as_name, target, size, digest)
+        try:
+            yield from _handled(ours, file.write)
+            return file.finish()
         finally:
             file.close()
 

@@ -33,7 +33,7 @@ class Seen:
 
 
 class Reading(Protocol):
-    """A plain file, open, from its beginning."""
+    """A plain file, open."""
 
     def read(self) -> bytes:
         """The next block, empty at the end."""
@@ -70,8 +70,10 @@ class Folder(Protocol):
     def make(self, name: str) -> None:
         """A directory in it, durable. FileExistsError."""
 
-    def read(self, name: str) -> Reading:
-        """OSError, also for what is no plain file."""
+    def read(self, name: str, *, start: int = 0, afresh: bool = True) -> Reading:
+        """OSError, also for what is no plain file. start: bytes that are left out. afresh: from the disk where that can
+        be asked for, as whoever judges what lies there must; one who sends it on and compares its hash may have what
+        memory still holds."""
 
     def create(self, name: str) -> Writing:
         """A new file. FileExistsError."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 from joelclaw_backup.folder import Folder, Seen
 
-BLOCK = 1024 * 1024
-FLUSH = 128 * 1024 * 1024  # so much may be written before it is flushed: no flush at the end takes minutes
+BLOCK = 4 * 255 * 1024  # a whole number of what goes at once over SFTP; see `remote_files.py`
+FLUSH = 32 * 1024 * 1024  # so much may be written before it is flushed: no flush at the end takes minutes
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,9 +56,9 @@ class LocalFolder:
         os.mkdir(name, 0o700, dir_fd=self._fd)
         self.sync()
 
-    def read(self, name: str) -> LocalReading:
+    def read(self, name: str, *, start: int = 0, afresh: bool = True) -> LocalReading:
         # Not blocking: a FIFO in a file's place must not hang the reader.
-        return LocalReading(name, os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._fd))
+        return LocalReading(name, os.open(name, _READ | os.O_NONBLOCK, dir_fd=self._fd), start, afresh=afresh)
 
     def create(self, name: str) -> LocalWriting:
         return LocalWriting(os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._fd))
@@ -106,15 +107,17 @@ class LocalFolder:
 
 
 class LocalReading:
-    """The disk is read, and not what was written to it lately: the page cache is told to forget the file."""
+    """afresh: the disk is read, and not what was written to it lately: the page cache is told to forget the file."""
 
-    def __init__(self, name: str, fd: int) -> None:
+    def __init__(self, name: str, fd: int, start: int, *, afresh: bool) -> None:
         self._fd = fd
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             self.close()
             raise OSError(f"{name} is no plain file")
-        with suppress(AttributeError, OSError):
-            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.lseek(fd, start, os.SEEK_SET)
+        if afresh:
+            with suppress(AttributeError, OSError):
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def read(self) -> bytes:
         return os.read(self._fd, BLOCK)
@@ -126,23 +129,38 @@ class LocalReading:
 
 
 class LocalWriting:
-    """Flushed on the way, too."""
+    """Flushed on the way, too, by a thread beside: the next bytes are read, hashed and written meanwhile. A flush that
+    failed fails the next one, or the last."""
 
     def __init__(self, fd: int) -> None:
         self._fd, self._loose = fd, 0
+        self._flusher: ThreadPoolExecutor | None = None
+        self._flushing: Future[None] | None = None
 
     def write(self, data: memoryview) -> None:
         self._loose += len(data)
         while data:
             data = data[os.write(self._fd, data) :]
         if self._loose >= FLUSH:
-            self.sync()
+            self._flushed()
+            self._flusher = self._flusher or ThreadPoolExecutor(1, "flush")
+            self._flushing, self._loose = self._flusher.submit(os.fsync, self._fd), 0
 
     def sync(self) -> None:
+        self._flushed()
         os.fsync(self._fd)
         self._loose = 0
 
+    def _flushed(self) -> None:
+        """Waits for the flush that is under way. OSError: it failed; the system tells that but once."""
+        flushing, self._flushing = self._flushing, None
+        if flushing is not None:
+            flushing.result()
+
     def close(self) -> None:
+        if self._flusher is not None:  # first: it must not flush what has this number next
+            self._flusher.shutdown()
+            self._flusher = None
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from joelclaw_backup import ledger
-from joelclaw_backup.artefacts import Artefact, best, find, in_use, read_artefact, read_artefacts, repoint_latest
+from joelclaw_backup.artefacts import Artefact, find, in_use, read_artefact, read_artefacts, repoint_latest
 from joelclaw_backup.checks import GOOD, Check, remember
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
@@ -77,7 +77,7 @@ def rechecking(at: Shelved, spare: str) -> Generator[int | None, None, dict[str,
     {"id", "verdict", "detail", "bytes"}; the id is empty when there is none.
     """
     with open_shelf(at.destination, at.target, make=False) as shelf:
-        waiting = [a for a in read_artefacts(shelf, at.aside) if best([a]) and a.id != spare]
+        waiting = [a for a in read_artefacts(shelf, at.aside) if (a.verified_ms or a.claimed_ms) and a.id != spare]
     if not waiting:
         return {"id": "", "verdict": "", "detail": "", "bytes": 0}
     longest = min(waiting, key=lambda a: (a.read_ms, a.id))

@@ -57,7 +57,7 @@ def copying_set(
                     found, same = yield from going_on(file.name, ours, target)
                     kept += same
                 else:
-                    found = yield from copying(file.name, ours, target)
+                    found = yield from copying(file.name, ours, target, afresh=False)
                 if found != file:
                     raise BackupFailed(FailureClass.HASH_DIFFERS, f"{file.name} changed in the staging directory")
             for name in (MANIFEST, VERIFIED):  # half of one, from a process that died here

@@ -13,17 +13,18 @@ import asyncssh
 from joelclaw_backup.ssh_phases import Phase
 from joelclaw_backup.ssh_session import Session
 
-BLOCK = 1024 * 1024
-WINDOW = 4
-"""So many blocks are on their way at once."""
+BLOCK = 255 * 1024
+"""The most that OpenSSH's server takes in one request."""
+WINDOW = 8
+"""So many blocks are on their way at once: as much as it lets a channel be ahead, 2 MiB."""
 
 
 class RemoteReading:
     """Blocks are asked for ahead."""
 
-    def __init__(self, session: Session, file: asyncssh.SFTPClientFile, size: int) -> None:
+    def __init__(self, session: Session, file: asyncssh.SFTPClientFile, start: int, size: int) -> None:
         self._session, self._file, self._size = session, file, size
-        self._asked = self._had = 0
+        self._asked = self._had = start
         self._coming: deque[tuple[int, int, Future[bytes]]] = deque()
 
     def read(self) -> bytes:

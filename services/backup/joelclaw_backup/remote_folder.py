@@ -13,10 +13,13 @@ from typing import Any
 import asyncssh
 
 from joelclaw_backup.folder import Folder, Seen
-from joelclaw_backup.remote_files import BLOCK, RemoteReading, RemoteWriting
+from joelclaw_backup.remote_files import RemoteReading, RemoteWriting
 from joelclaw_backup.ssh_options import SshOptions
 from joelclaw_backup.ssh_phases import Phase
 from joelclaw_backup.ssh_session import Session
+
+FULL = 2 * 1024 * 1024
+"""With less than so much free a write that failed is told as for want of room."""
 
 _KINDS = {asyncssh.FILEXFER_TYPE_REGULAR: "file", asyncssh.FILEXFER_TYPE_DIRECTORY: "folder"}
 
@@ -76,14 +79,14 @@ class RemoteFolder:
             raise
         self.sync()
 
-    def read(self, name: str) -> RemoteReading:
+    def read(self, name: str, *, start: int = 0, afresh: bool = True) -> RemoteReading:
         seen = self.see(name)
         if not seen.is_file:
             raise OSError(f"{name} is no plain file")
         file = self._session.do(
             Phase.READ_BACK, lambda sftp: sftp.open(self._at(name), asyncssh.FXF_READ, encoding=None)
         )
-        return RemoteReading(self._session, file, seen.size)
+        return RemoteReading(self._session, file, start, seen.size)
 
     def create(self, name: str) -> RemoteWriting:
         flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
@@ -177,5 +180,5 @@ class RemoteFolder:
     def _not_full(self) -> None:
         """Or that the disk is full."""
         free = self.free()
-        if free is not None and free < 2 * BLOCK:
+        if free is not None and free < FULL:
             raise OSError(errno.ENOSPC, f"no space left at {self._session.options.shown}:{self._path}")

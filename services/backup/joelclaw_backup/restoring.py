@@ -1,7 +1,8 @@
 """A set's files put where a person wants them. A blocking generator, for `killable.run`.
 
 A directory that is not empty is refused unless forced. Each file is hashed on its way and lies under another name until
-its hash was right; one that is there already with the right hash is not sent again. At the end all is read once more.
+its hash was right; one that is there already with the right hash is not sent again, and one that came in part is gone
+on with, where its whole is then right. At the end all is read once more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from joelclaw_backup.artefacts import in_use, read_artefact
 from joelclaw_backup.failure import BackupFailed, FailureClass
-from joelclaw_backup.files import copying, hashing, open_directory
+from joelclaw_backup.files import adding, copying, hashing, open_directory
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.looking import Shelved
 from joelclaw_backup.records import FileRecord
@@ -60,11 +61,17 @@ def _restore(
         why = f"{into} is not empty ({', '.join([*wrong, *strangers][:3])})"
         raise BackupFailed(FailureClass.TARGET_NOT_EMPTY, f"{why}; nothing was written; use --force to restore into it")
     require_room(target, sum(file.size for file in missing), 0, f"the restored copy in {into}")
+    sent = 0
     for file in missing:
-        with suppress(FileNotFoundError):
-            target.unlink(file.name + COMING)
-        found = yield from copying(file.name, source, target, file.name + COMING)
-        if (found.size, found.sha256) != (file.size, file.sha256):
+        known = _begun(file, target)
+        found = (yield from adding(file.name, source, target, file.name + COMING, known)) if known else None
+        if found is None or not _is_it(found, file):
+            known = 0
+            with suppress(FileNotFoundError):
+                target.unlink(file.name + COMING)
+            found = yield from copying(file.name, source, target, file.name + COMING)
+        sent += file.size - known
+        if not _is_it(found, file):
             target.unlink(file.name + COMING)
             why = f"{file.name} is not what left the source; it was not put into {into}"
             raise BackupFailed(FailureClass.HASH_DIFFERS, why)
@@ -73,7 +80,20 @@ def _restore(
     for file in missing:
         if not (yield from _is_there(file, target)):
             raise BackupFailed(FailureClass.HASH_DIFFERS, f"{into}/{file.name} reads back as something else")
-    return sum(file.size for file in missing)
+    return sent
+
+
+def _begun(file: FileRecord, target: Folder) -> int:
+    """How much of it an earlier restore brought, by its size; more than all of it is nothing of ours."""
+    try:
+        seen = target.see(file.name + COMING)
+    except FileNotFoundError:
+        return 0
+    return seen.size if seen.is_file and seen.size <= file.size else 0
+
+
+def _is_it(found: FileRecord, file: FileRecord) -> bool:
+    return (found.size, found.sha256) == (file.size, file.sha256)
 
 
 def _is_there(file: FileRecord, target: Folder) -> Generator[int | None, None, bool]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
+import signal
+import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 import anyio
 
 from tests.backup.conftest import AT_ONCE
-from tests.backup.faults.bench import Bench
+from tests.backup.faults.bench import GIVEN_UP, Bench
 from tests.backup.faults.campaigns import CAMPAIGNS, Campaign, about
 from tests.backup.faults.table import FAULTS, Fault, NotHere
 from tests.support.server import Server
@@ -25,10 +26,11 @@ LANES = 2
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--kills", type=int, default=200, help="of each campaign")
-    asked.add_argument("--minutes", type=float, default=30.0, help="for all campaigns; then they are given up, a miss")
+    asked.add_argument("--minutes", type=float, default=45.0, help="for all campaigns; then they are given up, a miss")
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("names", nargs="*", help="only rows whose name has one of these in it")
     words = asked.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # as Ctrl-C: by way of every `finally`
     began = time.monotonic()
 
     def wanted(name: str) -> bool:
@@ -37,9 +39,14 @@ def main() -> int:
     print(LINE.format("fault", "outcome", "class", "seconds", ""))
     missed = sum(_row(fault) for fault in FAULTS if wanted(fault.name))
     campaigns = [c for c in CAMPAIGNS if words.kills and wanted(c.name)]
-    seconds = words.minutes * 60 / max(1, math.ceil(len(campaigns) / LANES))
+    until = time.monotonic() + words.minutes * 60
     with ThreadPoolExecutor(LANES) as lanes:
-        missed += sum(lanes.map(lambda campaign: _kills(campaign, words.kills, words.seed, seconds), campaigns))
+        try:
+            missed += sum(lanes.map(lambda campaign: _kills(campaign, words.kills, words.seed, until), campaigns))
+        except BaseException:  # whoever ends it: the lanes leave nothing behind, and it goes on
+            GIVEN_UP.set()
+            lanes.shutdown(wait=False, cancel_futures=True)
+            raise
     print(f"{f'{missed} missed' if missed else 'none missed'} in {time.monotonic() - began:.0f} s")
     return 1 if missed else 0
 
@@ -63,10 +70,10 @@ def _row(fault: Fault) -> int:
     return len(results ^ fault.wanted)
 
 
-def _kills(campaign: Campaign, count: int, seed: int, seconds: float) -> int:
+def _kills(campaign: Campaign, count: int, seed: int, until: float) -> int:
     began = time.monotonic()
     try:
-        told = campaign.run(count, seed, seconds)
+        told = campaign.run(count, seed, until)
         misses, kills, came = told.misses, told.kills, about(told)
     except Exception as error:  # whatever broke it: the other rows are told, and this one is a miss
         misses, kills, came = [f"it broke off: {type(error).__name__}: {error}"], 0, ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import tempfile
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,14 +23,21 @@ ROOM = 256 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Campaign:
-    """`do` makes so many kills, drawn by a seed."""
+    """`do` makes so many kills, drawn by a seed. part: of those that are asked for, where another row tries
+    the same way as well."""
 
     name: str
     do: Callable[[Bench, int, int], Killed]
     kind: str = "mount"
+    part: float = 1.0
 
-    def run(self, count: int, seed: int, seconds: float = math.inf) -> Killed:
-        """On a bench of its own; fewer, which is a miss, where the time is up before."""
+    def share(self, count: int) -> int:
+        """How many kills it makes where so many are asked for."""
+        return max(1, round(count * self.part))
+
+    def run(self, count: int, seed: int, until: float = math.inf) -> Killed:
+        """On a bench of its own; fewer, which is a miss, where the time is up before (`until`, monotonic)."""
+        count = self.share(count)
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills-", ignore_cleanup_errors=True)))
             source = Server(folder / "source", aof=False, options=AT_ONCE)
@@ -39,7 +45,7 @@ class Campaign:
             bench = Bench(source.start(), folder / "bench", self.kind)
             if self.kind == "mount":
                 stack.enter_context(tmpfs(bench.root, ROOM))
-            bench.until = time.monotonic() + seconds
+            bench.until = until
             told = self.do(bench, count, seed)
             if told.kills < count:
                 told.misses.append(f"only {told.kills} of {count} kills were made")
@@ -59,6 +65,15 @@ def _its_far_end(bench: Bench, count: int, seed: int) -> Killed:
     return kill_copies(bench, count, seed, ("sftp-server", "sshd"))
 
 
+def _typesense_over_ssh(bench: Bench, count: int, seed: int) -> Killed:
+    with served(bench):
+        return kill_typesense(bench, count, seed)
+
+
+def _typesense_by_queue(bench: Bench, count: int, seed: int) -> Killed:
+    return kill_typesense(bench, count, seed, by_queue=True)
+
+
 CAMPAIGNS = (
     Campaign("redis to a mount", kill_at_random_points),
     Campaign("redis over ssh", _over_ssh, "directory"),
@@ -66,6 +81,8 @@ CAMPAIGNS = (
     Campaign("a copy over ssh, gone on with", _its_client, "directory"),
     Campaign("sftp-server and sshd under a copy", _its_far_end, "directory"),
     Campaign("typesense to a mount", kill_typesense),
+    Campaign("typesense over ssh", _typesense_over_ssh, "directory", part=0.25),
+    Campaign("typesense by way of the queue", _typesense_by_queue, part=0.25),
 )
 
 

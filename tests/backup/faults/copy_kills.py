@@ -19,7 +19,6 @@ import anyio
 
 from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.redis_backup import RedisBackup
-from joelclaw_backup.remote_files import BLOCK
 from joelclaw_backup.steps import Facts
 from joelclaw_backup.switch import TRANSIENT
 from tests.backup.faults.bench import BYTES, Bench
@@ -43,10 +42,10 @@ class Resumed(Killed):
     ended: int = 0
 
     def judge(self, before: int, least: int) -> None:
-        """Of one copy that went on. A block on its way may arrive after one that did not: that much is none of it."""
+        """Of one copy that went on."""
         again = max(0, before - least)
         self.resent, self.there = self.resent + again, self.there + before
-        if again > 0.1 * before + BLOCK:
+        if again > 0.1 * before:
             self.misses.append(f"before kill {self.kills}: {again:,} of {before:,} bytes there were sent again")
 
 
@@ -94,7 +93,7 @@ def _one_set(
             told.where[chosen] += 1
         else:
             told.ended += 1
-            if copied["keptBytes"] < 0.9 * before - BLOCK:
+            if copied["keptBytes"] < 0.9 * before:
                 told.misses.append(f"{before:,} bytes were there, and {copied['keptBytes']:,} were kept")
             _proven(bench, backup, taken, copied, told)
             return

@@ -11,6 +11,7 @@ import pickle
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,10 @@ class Killed:
     where: Counter[str] = field(default_factory=Counter)
     misses: list[str] = field(default_factory=list)
 
-    def kill(self, victim: Victim, step: str, dice: random.Random) -> list[str]:
+    def kill(self, victim: Victim, step: str, dice: random.Random, spans: Mapping[str, float] = SPANS) -> list[str]:
         """In the midst of a step, or of one that came after it; what it had said."""
         victim.until(lambda: step in victim.said())
-        time.sleep(dice.uniform(0.0, SPANS[step]))
+        time.sleep(dice.uniform(0.0, spans[step]))
         said = victim.end()
         last = said[-1].partition("=")[0]
         if "Traceback" in said:
@@ -83,8 +84,7 @@ def kill_at_random_points(bench: Bench, count: int, seed: int) -> Killed:
             )
             said = told.kill(victim, dice.choice(DIRECT), dice)
             told.told(bench, said[-1])
-            if bench.ssh:
-                _a_day_later(bench)
+            a_day_later(bench)
     anyio.run(one, backup, "the last", NOBODY)
     told.misses += left_behind(bench)
     return told
@@ -104,19 +104,28 @@ def kill_by_way_of_the_queue(bench: Bench, count: int, seed: int) -> Killed:
             )
             said = told.kill(victim, dice.choice(QUEUED), dice)
             told.told(bench, said[-1])
-            wait = waiting(queue)
-            known |= {word.partition("=")[2] for word in said if word.startswith("queued=")}
-            there = {entry.id for entry in wait} | ids(bench)
-            told.misses += [f"kill {told.kills}: {name} was queued and is nowhere" for name in known - there]
-            told.misses += [f"kill {told.kills}: {e.id} waits without a manifest" for e in wait if e.manifest is None]
-            known &= {entry.id for entry in wait}  # a stored one may be pruned from now on
+            keeps_what_was_queued(bench, queue, said, known, told)
     waited = {entry.id for entry in waiting(queue)}
     anyio.run(drain, backup, queue, NOBODY)
-    told.misses += [f"{name} waited and is not stored" for name in waited - ids(bench)]
-    told.misses += [f"{entry.id} still waits" for entry in waiting(queue)]
+    told.misses += not_drained(bench, queue, waited)
     anyio.run(one, backup, "the last", NOBODY)
     told.misses += left_behind(bench)
     return told
+
+
+def keeps_what_was_queued(bench: Bench, queue: Destination, said: list[str], known: set[str], told: Killed) -> None:
+    """It waits there whole, or is stored. known: what waited after the kill before; what waits now is put in."""
+    wait = waiting(queue)
+    known |= {word.partition("=")[2] for word in said if word.startswith("queued=")}
+    there = {entry.id for entry in wait} | ids(bench)
+    told.misses += [f"kill {told.kills}: {name} was queued and is nowhere" for name in known - there]
+    told.misses += [f"kill {told.kills}: {e.id} waits without a manifest" for e in wait if e.manifest is None]
+    known &= {entry.id for entry in wait}  # a stored one may be pruned from now on
+
+
+def not_drained(bench: Bench, queue: Destination, waited: set[str]) -> list[str]:
+    lost = [f"{name} waited and is not stored" for name in waited - ids(bench)]
+    return lost + [f"{entry.id} still waits" for entry in waiting(queue)]
 
 
 def file_of(bench: Bench, work: Any) -> str:
@@ -130,8 +139,10 @@ def log(bench: Bench) -> Path:
     return bench.folder / "log"
 
 
-def _a_day_later(bench: Bench) -> None:
+def a_day_later(bench: Bench) -> None:
     """Over SSH nothing can be locked, and age stands in for it: what was left is old by now."""
+    if bench.ssh is None:
+        return
     for path in bench.root.glob(f"backups/{bench.target}/*.partial"):
         os.utime(path, (0, 0))
 

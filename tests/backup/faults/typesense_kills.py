@@ -17,19 +17,37 @@ from typing import cast
 import anyio
 import redis
 
+from joelclaw_backup.destination import Destination
 from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.travel import Travel
 from joelclaw_backup.typesense.backup import TypesenseBackup
 from joelclaw_backup.typesense.lease import SETTLE_MS
+from joelclaw_backup.waiting_sets import waiting
 from joelclaw_bus import Store, StoreSettings, open_store
 from joelclaw_contracts.config import SENTINEL
 from tests.backup.faults.bench import Bench
-from tests.backup.faults.kills import DIRECT, NOBODY, Killed, file_of, left_behind, log, newest
-from tests.support.backing_up import FEW, SNAPSHOT_SECONDS, one
+from tests.backup.faults.kills import (
+    DIRECT,
+    NOBODY,
+    QUEUED,
+    Killed,
+    a_day_later,
+    file_of,
+    keeps_what_was_queued,
+    left_behind,
+    log,
+    newest,
+    not_drained,
+)
+from tests.support.backing_up import FEW, SNAPSHOT_SECONDS, drain, one
 from tests.support.typesense import TypesenseServer, books
 from tests.support.victims import victims
 from tests.typesense.conftest import settings_of
 
-STEPS = (*DIRECT[:-1], "clean", "stored")
+SPANS = {"take": 0.4, "queue": 0.005, "copy": 0.01, "verify": 0.02, "publish": 0.01, "clean": 0.003, "take-away": 0.003}
+"""Its sets here are small; each process makes one, so that a kill that comes too late hits nothing."""
+STEPS = (*DIRECT[:-1], "clean")
+BY_QUEUE = (*QUEUED[:-2], "clean", "take-away")
 BEFORE = ("copy", "verify", "publish")
 """In these nothing at the source may have gone."""
 SERVERS = 3
@@ -38,14 +56,17 @@ RESTORED = 10
 KEEP = 2
 
 
-def kill_typesense(bench: Bench, count: int, seed: int) -> Killed:
-    """Each process makes one backup, and is killed in it. The bench's source keeps the lease."""
+def kill_typesense(bench: Bench, count: int, seed: int, *, by_queue: bool = False) -> Killed:
+    """Each process makes one backup, and is killed in it. The bench's source keeps the lease. by_queue: every set waits
+    there first."""
     told, dice, bench.target = Killed(), random.Random(seed), "typesense"
+    queue, known = Destination("directory", bench.folder / "state/backup-queue", ours=True), set[str]()
+    call, steps = ("typesense_queued", BY_QUEUE) if by_queue else ("typesense", STEPS)
     bench.root.mkdir(parents=True, exist_ok=True)
-    if bench.kind == "mount":
+    if bench.kind == "mount" or bench.ssh:
         (bench.root / SENTINEL).touch()
     with _servers(bench.folder) as servers, victims() as source, bench.source.client() as client:
-        backups = [_backup(bench, server) for server in servers]
+        backups = [_backup(bench, server, Travel(queue=queue if by_queue else None)) for server in servers]
         anyio.run(_one, backups[0], bench, "before")
         free = [time.monotonic()] * SERVERS
         while told.kills < count and not bench.is_over:
@@ -54,13 +75,19 @@ def kill_typesense(bench: Bench, count: int, seed: int) -> Killed:
             backup = backups[n] if restored else replace(backups[n], settings=replace(backups[n].settings, server=""))
             time.sleep(max(0.0, free[n] - time.monotonic()))
             words = [file_of(bench, backup), bench.source.url, f"t{told.kills}"]
-            victim = source.start("tests.support.backing_up:typesense", words, log(bench))
-            said = told.kill(victim, dice.choice(STEPS), dice)
+            victim = source.start(f"tests.support.backing_up:{call}", words, log(bench))
+            said = told.kill(victim, dice.choice(steps), dice, SPANS)
             free[n] = time.monotonic() + SETTLE_MS / 1000
             told.told(bench, said[-1])
+            keeps_what_was_queued(bench, queue, said, known, told)
+            a_day_later(bench)
             told.misses += _source_kept(bench, said, told.kills)
             told.misses += _held(client, bench, backup, servers[n])
         time.sleep(SETTLE_MS / 1000)
+        waited = {entry.id for entry in waiting(queue)}
+        anyio.run(drain, backups[0], queue, NOBODY)
+        told.misses += not_drained(bench, queue, waited)
+        bench.good = newest(bench)  # what waited may have pushed the one before out
         for n in range(SERVERS):
             anyio.run(_one, backups[n], bench, f"last {n}")
         left = sorted(path.name for path in Path(backups[0].settings.roots[0]).iterdir())
@@ -106,10 +133,11 @@ async def _one(backup: TypesenseBackup, bench: Bench, name: str) -> None:
         await one(replace(backup, store=store), name, NOBODY)
 
 
-def _backup(bench: Bench, server: TypesenseServer) -> TypesenseBackup:
+def _backup(bench: Bench, server: TypesenseServer, travel: Travel) -> TypesenseBackup:
     roots = (str(bench.folder / "snapshots"), str(bench.folder / "fallback"))
-    settings = settings_of(server, bench.root, roots, seconds=SNAPSHOT_SECONDS, rule=FEW, keep=KEEP)
-    there = replace(settings, destination=replace(settings.destination, kind=bench.kind))
+    settings = settings_of(server, bench.root, roots, seconds=SNAPSHOT_SECONDS, rule=FEW, keep=KEEP, travel=travel)
+    kind = "ssh" if bench.ssh else bench.kind
+    there = replace(settings, destination=replace(settings.destination, kind=kind, ssh=bench.ssh))
     return TypesenseBackup(there, cast(Store, None))  # each process opens its own
 
 

@@ -12,12 +12,13 @@ from tests.model.spec.nouns import Bus, Wait, Wanted, parsed
 def deliver(bus: Bus, slot_name: str, item: dict[str, Any], *, done: bool = True) -> None:
     """The effect first, then the deletion; a delivery that stops between the two is repeated, and does no harm."""
     limits = {"ttl": item.get("ttl_ms", 0), "claim": item.get("claim", ""), "most": item.get("most", 0)}
+    by = item.get("by", "")
     match item["kind"]:
         case "event":
             fields = {"data": item["data"], "id": item["event_id"], "ts": "0" * 13}
             streams.publish(bus, item["target"], fields, item["event_id"], 0)
         case "release":
-            heir = permits.release(bus, item["target"], item["permit"], item["run"], **limits)
+            heir = permits.release(bus, item["target"], item["permit"], item["run"], by=by, **limits)
             if heir:
                 deliver(bus, f"fn/{item['target']}", heir, done=done)
         case "wake":

@@ -161,10 +161,12 @@ class Letter:
 
 @dataclass
 class Gate:
-    """The permits of one function and key: who has one until when, taken by which begin; who waits since when."""
+    """The permits of one function and key: who has one until when, taken by which begin, and until when its handler is
+    at work; who waits since when."""
 
     holders: dict[str, float] = field(default_factory=dict)
     claims: Fields = field(default_factory=dict)
+    at_work: dict[str, int] = field(default_factory=dict)
     waiters: dict[str, int] = field(default_factory=dict)
 
 

@@ -10,17 +10,28 @@ from tests.model.spec.nouns import Bus, Gate
 
 
 def acquire(
-    bus: Bus, fn: str, key: str, member: str, *, limit: int, ttl: int, claim: str, line_up: bool, steady: bool
+    bus: Bus,
+    fn: str,
+    key: str,
+    member: str,
+    *,
+    limit: int,
+    ttl: int,
+    claim: str,
+    line_up: bool,
+    steady: bool,
+    at_work: int = 0,
 ) -> tuple[bool, set[str], int]:
     """A run that has a permit keeps it; one that finds none lines up: (held, who holds, how many wait before it)."""
     gate = bus.gate(fn, key)
     # After a discontinuity what has expired still counts: its owner may be about to renew it.
     for old in [m for m, until in gate.holders.items() if steady and until <= bus.now]:
-        del gate.holders[old]
-        gate.claims.pop(old, None)
+        _struck(gate, old)
     if member in gate.holders or len(gate.holders) < limit:
-        gate.holders[member] = _until(bus, ttl)
-        gate.claims[member] = claim
+        _struck(gate, member)
+        gate.holders[member], gate.claims[member] = _until(bus, ttl), claim
+        if at_work:
+            gate.at_work[member] = bus.now + at_work
         gate.waiters.pop(member, None)
         return True, set(), 0
     if line_up:
@@ -29,26 +40,34 @@ def acquire(
     return False, set(gate.holders), rank
 
 
-def keep(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str) -> bool:
-    """A permit that this begin still holds lasts longer; one that was given back stays given back."""
-    gate = bus.gate(fn, key)
+def keep(bus: Bus, fn: str, key: str, member: str, *, how_long: int, claim: str, exclusive: bool) -> bool:
+    """A permit that this begin still holds lasts longer; one that was given back stays given back. Of one that is kept
+    until it is given back its handler is at work longer, and it lasts as long when it was given back from outside."""
+    gate, until = bus.gate(fn, key), bus.now + how_long
     if gate.claims.get(member) != claim or member not in gate.holders:
         return False
-    gate.holders[member] = _until(bus, ttl)
+    if exclusive:
+        gate.at_work[member] = until
+    if not exclusive or gate.holders[member] != math.inf:
+        gate.holders[member] = until
     return True
 
 
-def release(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str, most: int) -> dict[str, Any] | None:
-    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a new begin."""
+def release(
+    bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str, most: int, by: str = ""
+) -> dict[str, Any] | None:
+    """A permit goes to the longest waiter, by an item that wakes it. An old release takes nothing from a new begin; and
+    while the handler that holds it may be at work, only who knows that it has stopped frees it."""
     gate = bus.gate(fn, key)
     if claim and gate.claims.get(member, claim) != claim:
         return None
     if not claim:
         gate.waiters.pop(member, None)
-    gate.claims.pop(member, None)
-    if member not in gate.holders:
+    if member in gate.holders and member in gate.at_work and gate.claims[member] != by:
+        gate.holders[member] = gate.at_work[member]
         return None
-    del gate.holders[member]
+    if not _struck(gate, member):
+        return None
     if (most and len(gate.holders) >= most) or not gate.waiters:
         return None
     heir = _in_line(gate)[0]
@@ -61,6 +80,13 @@ def release(bus: Bus, fn: str, key: str, member: str, *, ttl: int, claim: str, m
     item |= {"most": most, "claim": letter, "created_ms": bus.now}
     put(bus, f"fn/{fn}", item)
     return item
+
+
+def _struck(gate: Gate, member: str) -> bool:
+    """Its permit, its claim and how long it is at work are gone; whether it held one."""
+    gate.claims.pop(member, None)
+    gate.at_work.pop(member, None)
+    return gate.holders.pop(member, None) is not None
 
 
 def _until(bus: Bus, ttl: int) -> float:

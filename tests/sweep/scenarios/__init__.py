@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tests.sweep.scenario import Scenario
-from tests.sweep.scenarios import chores, failing, limited, lost, runs, timed, waiting
+from tests.sweep.scenarios import cancelling, chores, failing, limited, lost, runs, timed, waiting
 
 
 def every() -> list[type[Scenario]]:
     """All scenarios, in the order in which they are written down."""
-    modules = (runs, failing, timed, limited, waiting, lost, chores)
+    modules = (runs, failing, timed, limited, waiting, cancelling, lost, chores)
     found = [(module, thing) for module in modules for thing in vars(module).values() if isinstance(thing, type)]
     return [t for module, t in found if issubclass(t, Scenario) and t.__module__ == module.__name__]

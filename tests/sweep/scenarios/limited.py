@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import anyio
 
-from joelclaw_bus import Event, Reject, Step
+from joelclaw_bus import Debounce, Event, RateLimit, Reject, Step
 from joelclaw_bus.observer import RunParked
 from tests.sweep.crank import Crank
 from tests.sweep.scenarios.events import Job
@@ -78,6 +80,53 @@ class Exclusive(OneJob):
 
     async def finished(self) -> list[str]:
         return self.mixed
+
+
+class OverItsRate(OneJob):
+    """As many runs as the rate allows have started: this one rests until its turn, takes it once, and goes on."""
+
+    options = {"rate_limit": RateLimit(1, 600)}
+    SOON_MS = 1_000
+
+    async def prepare(self) -> None:
+        raw = self.play.raw
+        starts = raw.keys.function_slot("test/work").starts("")
+        await raw.call("ZADD", starts, await raw.time_ms() - 600_000 + self.SOON_MS, "another run")
+        await raw.call("PEXPIRE", starts, 600_000)
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "first")
+        await step.sleep("nap", 0.01)
+
+    async def drive(self, w: Crank) -> None:
+        await self.start(w)
+        await self.wake(w)
+        await self.wake(w)
+
+
+class OutpacedByALater(OneJob):
+    """Two events of one key come close together: the first one's run ends as debounced, the second one's runs."""
+
+    sends = {"one": Job(), "two": Job()}
+    ends = {("test/work", "skipped"): 1, ("test/work", "completed"): 1}
+    events = {"test/job": 2}
+    options = {"debounce": Debounce(1.0)}
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        await self.act(step, "first")
+        await step.sleep("nap", 0.01)
+
+    async def drive(self, w: Crank) -> None:
+        for id in self.sends:
+            await self.play.send(w, id)
+            await w.read()
+        for _ in range(3):
+            await self.wake(w)
+
+    def wrong_ends(self, ends: Counter[tuple[str, str]]) -> list[str]:
+        """Where the second is read late, for a fault, all was quiet after the first: then both run."""
+        both = Counter({("test/work", "completed"): 2})
+        return [] if ends == both and self.play.fault else super().wrong_ends(ends)
 
 
 class FailingHolder(OneJob):

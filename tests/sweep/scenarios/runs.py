@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import anyio
 
-from joelclaw_bus import Event, Functions, Step, event
+from joelclaw_bus import BatchCutShort, Event, Functions, Step, ToSend, event
 from tests.sweep.crank import Crank
 from tests.sweep.scenario import Scenario
 from tests.sweep.scenarios.events import Done, Job
@@ -13,6 +15,20 @@ from tests.sweep.scenarios.one_job import OneJob
 
 class Stepless(OneJob):
     """One event, one function, no steps: publish, begin, finish."""
+
+
+class Batch(OneJob):
+    """Two events in one step: both are there or none, and sent again none is doubled."""
+
+    sends = {"one": Job(), "two": Job()}
+    ends = {("test/work", "completed"): 2}
+    events = {"test/job": 2}
+
+    async def drive(self, w: Crank) -> None:
+        with suppress(BatchCutShort):  # its producer sends again what has no answer
+            await w.worker.publisher.send_many([ToSend(job, id=id) for id, job in self.sends.items()])
+            self.play.unsent.clear()
+        await w.read()
 
 
 class Foreign(OneJob):
@@ -100,6 +116,12 @@ class Renewed(OneJob):
         await w.read()
         self.renewing = None
         await w.deliver()
+
+
+class RenewedAlone(Renewed):
+    """The same under a permit that is kept until the end: it is renewed that its handler is at work."""
+
+    options = {"exclusive": 1}
 
 
 class HandedBack(OneJob):

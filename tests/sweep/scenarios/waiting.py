@@ -7,10 +7,12 @@ from typing import Any
 import anyio
 
 from joelclaw_bus import Awaited, Event, Limits, Step
+from joelclaw_bus.observer import RunParked
 from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.pauses import pause, resume
 from tests.sweep.crank import Crank
 from tests.sweep.scenarios.events import Done, Failed, Job
+from tests.sweep.scenarios.limited import A_MOMENT
 from tests.sweep.scenarios.one_job import OneJob
 
 
@@ -259,6 +261,46 @@ class CancelledAtWork(CancelledAsleep):
                     return
                 with anyio.move_on_after(0.02):
                     await self.at_work.wait()
+
+
+class CancelledBeforeTheNext(CancelledAtWork):
+    """The run that is ended at work holds an exclusive permit: the next one begins when its handler has stopped."""
+
+    sends = {"one": Job(name="stays"), "two": Job()}
+    ends = {("test/work", "cancelled"): 1, ("test/work", "completed"): 1}
+    events = {"test/job": 2}
+    options = {"exclusive": 1}
+
+    async def work(self, e: Event[Job], step: Step) -> None:
+        self.inside += 1
+        self.most = max(self.most, self.inside)
+        try:
+            if e.data.name == "stays":
+                await super().work(e, step)
+        finally:
+            self.inside -= 1
+
+    inside = most = 0
+
+    async def drive(self, w: Crank) -> None:
+        await self.play.send(w, "one")
+        await w.begin_reading()
+        await w.handled(unless=self.at_work)
+        if not self.at_work.is_set():
+            return  # it was not read: `resume` goes on from there
+        await self.cancel(w)
+        await self.play.send(w, "two")
+        await w.begin_reading()
+        with anyio.move_on_after(A_MOMENT):
+            await self.play.seen.wait(RunParked, where=lambda f: f.state == "held")
+        self.cancelled.set()
+        await w.handled()
+        await w.deliver()
+        await w.read()
+        await w.deliver()
+
+    async def finished(self) -> list[str]:
+        return [f"{self.most} were at work at once"] if self.most > 1 else []
 
 
 class CancelledUnread(CancelledAsleep):

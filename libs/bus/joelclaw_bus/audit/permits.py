@@ -1,4 +1,7 @@
-"""Permits and waiters of runs that are over. Their runs lie in other slots, so a verdict counts only when it stays."""
+"""Permits and waiters of runs that are over. Their runs lie in other slots, so a verdict counts only when it stays.
+
+The permit of a run that is over is no leak while a handler of it may be at work: it expires, or is freed, after that.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 from joelclaw_bus.audit.calls import AuditCalls
 from joelclaw_bus.audit.judge import Finding
 from joelclaw_bus.audit.told import Confirmed
+from joelclaw_bus.slot_calls.permits import read_claim
 from joelclaw_contracts import NameInvalid
 
 MOST = 1_000
@@ -33,12 +37,13 @@ class PermitAudit:
         found: list[Finding] = []
         for member, (state, claim) in zip(members, records, strict=True):
             name, held = member.decode("utf-8", "backslashreplace"), claimed.get(member, b"").decode()
+            at_work = read_claim(claimed.get(member))[1] > now_ms
             rule, repair, new = "", "", ""
             if member in holders and not held and claim and state == b"queued":
                 rule, repair, new = "claim-lost", "claim", claim.decode()
             elif held and member not in holders and len(holders) < MOST:
                 rule, repair = ("claim-left", "free") if state in OVER else ("permit-lost", "hold")
-            elif member in holders and state in OVER:
+            elif member in holders and state in OVER and not at_work:
                 rule, repair = "permit-left", "free"
             elif member in waiting and state in OVER:
                 rule, repair = "waiter-left", "leave"

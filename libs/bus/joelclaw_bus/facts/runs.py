@@ -66,6 +66,26 @@ class WaitEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class RunCancelled:
+    """An event came that its function's `cancel_on` names: the run ended. `was`: the state that it was in."""
+
+    function: str
+    run: str
+    event: str
+    entry: str
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
+class Debounced:
+    """A later event of its key came: the run ends as skipped, and the run `by` stands for it."""
+
+    function: str
+    run: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class DuplicateDropped:
     """A second entry for a run that is open or ended: acknowledged, not run."""
 

@@ -4,7 +4,8 @@
 |---------------------------------|---------------------------------------------------------------------------|
 | the stream, by entry            | every event that is kept                                                  |
 | the dedupe index, by id         | what this suite published, or a function began, within the window; delayed |
-| what a group has not read       | a stranger's event with an id, at most `UNREAD` of them on each stream     |
+| what a group has not dealt with | a stranger's event with an id, unread or in somebody's hands: of the       |
+|                                 | `UNREAD` oldest from the first of these on                                 |
 """
 
 from __future__ import annotations
@@ -76,8 +77,8 @@ async def _in_index(store: Store, slot: Slot, event_id: str) -> str:
 
 
 async def _unread(store: Store, slot: Slot, event_id: str) -> tuple[str, bool]:
-    """(its entry or '', whether all that is unread was looked at)."""
-    start, looked = await _first_unread(store, slot), 0
+    """(its entry or '', whether all that is open was looked at)."""
+    start, looked = await _first_open(store, slot), 0
     while looked < UNREAD:
         rows = await store.call("XRANGE", slot.stream, start, "+", "COUNT", PAGE)
         for entry, fields in rows:
@@ -90,14 +91,22 @@ async def _unread(store: Store, slot: Slot, event_id: str) -> tuple[str, bool]:
     return "", False
 
 
-async def _first_unread(store: Store, slot: Slot) -> str:
-    """Where the group that is furthest behind goes on; the beginning, when there is none."""
+async def _first_open(store: Store, slot: Slot) -> str:
+    """The first that any group has in hand, or where the one that is furthest behind goes on; the beginning, when there
+    is none. What is in hand and was not begun is in no index: its worker may have died, or be frozen."""
     try:
         rows = await store.call("XINFO", "GROUPS", slot.stream)
     except BusError:
         return "-"  # no such stream: the range is empty too, or tells what is wrong
-    marks = [row["last-delivered-id"] for row in map(pairs, rows) if row["name"] != WAITS_GROUP]
-    return f"({min(marks, key=order)}" if marks else "-"
+    groups = [row for row in map(pairs, rows) if row["name"] != WAITS_GROUP]
+    if not groups:
+        return "-"
+    behind = min((row["last-delivered-id"] for row in groups), key=order)
+    busy = [row["name"] for row in groups if row["pending"] != "0"]
+    replies = await store.calls(("XPENDING", slot.stream, name) for name in busy) if busy else []
+    in_hand = [text(reply[1]) for reply in map(sound, replies) if reply[1]]
+    oldest = min(in_hand, key=order, default="")
+    return oldest if oldest and order(oldest) <= order(behind) else f"({behind}"
 
 
 def is_entry(word: str) -> bool:

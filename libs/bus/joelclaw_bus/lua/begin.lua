@@ -2,7 +2,8 @@
 -- Decides which of these deliveries run: fences each with a claim, or drops a second entry of the same run.
 -- KEYS: 1 source stream, 2 home stream, 3 ids, 4 marks, 5 open, 6… the run of each
 -- ARGV: 1 function, 2 consumer, 3 most begins without an end, 4 dedupe window, ms, then of each: entry, run id, claim,
---       explicit event id ('' none), record wanted (0|1), 0
+--       explicit event id ('' none), record wanted (0|1|2: where the entry's id is ahead of the clock, so that nothing
+--       else would say when the run first began), 0
 -- Answers: of each {0, why} not mine, nothing written; {1, now, begins, record} run it; {2, why} acknowledged, don't
 --          run it; {3, now, begins, record} poison: end it as failed; {4} nothing was looked at, ask again: the
 --          answers of those before it are large
@@ -36,6 +37,7 @@ return each(6, 5, 6, function(run, entry, name, claim, given, wanted)
         end
       end
     end
+    if wanted == '2' then wanted = tonumber(entry:match('^%d+')) > now and '1' or '0' end
     if count == 1 and wanted == '0' then return { 1, now, 0, {} } end
     record_new(run, KEYS[5], name, fn, at, claim, now)
   end

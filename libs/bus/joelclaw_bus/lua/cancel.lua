@@ -8,7 +8,7 @@
 -- The ready stream is the home stream's own slot: it is built from the run's key, since the record names the function.
 -- uses: clock, lease, outbox, wait_spec
 local now = now_ms()
-local rec = redis.call('HMGET', KEYS[2], 'state', 'fn', 'at', 'status', 'wait', 'permit')
+local rec = redis.call('HMGET', KEYS[2], 'state', 'fn', 'at', 'status', 'wait', 'permit', 'cancels')
 if not rec[1] then return { 0, '' } end
 if rec[1] == 'ended' then return { 0, rec[4] } end
 if ARGV[5] ~= '' and rec[1] ~= ARGV[5] then return { 0, rec[1] } end
@@ -23,6 +23,12 @@ if rec[1] == 'waiting' then
   -- What it waits for may be lost or unreadable: such a run is the one that somebody wants to end.
   local good, spec = pcall(wait_spec, redis.call('HGET', KEYS[2], 'w:' .. (rec[5] or '')) or '')
   if good and type(spec.events) == 'table' then call_off(KEYS[6], KEYS[7], spec, ARGV[2], rec[5], -1, now) end
+end
+if rec[7] then -- the waits for what cancels it (joelclaw_bus.cancels)
+  local good, events = pcall(cjson.decode, rec[7])
+  if good and type(events) == 'table' then
+    call_off(KEYS[6], KEYS[7], { events = events }, ARGV[2], '~cancel', -1, now)
+  end
 end
 if rec[6] then outbox_put(KEYS[6], KEYS[7], cjson.decode(rec[6]).id, rec[6], now) end
 redis.call('HSET', KEYS[2], 'state', 'ended', 'status', 'cancelled', 'result', 'null', 'error', ARGV[3], 'ended', now)

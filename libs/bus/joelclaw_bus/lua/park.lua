@@ -5,7 +5,8 @@
 -- ARGV: 1 function, 2 consumer, 3 entry, 4 claim, 5 run id, 6 's'|'r' source mark, 7 state (due|held|waiting),
 --       8 delay, ms, 9 at, ms (0: now + delay), 10 step ('' none), 11 what it waits for (JSON; '': the step is a sleep),
 --       12 attempts to add, 13 error ('' none), 14 nudge channel, 15 slot name, 16 most steps,
---       17 what a cancel must send to give its permit back (outbox item; '' nothing), 18… outbox item id, item, …
+--       17 what a cancel must send to give its permit back (outbox item; '' nothing), 18 when it began, ms, 19 how long
+--       ago that is, ms, 20… outbox item id, item, …
 -- Answers: {1, due, now} parked (again, when this claim had parked it already); {0, why} not mine, nothing written;
 --          {2, what} a limit is reached, nothing written; {3, now} this claim had parked it, and it has gone on since
 -- uses: clock, lease, record, due, outbox, wait_spec
@@ -24,7 +25,7 @@ end
 if ARGV[10] ~= '' and tonumber(rec[5] or '0') >= tonumber(ARGV[16]) then return { 2, 'steps' } end
 local spec = ARGV[11] ~= '' and cjson.decode(ARGV[11])
 local vain = spec and noted_in_vain(KEYS[3], ARGV[10], spec) or {}
-if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now) end
+if not rec[1] then record_new(KEYS[3], KEYS[4], ARGV[5], ARGV[1], '', ARGV[4], now, ARGV[18], ARGV[19]) end
 record_body(KEYS[3], KEYS[2], ARGV[3])
 local at = tonumber(ARGV[9])
 if at == 0 then at = now + tonumber(ARGV[8]) end
@@ -47,7 +48,7 @@ redis.call('HSET', KEYS[3], 'state', ARGV[7], 'due', at, 'by', ARGV[4])
 if ARGV[17] ~= '' then redis.call('HSET', KEYS[3], 'permit', ARGV[17]) end
 redis.call('HDEL', KEYS[3], 'claim', 'at', 'begins')
 redis.call('ZADD', KEYS[4], now, ARGV[5])
-for i = 18, #ARGV, 2 do outbox_put(KEYS[6], KEYS[7], ARGV[i], ARGV[i + 1], now) end
+for i = 20, #ARGV, 2 do outbox_put(KEYS[6], KEYS[7], ARGV[i], ARGV[i + 1], now) end
 ack(KEYS[1], KEYS[2], ARGV[1], ARGV[3])
 due_put(KEYS[5], ARGV[14], ARGV[15], 'r:' .. ARGV[5], at)
 return { 1, at, now }

@@ -6,6 +6,7 @@
 | `heads`     | what many slots have to do next                                   |
 | `outbox`    | take, try, again, done                                            |
 | `permits`   | acquire, release, wake                                            |
+| `starts`    | turn, debounce                                                    |
 | `groups`    | ensure, last entry, takeover, hand back, retire, housekeep        |
 | `schedules` | register, tick                                                    |
 """
@@ -14,12 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published
+from joelclaw_bus.slot_calls.events import EventCalls, Promotion, Published, ToPublish
 from joelclaw_bus.slot_calls.groups import GroupCalls, Jumped, NotClaimer, Page
 from joelclaw_bus.slot_calls.heads import HeadCalls, Heads
 from joelclaw_bus.slot_calls.outbox import OutboxCalls, Taken
 from joelclaw_bus.slot_calls.permits import Permit, PermitCalls
 from joelclaw_bus.slot_calls.schedules import Early, Schedule, ScheduleCalls, Superseded
+from joelclaw_bus.slot_calls.starts import Quiet, StartCalls, Turn
 
 __all__ = [
     "Early",
@@ -35,14 +37,18 @@ __all__ = [
     "PermitCalls",
     "Promotion",
     "Published",
+    "Quiet",
     "Schedule",
     "ScheduleCalls",
     "SlotCalls",
+    "StartCalls",
     "Superseded",
     "Taken",
+    "ToPublish",
+    "Turn",
 ]
 
 
 @dataclass(frozen=True, slots=True)
-class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, GroupCalls, ScheduleCalls):
+class SlotCalls(EventCalls, HeadCalls, OutboxCalls, PermitCalls, StartCalls, GroupCalls, ScheduleCalls):
     """All rooms in one hand, for a worker."""

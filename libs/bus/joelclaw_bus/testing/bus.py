@@ -87,7 +87,7 @@ class TestBus:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._hands.outbox.close()
+        self._hands.outbox.posted.close()
         await self._stack.aclose()
 
     def saw(self, fact: Fact) -> None:
@@ -201,7 +201,7 @@ class TestBus:
         """It is dead; another takes its place, and its leases run out in time."""
         self.deaths += 1
         self._lapses.append(self.clock.at_ms + self.settings.lease_ms)
-        self._hands.outbox.close()
+        self._hands.outbox.posted.close()
         await self._start_worker()
 
     async def _start_worker(self) -> None:

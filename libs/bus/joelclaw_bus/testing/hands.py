@@ -74,11 +74,11 @@ class Hands:
             moved += await self._read(handlers)
             moved += await self._take_over(handlers)
         moved += await self._match()
-        await self.outbox.drain()
+        await self.outbox.posted.drain()
         for slot in await self.slots():
             await self.outbox.sweep(slot)
             moved += (await self.worker.slot_calls.promote(slot)).moved
-        await self.outbox.drain()
+        await self.outbox.posted.drain()
         if ticks:
             moved += await self._tick()
         return moved

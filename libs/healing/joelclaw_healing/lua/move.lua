@@ -42,7 +42,11 @@ for _, letter in ipairs(m.letters) do
   outbox_put(KEYS[9], KEYS[10], letter.id, letter.item, now)
 end
 if m.incident == '' then return {'made', m.outcome} end
-for field, value in pairs(m.fields) do redis.call('HSET', KEYS[2], field, value) end
+local flat = {}
+for field, value in pairs(m.fields) do
+  flat[#flat + 1], flat[#flat + 2] = field, value
+end
+if #flat > 0 then redis.call('HSET', KEYS[2], unpack(flat)) end
 redis.call('RPUSH', KEYS[3], m.audit)
 redis.call('LTRIM', KEYS[3], -m.keep.audit, -1)
 if storm.failed and storm.window > 0 then

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joelclaw_cli.answer import Answer
-from joelclaw_cli.backup.found import TARGETS, backups, environ_for, no_copy, shown
+from joelclaw_cli.backup.found import TARGETS, backups, environ_with_source, no_copy, shown
 from joelclaw_cli.backup.progress import bar
 from joelclaw_cli.command import command, state_option
 from joelclaw_cli.failures import Failure
@@ -46,7 +46,7 @@ def drill(state_dir: Path, artefact: str | None, target: str | None) -> Answer:
         raise click.UsageError("name a copy, or --latest and its target")
     wanted = artefact or f"{target}/latest"
     with bar("fetching", shown(state_dir, wanted).get("bytes")) as told:
-        found = backups().drill(environ_for(state_dir), wanted, told)
+        found = backups().drill(environ_with_source(state_dir), wanted, told)
     if found is None:
         raise no_copy(wanted)
 

@@ -48,6 +48,16 @@ def environ_for(state_dir: Path) -> dict[str, str]:
     return {**os.environ, "JOELCLAW_STATE_DIR": str(state_dir.expanduser().absolute())}
 
 
+def environ_with_source(state_dir: Path) -> dict[str, str]:
+    """The same with the running suite's own store, where nothing else is named and it wants no login: then it is known
+    whether the source changed since."""
+    from joelclaw_bus.state_directory import StateDirectory
+
+    environ = environ_for(state_dir)
+    suite = None if environ.get("REDIS_URL") else StateDirectory(Path(environ["JOELCLAW_STATE_DIR"])).running_suite()
+    return environ if suite is None or suite.get("login") else {**environ, "REDIS_URL": str(suite["redis_url"])}
+
+
 def progress(state_dir: Path, target: str) -> Model | None:
     """How far the service of this state directory is with a transfer; None also where it can't be told: nobody waits
     for this, and a run goes on without it."""
@@ -67,11 +77,20 @@ def size_of(environ: dict[str, str], artefact: str) -> int | None:
     return found.get("bytes") if found else None
 
 
-def no_copy(artefact: str, kind: str = "verified copy") -> Failure:
-    """Failure `not_found`, in the words of what was asked for. kind: what `latest` means to the command."""
+def no_copy(artefact: str, kind: str = "verified copy", claimed: str = "") -> Failure:
+    """Failure `not_found`, in the words of what was asked for. kind: what `latest` means to the command; claimed: the
+    newest that only says itself that it was proven."""
     target, _, name = artefact.rpartition("/")
     target = target if target in TARGETS else ""
     look = "joelclaw backup list"
+    if claimed:
+        return Failure(
+            "not_found",
+            f"no copy{f' of {target}' if target else ''} is verified here; {claimed} says itself that it was proven",
+            fix=f"joelclaw backup verify {claimed} reads all of it and notes that; or ask for it by its id",
+            exit_code=NOT_FOUND,
+            next_actions=((f"joelclaw backup verify {claimed}", "from then on it is the latest"), (look, "every copy")),
+        )
     what = f"there is no {kind}{f' of {target}' if target else ''}" if name == "latest" else ""
     return Failure(
         "not_found",
@@ -84,7 +103,18 @@ def no_copy(artefact: str, kind: str = "verified copy") -> Failure:
 
 def shown(state_dir: Path, artefact: str) -> Model:
     """All that is known of a copy. Failure `not_found`."""
-    told = backups().show(environ_for(state_dir), artefact)
+    environ = environ_for(state_dir)
+    told = backups().show(environ, artefact)
     if told is None:
-        raise no_copy(artefact)
+        raise no_copy(artefact, claimed=_claimed(environ, artefact))
     return told
+
+
+def _claimed(environ: dict[str, str], artefact: str) -> str:
+    """The newest copy that is only claimed, for one who asked for the latest; else empty."""
+    target, _, name = artefact.rpartition("/")
+    if name != "latest":
+        return ""
+    wanted = [target] if target in TARGETS else TARGETS
+    every = (copy for one in wanted for copy in backups().list_artefacts(environ, one))
+    return str(max((copy["id"] for copy in every if copy["standing"] == "claimed"), default=""))

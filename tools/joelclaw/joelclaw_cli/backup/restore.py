@@ -42,8 +42,8 @@ def restore(state_dir: Path, artefact: str, into: Path, force: bool) -> Answer:
     again. Stop the server of that directory first, and start it with `appendonly no`: with an append-only file it
     would come up empty.
 
-    On a new machine no copy is verified yet, each only claims to be: latest is then the newest of those, and the answer
-    says so. joelclaw backup verify ID notes one as verified here.
+    On a new machine no copy is verified yet, each only claims to be, and none is the latest: name one by its id (the
+    answer says whose word it goes by), or have it verified first, which notes it here.
     """
     known = shown(state_dir, artefact)
     if not known["verified"] and known["standing"] != "claimed" and not force:

@@ -109,11 +109,8 @@ async def _followed(store: Store, run_id: str, seconds: float, line: Line) -> Ru
             told.add("nobody")
             line.say("nobody has begun it yet: joelclaw doctor says if the service runs and the store takes writes")
         if found is not None:
-            done = {step.partition("-")[0] for step in found.steps}
-            for step, words in SAYS.items():  # in their order; a record has none
-                if step in done and step not in told:
-                    told.add(step)
-                    line.say(words)
+            for words in _news(found.steps, told):
+                line.say(words)
             if found.ended_ms:
                 return found
         line.turn()
@@ -124,6 +121,19 @@ async def _followed(store: Store, run_id: str, seconds: float, line: Line) -> Ru
         fix="it ends without you; where nothing has begun it, joelclaw doctor says whether service and store are well",
         next_actions=((f"joelclaw bus run {run_id}", "see where it is"),),
     )
+
+
+def _news(steps: dict[str, Any], told: set[str]) -> Iterable[str]:
+    """Each step that is done, and each way that failed, which `told` does not know yet; in their order: a record has
+    none."""
+    failed = {name for name, result in steps.items() if isinstance(result, dict) and "failed" in result}
+    done = {name.partition("-")[0] for name in steps.keys() - failed}
+    for step, words in SAYS.items():
+        if step in done - told:
+            yield words
+        if step == "take":  # what fails on its way was taken
+            yield from (f"not yet: {steps[name]['detail']}" for name in sorted(failed - told))
+    told |= failed | done
 
 
 def _asked(run_id: str) -> Iterable[RenderableType]:

@@ -9,7 +9,8 @@
 | executing   | is being executed now, or waits in its process for its turn                   |
 | lost-lease  | is in the hands of a worker that has been silent for longer than a lease      |
 | paused      | its function is paused                                                        |
-| limit       | waits for a permit                                                            |
+| limit       | waits for a permit, or for its turn to start                                  |
+| debounce    | waits whether a later event of its key comes                                  |
 | waits       | waits for an event                                                            |
 | sleeps      | sleeps in a step                                                              |
 | backoff     | waits for its next attempt                                                    |

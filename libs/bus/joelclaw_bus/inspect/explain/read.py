@@ -11,7 +11,9 @@ from joelclaw_bus.inspect.find import LETTERS, Found
 from joelclaw_bus.inspect.replies import ms_of, number, pairs, sound, text
 from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.pauses import read_pauses
+from joelclaw_bus.slot_calls.permits import read_claim
 from joelclaw_bus.store import Store
+from joelclaw_contracts import NameInvalid
 
 HOLDERS = 10
 
@@ -100,7 +102,29 @@ async def _line(store: Store, record: dict[str, str], member: str) -> Line | Non
             ("ZRANK", slot.waiters(item.permit), member),
         ]
     )
-    return Line(item.permit, item.most, tuple(text(h) for h in sound(holders)), sound(rank))
+    names = tuple(text(h) for h in sound(holders))
+    stopping = await _stopping(store, slot.claims(item.permit), names) if names else ("", "", 0)
+    return Line(item.permit, item.most, names, sound(rank), *stopping)
+
+
+async def _stopping(store: Store, claims: str, holders: tuple[str, ...]) -> tuple[str, str, int]:
+    """The first holder whose run has ended while its handler counts as at work: run, status, until when, ms."""
+    (taken,) = await store.calls([("HMGET", claims, *holders)])
+    for holder, raw in zip(holders, sound(taken), strict=True):
+        until = read_claim(raw)[1]
+        name, _, run = holder.partition("|")
+        if until and (record := await _end_of(store, name, run)):
+            return run, record, until
+    return "", "", 0
+
+
+async def _end_of(store: Store, slot: str, run: str) -> str:
+    """How a run ended; '' while it is open, or when nobody knows."""
+    try:
+        state, status = await store.call("HMGET", store.keys.slot(slot).run(run), "state", "status")
+    except NameInvalid:  # a stranger's holder
+        return ""
+    return text(status or b"ended") if state == b"ended" else ""
 
 
 async def _missing(store: Store, record: dict[str, str], member: str) -> tuple[str, ...]:

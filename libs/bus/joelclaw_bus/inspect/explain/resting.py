@@ -7,8 +7,9 @@ import json
 from joelclaw_bus.inspect.explain.explanation import Explanation
 from joelclaw_bus.inspect.explain.situation import RunSituation, wait_of
 from joelclaw_bus.inspect.explain.who import broken, nobody, promote, start
-from joelclaw_bus.inspect.explain.words import due, error, match
+from joelclaw_bus.inspect.explain.words import due, error, match, when
 from joelclaw_bus.inspect.replies import attempts, number
+from joelclaw_bus.run_names import DEBOUNCE, LIMITED, QUIET, TURN
 
 LATE_MS = 3_000
 """A due run that is later than this is overdue: sweeps come every second."""
@@ -35,6 +36,14 @@ def _held(s: RunSituation) -> Explanation:
     rank = f"; {line.rank} wait before it" if line.rank is not None else "; it is not lined up"
     if not line.holders:
         return Explanation("limit", f"its permit{key} is free{rank}; it asks again {due(s)}", "nothing", True)
+    if line.stopping:
+        why = f"it waits for the handler of {line.status} run {line.stopping} to stop"
+        if line.at_work_ms > s.now_ms:
+            why += f", or, if its worker has died, until {when(line.at_work_ms, s.now_ms)}"
+        why += f"{rank}; it asks again {due(s)}"
+        return Explanation(
+            "limit", why, "nothing: it goes on by itself; a handler that hangs ends with its worker", True
+        )
     names = [h.partition("|")[2] for h in line.holders]
     more = f" and {len(names) - 2} more" if len(names) > 2 else ""
     why = f"{limit}: held by {', '.join(names[:2])}{more}{rank}; it asks again {due(s)}"
@@ -71,7 +80,11 @@ def resting(s: RunSituation) -> Explanation:
     if s.due_score is None or str(s.due_score) != at:
         return broken(s, "nothing in the due index would wake it at its time")
     sleep = next((k[2:] for k, v in s.record.items() if k.startswith("s:") and _until(v) == at), "")
-    if sleep:
+    if f"s:{LIMITED}" in s.record and f"s:{TURN}" not in s.record:
+        cause, why = "limit", f"so many of {s.function} have started as its rate limit allows: its turn is {due(s)}"
+    elif f"s:{DEBOUNCE}" in s.record and f"s:{QUIET}" not in s.record:
+        cause, why = "debounce", f"it starts {due(s)}, unless a later event of its key comes: then that one's run does"
+    elif sleep:
         cause, why = "sleeps", f"it sleeps in step {sleep!r} until {due(s)}"
     elif attempt:
         most = number(str(s.registration.get("retries", "")))

@@ -35,12 +35,16 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The permit that a run waits for: who has it, how many wait before this one (None: it is not lined up)."""
+    """The permit that a run waits for: who has it, how many wait before this one (None: it is not lined up); and the
+    run that has ended, but for its handler (''), which counts as at work until then."""
 
     key: str
     most: int
     holders: tuple[str, ...]
     rank: int | None
+    stopping: str = ""
+    status: str = ""
+    at_work_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,16 @@
 -- A generation ends after a 24th of the window or of the two million ids; a whole one goes when all of it is too old.
 local IDS_GENERATIONS = 24
 local IDS_PER_GENERATION = 83334
+local ids_known -- {generation, start, …}, newest first: a script asks once for all of its ids (of one index)
+local function ids_generations(ids)
+  ids_known = ids_known or redis.call('ZREVRANGE', ids, 0, -1, 'WITHSCORES')
+  return ids_known
+end
 local function ids_find(ids, id)
-  for _, g in ipairs(redis.call('ZREVRANGE', ids, 0, -1)) do
-    local seen = redis.call('HGET', ids .. ':' .. g, id)
-    if seen then return seen, ids .. ':' .. g end
+  local known = ids_generations(ids)
+  for i = 1, #known, 2 do
+    local seen = redis.call('HGET', ids .. ':' .. known[i], id)
+    if seen then return seen, ids .. ':' .. known[i] end
   end
   return false
 end
@@ -20,12 +26,12 @@ local function ids_gone(ids, now)
   return till and now < tonumber(till) and redis.call('EXISTS', ids .. ':' .. g) == 0
 end
 local function ids_put(ids, id, value, now, window)
-  local newest = redis.call('ZREVRANGE', ids, 0, 0, 'WITHSCORES')
+  local newest = ids_generations(ids)
   local g, life = newest[1], math.ceil(window + 2 * window / IDS_GENERATIONS)
-  if not g or now - tonumber(newest[2]) >= window / IDS_GENERATIONS
-      or redis.call('HLEN', ids .. ':' .. g) >= IDS_PER_GENERATION then
+  local size = g and redis.call('HLEN', ids .. ':' .. g) or 0
+  if not g or now - tonumber(newest[2]) >= window / IDS_GENERATIONS or size >= IDS_PER_GENERATION then
     if not g and ids_gone(ids, now) then redis.pcall('HSET', ids_marks(ids), IDS_LOST, now) end
-    g = string.format('%.0f', tonumber(g or '0') + 1)
+    g, size, ids_known = string.format('%.0f', tonumber(g or '0') + 1), 0, nil
     redis.pcall('HSET', ids_marks(ids), IDS_THERE, string.format('%.0f %s', now + life, g))
     redis.call('ZADD', ids, now, g)
     local all = redis.call('ZRANGE', ids, 0, -1, 'WITHSCORES')
@@ -38,6 +44,9 @@ local function ids_put(ids, id, value, now, window)
     end
   end
   redis.call('HSET', ids .. ':' .. g, id, value)
-  redis.call('PEXPIRE', ids .. ':' .. g, life)
-  redis.call('PEXPIRE', ids, life)
+  -- It takes ids for a 24th of the window: what it was given at its first outlasts the window of its last.
+  if size == 0 then
+    redis.call('PEXPIRE', ids .. ':' .. g, life)
+    redis.call('PEXPIRE', ids, life)
+  end
 end

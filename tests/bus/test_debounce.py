@@ -1,0 +1,161 @@
+"""Of events that come close together only the last one's run starts; those before it end, and say by which."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any, ClassVar
+
+import pytest
+
+from joelclaw_bus import Debounce, Event, Functions, Limits, RegistrationInvalid, RetryAfter, Step, Tick, cron, event
+from joelclaw_bus.inspect.explain import explain, read_situation
+from joelclaw_bus.inspect.find import Found
+from joelclaw_bus.observer import Debounced, RunEnded
+from joelclaw_bus.slot_calls import Quiet, StartCalls
+from joelclaw_bus.testing import TestBus
+from joelclaw_contracts import EventModel
+
+
+class Edited(EventModel):
+    event_name: ClassVar[str] = "doc/edited"
+
+    doc: str = ""
+
+
+class Indexer:
+    """Notes whose run started when, in seconds since the first."""
+
+    def __init__(self, rule: Debounce, **options: Any) -> None:
+        self.functions, self.started = Functions(), list[tuple[str, int]]()
+        self.bus = TestBus(self.functions)
+        given = {"on": [event(Edited)], "retries": 3, "debounce": rule, **options}
+        self.functions.function("doc/index", **given)(self.index)
+
+    async def index(self, e: Event[Any], step: Step) -> None:
+        self.note(e)
+
+    def note(self, e: Event[Any]) -> None:
+        self.started.append((e.id, self.at()))
+
+    def at(self) -> int:
+        return round(self.bus.clock.seconds() - self.first)
+
+    async def edit(self, *ids: str, doc: str = "", every: float = 10) -> None:
+        for name in ids:
+            await self.bus.send(Edited(doc=doc), id=name)
+            await self.bus.advance(seconds=every)
+
+    async def begin(self) -> None:
+        self.first = self.bus.clock.seconds()
+
+
+@pytest.fixture
+async def bus() -> AsyncIterator[TestBus]:
+    async with TestBus(Functions()) as bus:
+        yield bus
+
+
+async def test_only_the_last_runs_when_it_has_been_quiet_and_the_others_say_by_which_they_were_debounced() -> None:
+    indexer = Indexer(Debounce(30))
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await indexer.edit("a", "b", "c")
+        await bus.advance(minutes=5)
+        assert indexer.started == [("c", 50)]
+        for name in ("a", "b"):
+            run = await bus.run("doc/index", name)
+            assert (run.status, run.result) == ("skipped", "debounced by doc/index:c")
+        await indexer.edit("d")
+        await bus.advance(minutes=5)
+    assert [name for name, _ in indexer.started] == ["c", "d"], "what comes later has a window of its own"
+    told = [f for f in bus.facts if isinstance(f, Debounced)]
+    assert [f.run for f in told] == ["doc/index:a", "doc/index:b"]
+
+
+async def test_each_key_is_quiet_for_itself() -> None:
+    indexer = Indexer(Debounce(30, key=lambda e: e.data.doc))
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await indexer.edit("a1", doc="a", every=0)
+        await indexer.edit("b1", "b2", doc="b")
+        await bus.advance(minutes=5)
+    assert indexer.started == [("a1", 30), ("b2", 40)]
+
+
+async def test_what_never_stops_coming_runs_after_its_longest_wait() -> None:
+    indexer = Indexer(Debounce(30, max_wait=60))
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await indexer.edit(*(f"e{n:02}" for n in range(13)))
+        await bus.advance(minutes=5)
+    assert indexer.started == [("e05", 60), ("e11", 120), ("e12", 150)]
+
+
+async def test_a_debounced_tick_is_handled() -> None:
+    indexer = Indexer(Debounce(90, max_wait=200), on=[cron("* * * * *")])
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await bus.advance(minutes=10)
+        ends = [f for f in bus.facts if isinstance(f, RunEnded)]
+        assert await bus.dead_letters(Tick) == []
+    ran = [f for f in ends if f.status == "completed"]
+    skipped = [f for f in ends if f.status == "skipped"]
+    assert len(ran) == len(indexer.started) == 2
+    assert all(f.error.startswith("debounced by doc/index:") for f in skipped)
+    assert len(skipped) >= 4
+    assert len({f.run for f in ends}) == len(ends)
+
+
+async def test_a_run_that_has_started_is_debounced_by_none_however_often_it_rests_and_tries() -> None:
+    class Slow(Indexer):
+        async def index(self, e: Event[Any], step: Step) -> None:
+            await step.run("note", self.note, e)
+            await step.sleep("an hour", 3_600)
+            if step.attempt < 2:
+                raise RetryAfter(60, "not yet")
+
+    indexer = Slow(Debounce(30))
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await indexer.edit("a", every=40)
+        await indexer.edit("b")
+        await bus.advance(hours=5)
+        assert [(await bus.run("doc/index", name)).status for name in ("a", "b")] == ["completed", "completed"]
+    assert indexer.started == [("a", 30), ("b", 70)]
+
+
+async def test_who_wakes_late_still_learns_that_a_later_event_came(bus: TestBus) -> None:
+    calls = StartCalls(bus.store, Limits())
+
+    async def ask(member: str, came: float) -> Quiet:
+        return await calls.debounce("doc/index", "", member, 30_000, 0, came)
+
+    assert await ask("b", 2) == Quiet(wait_ms=30_000)
+    assert await ask("a", 1) == Quiet(by="b"), "it came before, and is asked for after it"
+    await bus.advance(seconds=30)
+    assert await ask("b", 2) == Quiet()
+    assert await ask("b", 2) == Quiet(), "to ask again changes nothing"
+    await bus.advance(hours=20)
+    assert await ask("a", 1) == Quiet(by="b")
+    slot = bus.store.keys.function_slot("doc/index")
+    await bus.store.call("DEL", slot.window(""))
+    assert await ask("a", 1) == Quiet(wait_ms=30_000), "what nobody remembers is no reason to lose an event"
+
+
+async def test_a_run_that_waits_for_quiet_says_so() -> None:
+    indexer = Indexer(Debounce(30))
+    async with indexer.bus as bus:
+        await indexer.begin()
+        await indexer.edit("a", every=0)
+        slot = bus.store.keys.slot(Edited.event_name)
+        said = explain(await read_situation(bus.store, Found(slot, "doc/index:a")))
+    assert (said.cause, "unless a later event of its key comes" in said.why) == ("debounce", True)
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [(Debounce(0), "a delay is 0.001 to"), (Debounce(30, max_wait=10), "max_wait=10; it is its delay to")],
+)
+def test_a_debounce_that_can_not_be_one_is_refused_at_registration(rule: Debounce, why: str) -> None:
+    with pytest.raises(RegistrationInvalid, match=why):
+        Functions().function("doc/index", on=[event(Edited)], retries=1, debounce=rule)

@@ -7,10 +7,24 @@ from typing import Any, ClassVar
 
 import pytest
 
-from joelclaw_bus import Debounce, Event, Functions, Limits, RegistrationInvalid, RetryAfter, Step, Tick, cron, event
+from joelclaw_bus import (
+    Debounce,
+    Event,
+    Functions,
+    Limits,
+    RateLimit,
+    RegistrationInvalid,
+    Reject,
+    RetryAfter,
+    Step,
+    Tick,
+    cron,
+    event,
+)
 from joelclaw_bus.inspect.explain import explain, read_situation
 from joelclaw_bus.inspect.find import Found
 from joelclaw_bus.observer import Debounced, RunEnded
+from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.slot_calls import Quiet, StartCalls
 from joelclaw_bus.testing import TestBus
 from joelclaw_contracts import EventModel
@@ -122,6 +136,66 @@ async def test_a_run_that_has_started_is_debounced_by_none_however_often_it_rest
         await bus.advance(hours=5)
         assert [(await bus.run("doc/index", name)).status for name in ("a", "b")] == ["completed", "completed"]
     assert indexer.started == [("a", 30), ("b", 70)]
+
+
+class Shop(Indexer):
+    """Charges, sleeps an hour, ships; told once, it fails for good then."""
+
+    fails = False
+
+    async def index(self, e: Event[Any], step: Step) -> None:
+        await step.run("charge", self.note, e)
+        await step.sleep("an hour", 3_600)
+        if self.fails:
+            raise Reject("no stock")
+        self.shipped = [*getattr(self, "shipped", []), e.id]
+
+    def deploy(self, **options: Any) -> None:
+        """As a deploy does: the runs stay, their function is declared anew."""
+        for name, value in options.items():
+            object.__setattr__(self.functions["doc/index"], name, value)
+
+
+async def test_a_run_that_began_before_a_debounce_and_a_rate_were_declared_goes_on() -> None:
+    shop = Shop(Debounce(30), debounce=None)
+    async with shop.bus as bus:
+        await shop.begin()
+        await shop.edit("a", every=3_000)
+        shop.deploy(debounce=Debounce(30), rate_limit=RateLimit(1, 36_000))
+        await shop.edit("b", every=0)
+        await bus.advance(hours=3)
+        assert (await bus.run("doc/index", "a")).status == "completed"
+    assert shop.started == [("a", 0), ("b", 3_030)], "the rate counts starts, and that of a was none of its own"
+    assert shop.shipped == ["a", "b"]
+
+
+async def test_a_debounced_run_that_was_in_the_line_for_a_permit_before_gives_its_place_to_the_next() -> None:
+    shop = Shop(Debounce(30), debounce=None, exclusive=1)
+    async with shop.bus as bus:
+        await shop.begin()
+        await shop.edit("a", "b", every=0)
+        await bus.settle()
+        shop.deploy(debounce=Debounce(30))
+        await shop.edit("c", every=40)
+        await bus.advance(hours=3)
+        assert (await bus.run("doc/index", "b")).status == "skipped"
+    assert shop.started == [("a", 0), ("c", 3_600)]
+
+
+async def test_a_run_that_is_redriven_from_its_start_is_debounced_by_none() -> None:
+    shop = Shop(Debounce(30))
+    shop.fails = True
+    async with shop.bus as bus:
+        await shop.begin()
+        await shop.edit("a", every=40)
+        await shop.edit("b", every=40)
+        await bus.advance(hours=2)
+        shop.fails, slot = False, bus.store.keys.slot(Edited.event_name)
+        (letter,) = [found.id for found in await bus.dead_letters() if found.run == "doc/index:a"]
+        assert (await OrderCalls(bus.store, Limits()).redrive(slot, "doc/index:a", letter, from_start=True)).done
+        await bus.advance(hours=2)
+        assert (await bus.run("doc/index", "a")).status == "completed"
+    assert shop.shipped == ["a"]
 
 
 async def test_who_wakes_late_still_learns_that_a_later_event_came(bus: TestBus) -> None:

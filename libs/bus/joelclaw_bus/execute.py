@@ -26,7 +26,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.perform import NotOurs, perform
 from joelclaw_bus.permits import Claimed, Permits
 from joelclaw_bus.run_calls import Refused, RunCalls
-from joelclaw_bus.settle import Failed, NoPermit, Outcome, Settler, Skipped
+from joelclaw_bus.settle import Failed, NoPermit, Outcome, Rest, Settler, Skipped
 from joelclaw_bus.starts import Starts
 from joelclaw_bus.step import Step
 from joelclaw_bus.waiting import Waiting
@@ -111,7 +111,9 @@ class Executor:
         elif fault:
             outcome = Failed(fault, None)
         elif hindrance:
-            outcome, permit = hindrance, None
+            outcome = hindrance
+            if isinstance(hindrance, Rest) or b"permit" not in admitted.begun.record:
+                permit = None  # it has none; else it was in the line for one before it was hindered, or has it by now
         elif permit and not await self.permits.claim(permit, line_up=not skips):
             refused = NoPermit(permit.patience_ms(self.fallback_ms), permit)
             outcome, permit = Skipped("an earlier run is still open") if skips else refused, None

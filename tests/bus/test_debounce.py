@@ -169,16 +169,18 @@ async def test_a_run_that_began_before_a_debounce_and_a_rate_were_declared_goes_
     assert shop.shipped == ["a", "b"]
 
 
-async def test_a_debounced_run_that_was_in_the_line_for_a_permit_before_gives_its_place_to_the_next() -> None:
+async def test_a_debounced_run_that_was_in_the_line_for_a_permit_before_leaves_it() -> None:
     shop = Shop(Debounce(30), debounce=None, exclusive=1)
     async with shop.bus as bus:
         await shop.begin()
         await shop.edit("a", "b", every=0)
         await bus.settle()
         shop.deploy(debounce=Debounce(30))
-        await shop.edit("c", every=40)
-        await bus.advance(hours=3)
+        await shop.edit("c", every=1_800)
         assert (await bus.run("doc/index", "b")).status == "skipped"
+        line = bus.store.keys.function_slot("doc/index").waiters("")
+        assert await bus.store.call("ZRANGE", line, 0, -1) == [b"doc/edited|doc/index:c"]
+        await bus.advance(hours=3)
     assert shop.started == [("a", 0), ("c", 3_600)]
 
 

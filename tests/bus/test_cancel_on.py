@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Any, ClassVar
+from uuid import UUID
 
 import anyio
 import pytest
@@ -22,7 +25,7 @@ from joelclaw_bus import (
 )
 from joelclaw_bus.inspect.runs import list_runs
 from joelclaw_bus.observer import LeaseLost, RunCancelled, RunEnded, RunParked, RunStarted
-from joelclaw_contracts import EventModel
+from joelclaw_contracts import EventModel, WireModel
 from tests.support.waiting import later, until
 from tests.support.workers import working
 
@@ -44,6 +47,39 @@ class Withdrawn(EventModel):
 
 class Paid(EventModel):
     event_name: ClassVar[str] = "shop/paid"
+
+
+class Plan(str, Enum):  # noqa: UP042  # whose str() is not its value, unlike a StrEnum's
+    FREE = "free"
+
+
+class Numbered(EventModel):
+    event_name: ClassVar[str] = "shop/numbered"
+
+    order_id: int
+
+
+class Line(WireModel):
+    line_id: str | None = None
+    plan: Plan = Plan.FREE
+
+
+class Begun(EventModel):
+    event_name: ClassVar[str] = "plan/begun"
+
+    line: Line | None = None
+    plan: Plan
+    seat: UUID
+    price: float = 0
+
+
+class Left(EventModel):
+    event_name: ClassVar[str] = "plan/left"
+
+    line: Line | None = None
+    plan: Plan
+    seat: str = ""
+    price: int = 0
 
 
 Body = Callable[[Event[Ordered], Step], Awaitable[Any]]
@@ -195,12 +231,33 @@ async def test_a_handler_can_not_take_the_step_of_these_waits(one_store: Store) 
         assert "take another name" in (await seen.wait(RunEnded))[0].error
 
 
+@pytest.mark.parametrize("path", ["plan", "line.line_id", "line.lineId", "line.plan"])
+def test_what_cancels_is_matched_as_the_wire_says_it_by_either_name(path: str) -> None:
+    line = Line(line_id="7", plan=Plan.FREE)
+    rule, begun = cancel_on(Left, path), Begun(plan=Plan.FREE, line=line, seat=UUID(int=1))
+    Functions().function("shop/charge", on=[event(Begun)], retries=1, cancel_on=[rule])
+    awaited = rule.awaited(Event("plan/begun", "1", "1-0", 1, "test", "", begun))
+    assert awaited is not None
+    ((wire, value),) = awaited.match.items()
+    said: Any = json.loads(Left(plan=Plan.FREE, line=line).to_json())
+    for part in wire.split("."):
+        said = said[part]
+    assert (said, awaited.form_and_key()[0]) == (value, json.dumps([wire]))
+    assert awaited.hint == value, "a plain value, not the name of a member"
+
+
 @pytest.mark.parametrize(
     ("on", "cancels", "why"),
     [
         ([event(Ordered)], [cancel_on(Withdrawn, "order")], "can't match 'order': event shop/withdrawn has no field"),
         ([event(Paid)], [BY_ORDER], "can't match 'order_id': event shop/paid has no field"),
         ([cron("0 3 * * *")], [BY_ORDER], "ticks have no field 'order_id'; give it a function of its own"),
+        ([event(Begun)], [cancel_on(Left, "line.nosuch")], "'line.nosuch': Line has no field 'nosuch'; it has lineId"),
+        ([event(Begun)], [cancel_on(Left, "line")], "'line' of event plan/left is no string, integer"),
+        ([event(Begun)], [cancel_on(Left, "plan.name")], "'plan' of event plan/left is no object"),
+        ([event(Begun)], [cancel_on(Left, "seat")], "'seat' of event plan/begun is no string, integer"),
+        ([event(Begun)], [cancel_on(Left, "price")], "'price' of event plan/begun is no string, integer"),
+        ([event(Ordered)], [cancel_on(Numbered, "order_id")], "int is never the same as in shop/ordered"),
         ([event(Ordered)], [BY_ORDER, cancel_on(Withdrawn, "note")], "has two cancel_on for one event"),
     ],
 )

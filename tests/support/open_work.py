@@ -13,7 +13,7 @@ from joelclaw_bus.outbox_item import OutboxItem
 from joelclaw_bus.publisher import release_item
 from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_bus.run_names import run_id
-from joelclaw_bus.slot_calls import SlotCalls
+from joelclaw_bus.slot_calls import SlotCalls, StartCalls
 from joelclaw_contracts import EventModel
 
 SOON_MS = 400
@@ -72,6 +72,10 @@ class OpenWork:
     def permits_slot(self) -> Slot:
         return self.store.keys.function_slot(ONLY)
 
+    @property
+    def starts_slot(self) -> Slot:
+        return self.store.keys.function_slot(ASK)
+
     async def prepare(self) -> None:
         for function in (ASK, ONLY):
             await self.slot_calls.ensure_group(self.slot, function)
@@ -84,6 +88,10 @@ class OpenWork:
             await self._begin(ASK, n, name)
         for n, name in enumerate(("holder", "waiter", "executes"), start=100):
             await self._begin(ONLY, n, name)
+        starts = StartCalls(self.store, self.limits)
+        for n, name in enumerate(("over", "rests")):  # the second waits in the line
+            await starts.turn(ASK, "", self.member(name), 1, 60_000, n)
+        await starts.debounce(ASK, "", self.member("rests"), 60_000, 0, 1)
         await self.store.call("SET", self.slot.buried("1-1"), 1, "PX", 60_000)
         await self.publisher.send(Asked(n=7), id="later", at_ms=await self.store.time_ms() + self.soon_ms)
 

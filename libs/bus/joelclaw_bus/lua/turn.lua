@@ -1,15 +1,15 @@
 #!lua flags=allow-oom
 -- Gives a run its turn to start, at most so many in any period, or a place in the line: by when its event came, and kept
 -- by run id.
--- Who lets its turn pass by a minute (its run was cancelled, or nobody was there to wake it) is taken out of the line,
--- and keeps nobody else waiting; if it comes, it has its place again.
+-- Who lets its turn pass by two periods, 2 to 60 s (its run was cancelled, or nobody was there to wake it), is taken out
+-- of the line, and keeps nobody else waiting; if it comes, it has its place again.
 -- KEYS: 1 starts, 2 line, 3 turns of those in the line
 -- ARGV: 1 member (slot|run), 2 most starts in a period, 3 period, ms, 4 when its event came, ms
 -- Answers: {1} it may start now (again, when it had its turn within the period); {0, ms until its turn, how many wait
 --          before it}
 -- uses: clock
 local member, most, period, now = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), now_ms()
-local PASSED_MS = 60000
+local PASSED_MS = math.max(2000, math.min(60000, 2 * period))
 if redis.call('ZSCORE', KEYS[1], member) then return { 1 } end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - period)
 for _, passed in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now - PASSED_MS, 'LIMIT', 0, 1000)) do

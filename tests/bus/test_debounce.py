@@ -169,6 +169,17 @@ async def test_a_run_that_began_before_a_debounce_and_a_rate_were_declared_goes_
     assert shop.shipped == ["a", "b"]
 
 
+async def test_a_run_that_was_let_go_and_waits_for_a_permit_is_debounced_no_more() -> None:
+    shop = Shop(Debounce(30), exclusive=1)
+    async with shop.bus as bus:
+        await shop.begin()
+        await shop.edit("a", every=40)
+        await shop.edit("b", every=3_580)
+        await shop.edit("c", every=0)
+        await bus.advance(hours=3)
+    assert shop.started == [("a", 30), ("b", 3_630), ("c", 7_230)]
+
+
 async def test_a_debounced_run_that_was_in_the_line_for_a_permit_before_leaves_it() -> None:
     shop = Shop(Debounce(30), debounce=None, exclusive=1)
     async with shop.bus as bus:

@@ -122,6 +122,23 @@ async def test_a_limit_of_runs_at_work_and_a_rate_hold_together() -> None:
     assert [at for _, at in mails.started] == [0, 1800, 3600]
 
 
+async def test_a_run_that_had_its_turn_and_waits_for_a_permit_needs_no_other_turn() -> None:
+    class Slow(Mails):
+        async def send(self, e: Event[Mailed], step: Step) -> None:
+            await super().send(e, step)
+            await step.sleep("half an hour", 1_800)
+
+    mails = Slow(RateLimit(1, 60), exclusive=1)
+    async with mails.bus as bus:
+        await mails.asked(["a"])
+        await mails.begin()
+        await mails.asked(["b"])
+        await bus.advance(seconds=1_790)
+        await mails.asked(["c"])
+        await bus.advance(hours=1)
+    assert mails.started == [("a", 0), ("b", 1800), ("c", 3600)], "c took a turn right before b had its permit"
+
+
 async def test_no_burst_follows_an_outage(calls: StartCalls, bus: TestBus) -> None:
     waiting = ["a", "b", "c", "d"]
     for n, member in enumerate(waiting):

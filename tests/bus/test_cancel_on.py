@@ -222,6 +222,35 @@ async def test_a_run_whose_event_leaves_the_field_empty_is_cancelled_by_none_and
         assert await no_wait_left(store)
 
 
+async def test_waits_of_a_declaration_that_is_gone_are_taken_away_by_the_next_begin(store: Store) -> None:
+    async def naps(e: Event[Ordered], step: Step) -> None:
+        for n in range(500):
+            await step.sleep(f"nap {n}", 0.3)
+
+    async with working(store, charging(naps)) as seen:
+        await Publisher(store).send(Ordered(order_id="1"), id="1")
+        await seen.wait(RunParked)
+    assert not await no_wait_left(store)
+    async with working(store, charging(naps, cancel_on=[])) as seen:
+        await until(lambda: no_wait_left(store))
+        await Publisher(store).send(Withdrawn(order_id="1"), id="w")
+        await seen.wait(RunParked, 2)
+    assert not seen.all(RunCancelled)
+
+
+async def test_a_filtered_event_with_an_id_leaves_no_record(store: Store) -> None:
+    async def works(e: Event[Ordered], step: Step) -> None:
+        return None
+
+    functions = Functions()
+    on = [event(Ordered, when=lambda e: e.data.does == "charge")]
+    functions.function("shop/charge", on=on, retries=1, cancel_on=[BY_ORDER])(works)
+    async with working(store, functions) as seen:
+        await Publisher(store).send(Ordered(order_id="1"), id="1")
+        assert (await seen.wait(RunEnded))[0].status == "skipped"
+    assert await statuses(store) == {}
+
+
 async def test_a_handler_can_not_take_the_step_of_these_waits(one_store: Store) -> None:
     async def works(e: Event[Ordered], step: Step) -> None:
         await step.sleep("~cancel", 0.01)

@@ -95,13 +95,15 @@ class Executor:
         permit, fault = self._permit(fn, d, admitted)
         skips = self._skips_overlap(fn, admitted)
         outcome: Outcome | NotOurs
-        cancels = Cancels(fn.cancel_on, event, self._waiting(fn, d, admitted)) if fn.cancel_on else None
+        cancels = None
+        if fn.cancel_on or b"cancels" in admitted.begun.record:
+            cancels = Cancels(fn.cancel_on, event, self._waiting(fn, d, admitted))
         if cancels and not fault and not admitted.unwanted:
             try:
                 if not await cancels.stand():
                     return
             except ValueError as error:  # a field of the event's that can't be matched
-                fault, cancels = f"its cancel_on failed: {error}", None
+                fault = f"its cancel_on failed: {error}"
         hindrance = None
         if fn.is_paced and not fault and not admitted.unwanted:
             hindrance = await self.starts.hindrance(fn, d, event, admitted.begun.record)

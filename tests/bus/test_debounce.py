@@ -26,6 +26,7 @@ from joelclaw_bus.inspect.find import Found
 from joelclaw_bus.observer import Debounced, RunEnded
 from joelclaw_bus.order_calls import OrderCalls
 from joelclaw_bus.slot_calls import Quiet, StartCalls
+from joelclaw_bus.starts import came_of
 from joelclaw_bus.testing import TestBus
 from joelclaw_contracts import EventModel
 
@@ -227,6 +228,13 @@ async def test_who_wakes_late_still_learns_that_a_later_event_came(bus: TestBus)
     slot = bus.store.keys.function_slot("doc/index")
     await bus.store.call("DEL", slot.window(""))
     assert await ask("a", 1) == Quiet(wait_ms=30_000), "what nobody remembers is no reason to lose an event"
+
+
+async def test_of_two_events_of_one_millisecond_the_later_entry_is_the_last(bus: TestBus) -> None:
+    calls, ms = StartCalls(bus.store, Limits()), 1_800_000_000_000
+    later, earlier = came_of(f"{ms}-1500"), came_of(f"{ms}-1499")
+    assert await calls.debounce("doc/index", "", "a", 30_000, 0, later) == Quiet(wait_ms=30_000)
+    assert await calls.debounce("doc/index", "", "b", 30_000, 0, earlier) == Quiet(by="a")
 
 
 async def test_a_run_that_waits_for_quiet_says_so() -> None:

@@ -55,7 +55,7 @@ class Starts:
         if b"redriven" in record:  # somebody wants this very run, whatever came after its event
             return None
         delay_ms, longest_ms = round(rule.delay * 1000), round((rule.max_wait or 0) * 1000)
-        quiet = await self.calls.debounce(fn.id, rule.key_of(event), d.key, delay_ms, longest_ms, _came(event.entry))
+        quiet = await self.calls.debounce(fn.id, rule.key_of(event), d.key, delay_ms, longest_ms, came_of(event.entry))
         if quiet.by:
             by = quiet.by.partition("|")[2]
             self.observer.saw(Debounced(fn.id, d.run, by))
@@ -69,7 +69,7 @@ class Starts:
         if rate is None or f"s:{TURN}".encode() in record:
             return None
         period_ms = round(rate.period * 1000)
-        turn = await self.calls.turn(fn.id, rate.key_of(event), d.key, rate.most, period_ms, _came(event.entry))
+        turn = await self.calls.turn(fn.id, rate.key_of(event), d.key, rate.most, period_ms, came_of(event.entry))
         return Rest(LIMITED, turn.wait_ms, 0) if turn.wait_ms else await self._note(d, TURN)
 
     async def _note(self, d: Delivery, step: str) -> NotOurs | Failed | None:
@@ -89,7 +89,7 @@ def has_started(record: Mapping[bytes, bytes]) -> bool:
     return journaled or record.get(b"attempt", b"0") != b"0"
 
 
-def _came(entry: str) -> float:
-    """Two of one millisecond have an order, too."""
+def came_of(entry: str) -> float:
+    """Two of one millisecond have an order, too. 4096ths: a double holds no finer ones of an instant of our time."""
     ms, _, number = entry.partition("-")
-    return int(ms) + min(int(number or 0), 999) / 1000
+    return int(ms) + min(int(number or 0), 4095) / 4096

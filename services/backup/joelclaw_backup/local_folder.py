@@ -114,9 +114,11 @@ class LocalFolder:
 
 
 def _require_ours(name: str, fd: int) -> None:
-    """The open file is this user's, under one name and for no other's eyes: what is secret may be written to it."""
+    """The open file is this user's, under one name, nobody else could write it, and none can read it from now on: what
+    is secret may go into it."""
     told = os.fstat(fd)
-    if not stat.S_ISREG(told.st_mode) or told.st_uid != os.geteuid() or told.st_nlink != 1:
+    shared = told.st_nlink != 1 or told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISREG(told.st_mode) or told.st_uid != os.geteuid() or shared:
         raise PermissionError(errno.EPERM, "it is not ours alone", name)
     os.fchmod(fd, 0o600)
 

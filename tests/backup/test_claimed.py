@@ -11,6 +11,8 @@ from joelclaw_backup import provider
 from joelclaw_backup.destination import Destination
 from joelclaw_backup.killable import finished
 from joelclaw_backup.looking import Shelved, rechecking
+from joelclaw_cli.backup.found import shown
+from joelclaw_cli.failures import Failure
 from joelclaw_health.probes.artefact import judged
 from joelclaw_health.probes.shelf import newest
 from tests.health.test_artefact import SHELF
@@ -57,6 +59,18 @@ def test_a_new_machine_has_no_latest_and_restores_a_claimed_one_by_its_id(shelf,
         paths[2].name,
         (paths[2] / "snapshot.tar").read_bytes(),
     )
+
+
+def test_the_claimed_set_that_is_named_is_the_one_proven_last_whatever_time_its_id_tells(shelf, environ, monkeypatch):
+    shelf.add(9, TARGET, noted=False, proven=1)
+    last = shelf.add(2, TARGET, noted=False, proven=5)
+    shelf.add(3, "redis", shards=1, noted=False)
+    for name, value in environ().items():
+        monkeypatch.setenv(name, value)
+    for wanted in ("latest", f"{TARGET}/latest"):
+        with pytest.raises(Failure, match=f"{last.name} says itself") as told:
+            shown(Path(environ()["JOELCLAW_STATE_DIR"]), wanted)
+        assert f"joelclaw backup verify {last.name}" in (told.value.fix or "")
 
 
 def test_a_person_who_has_one_verified_adopts_it_and_none_that_is_damaged(shelf, environ):

@@ -15,18 +15,13 @@ import pytest
 from tests.backup.conftest import AT_ONCE
 from tests.backup.faults.bench import Bench
 from tests.backup.faults.campaigns import CAMPAIGNS, Campaign
+from tests.backup.faults.places import require_root
 from tests.backup.faults.table import FAULTS, Fault, NotHere
 from tests.support.server import Server
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 KILLS = 4
 SHORT = [campaign for campaign in CAMPAIGNS if "typesense" not in campaign.name]
-
-
-def require_root() -> None:
-    if os.geteuid():
-        missing = "faults mount file systems of their own, which this user can't"
-        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
 
 
 @pytest.fixture

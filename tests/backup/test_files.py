@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,3 +77,38 @@ def test_what_judges_a_file_reads_the_disk_and_what_sends_one_on_may_read_memory
     assert finished(hashing("a", source)) == sent
     assert finished(copying("a", source, target, "again")).sha256 == sent.sha256
     assert forgotten == [str(tmp_path / "b" / "a"), *[str(tmp_path / "a")] * 2]
+
+
+def test_a_file_is_not_closed_while_a_flush_of_it_is_under_way(tmp_path, monkeypatch):
+    """Its number would be another file's by then."""
+    monkeypatch.setattr(local_folder, "FLUSH", 1)
+    told, flushing, closing = list[str](), threading.Event(), threading.Event()
+    folder = open_directory(tmp_path)
+    file = folder.create("a")
+    real = os.close
+
+    class Flusher(ThreadPoolExecutor):
+        def shutdown(self, *args, **kwargs):
+            closing.set()
+            super().shutdown(*args, **kwargs)
+
+    def fsync(_):
+        flushing.set()
+        assert closing.wait(60)
+        told.append("flushed")
+
+    def close(fd):
+        told.append("closed")
+        closing.set()
+        real(fd)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(local_folder, "ThreadPoolExecutor", Flusher)
+        patched.setattr("os.fsync", fsync)
+        file.write(memoryview(b"x"))
+        assert flushing.wait(60)
+        patched.setattr("os.close", close)
+        file.close()
+        told.append("on")
+    folder.close()
+    assert told == ["flushed", "closed", "on"]

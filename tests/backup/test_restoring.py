@@ -59,7 +59,12 @@ async def test_what_came_in_part_is_gone_on_with_and_what_is_another_sets_is_not
     there = tmp_path / "there"
     sizes = {f["name"]: f["size"] for f in provider.restore(environ(), "latest", str(there))["files"]}
     dump, coming = (there / "dump.rdb").read_bytes(), there / "dump.rdb.coming"
-    for part, sent in ((dump[:100], len(dump) - 100), (dump, 0), (b"?" * 100, len(dump)), (dump + b"x", len(dump))):
+    for part, sent in (
+        (dump[:100], len(dump) - 100),
+        (dump, 0),
+        (b"?" * 100, 2 * len(dump) - 100),
+        (dump + b"x", len(dump)),
+    ):
         (there / "dump.rdb").unlink()
         coming.write_bytes(part)
         assert provider.restore(environ(), "latest", str(there))["sentBytes"] == sent
@@ -78,18 +83,6 @@ async def test_a_directory_that_is_not_empty_is_refused_before_anything_is_writt
     assert ((there / name).read_text(), os.listdir(there)) == ("mine", [name])
     provider.restore(environ(), "latest", str(there), force=True)
     assert (there / "dump.rdb").read_bytes() == (stored / "dump.rdb").read_bytes()
-
-
-async def test_damaged_bytes_never_get_the_files_name(stored, environ, tmp_path):
-    raw = bytearray((stored / "dump.rdb").read_bytes())
-    raw[1000] ^= 1
-    (stored / "dump.rdb").write_bytes(raw)
-    there = tmp_path / "there"
-    for force in (False, True):
-        with pytest.raises(BackupFailed, match="not what left the source") as caught:
-            provider.restore(environ(), stored.name, str(there), force=force)
-        assert caught.value.failure_class == "hash-differs"
-        assert os.listdir(there) == []
 
 
 async def test_one_without_a_manifest_is_not_restored(stored, environ, tmp_path):

@@ -88,6 +88,19 @@ async def test_a_set_is_stored_listed_read_again_restored_and_pruned_over_ssh(so
     assert {p.name for p in (remote / "backups/redis").iterdir()} == {ids[2], "latest"}
 
 
+def test_a_file_that_grows_while_it_is_read_over_ssh_comes_whole_and_once(shared_sshd, remote):
+    path, want = remote / "log", b"first"
+    path.write_bytes(want)
+    with closing(open_root(over(shared_sshd, remote))) as folder, closing(folder.read("log")) as reading:
+        had = reading.read()
+        for more in (b", second", b", third"):
+            with path.open("ab") as file:
+                file.write(more)
+            want += more
+            had += reading.read()
+        assert (had, reading.read()) == (want, b"")
+
+
 async def test_damage_on_the_nas_is_found_over_ssh(source, shared_sshd, remote):
     backup = remote_backup(source, shared_sshd, remote)
     *_, published = await back_up(backup)

@@ -24,9 +24,10 @@ from joelclaw_bus import (
 from joelclaw_bus import outbox as outbox_room
 from joelclaw_bus.delivery import Delivery
 from joelclaw_bus.errors import StoreRefused, StoreUnavailable
-from joelclaw_bus.keys import Slot
+from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.observer import OutboxDelivered, OutboxUndeliverable, Promoted, RunEnded, Stuck, Unstuck
 from joelclaw_bus.outbox import Outbox
+from joelclaw_bus.posted import Posted
 from joelclaw_bus.run_calls import Begun, RunCalls
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -174,17 +175,47 @@ async def test_an_item_that_cannot_be_carried_costs_itself_only(store: Store, mo
     monkeypatch.setattr(Outbox, "_release", defect)
     slot = store.keys.slot("test/asked")
     sound = {"id": "sound", "kind": "release", "target": "test/ask", "run": "test/asked|test/ask:x", "most": 1}
-    for item in (sound, sound | {"id": "odd", "most": True}):
-        await store.call("HSET", slot.outbox_items, str(item["id"]), json.dumps(item))
-        await store.call("ZADD", slot.outbox, 1, str(item["id"]))
+    for name, item in (
+        ("sound", sound),
+        ("odd", sound | {"id": "odd", "most": True}),
+        ("broken", sound | {"id": "\ud800"}),
+        ("hidden", sound),
+    ):
+        await store.call("HSET", slot.outbox_items, name, json.dumps(item))
+        await store.call("ZADD", slot.outbox, 1, name)
     await a_dead_workers_item(store)
     async with working(store, asking()) as seen:
-        await seen.wait(Stuck, 2)
+        await seen.wait(Stuck, 4)
         await seen.wait(OutboxDelivered)
     told = {fact.what: fact.reason for fact in seen.all(Stuck)}
     assert told["outbox item odd"] == "no outbox item: its most is True"
     assert told["outbox item sound"] == "TypeError: a defect of ours"
-    assert await store.call("ZRANGE", slot.outbox, 0, -1) == [b"odd", b"sound"]
+    for name, id in (("broken", "\\ud800"), ("hidden", "sound")):
+        assert told[f"outbox item {name}"] == f"it lies under another name than its own, '{id}'"
+    assert sorted(await store.call("ZRANGE", slot.outbox, 0, -1)) == [b"broken", b"hidden", b"odd", b"sound"]
+
+
+async def test_a_store_that_is_away_is_asked_once_for_all_that_goes_to_one_target() -> None:
+    """Whoever stops would else wait a deadline for each, and what comes later would overtake what failed."""
+    asked, gone = list[str](), list[str]()
+
+    async def carried(slot: Slot, item: OutboxItem) -> bool:
+        asked.append(item.id)
+        if item.target == "test/away":
+            raise StoreUnavailable("there", "no answer")
+        return True
+
+    async def delivered(slot: Slot, items: list[OutboxItem]) -> None:
+        gone.extend(item.id for item in items)
+
+    posted, slot = Posted(carried, delivered), Keys().slot("test/asked")
+    for n in range(3):
+        for target in ("test/away", "test/sent"):
+            posted.post(slot, OutboxItem(f"{target}:{n}", "event", target))
+    await posted.drain()
+    posted.close()
+    assert sorted(asked) == ["test/away:0", "test/sent:0", "test/sent:1", "test/sent:2"]
+    assert gone == ["test/sent:0", "test/sent:1", "test/sent:2"]
 
 
 async def test_an_item_of_a_newer_worker_is_read_or_left_to_it(store: Store) -> None:

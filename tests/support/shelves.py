@@ -24,8 +24,9 @@ class Shelf:
     root: Path
     aside: Path
 
-    def add(self, number: int, target: str, *, shards: int = 0, noted: bool = True) -> Path:
-        """A verified set, a minute younger than the one of the number before. shards: of a cluster of Redis."""
+    def add(self, number: int, target: str, *, shards: int = 0, noted: bool = True, proven: int | None = None) -> Path:
+        """A verified set, a minute younger than the one of the number before. shards: of a cluster of Redis. proven:
+        when, as such a number, where its id tells another time."""
         id = artefact_id(f"run:{number}", 0, FIRST_MS + number * 60_000)
         path = self.root / "backups" / target / id
         path.mkdir(parents=True)
@@ -35,7 +36,7 @@ class Shelf:
             schema_version=3 if shards else 2,
             id=id,
             manifest_sha256=sha256(manifest.render()),
-            verified_at=iso(FIRST_MS + number * 60_000),
+            verified_at=iso(FIRST_MS + (number if proven is None else proven) * 60_000),
             reread_bytes=manifest.bytes,
             restored=None,
             restore_ms=None,

@@ -21,11 +21,12 @@ from joelclaw_bus.errors import (
     StoreUnfit,
 )
 from joelclaw_bus.event import Event, Failure, Tick
-from joelclaw_bus.functions import Debounce, Functions, Limit, RateLimit, cron, event
+from joelclaw_bus.functions import Functions, cron, event
 from joelclaw_bus.keys import Keys, Slot
 from joelclaw_bus.limits import Limits
 from joelclaw_bus.observer import Fact, Observer, Unobserved
 from joelclaw_bus.outbox_item import OutboxItem
+from joelclaw_bus.pace import Debounce, Limit, RateLimit
 from joelclaw_bus.publisher import Publisher, item_of
 from joelclaw_bus.script import Script, load_script
 from joelclaw_bus.slot_calls import Published, SlotCalls

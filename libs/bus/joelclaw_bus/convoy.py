@@ -62,7 +62,7 @@ class Convoy(Together[bytes]):
             if connection.should_reconnect():
                 await connection.disconnect()
             await pool.ensure_connection(connection)
-        except BaseException:
+        except BaseException:  # a cancellation too: it goes back to where it came from, and the fault on
             await pool.release(connection)
             raise
         return connection

@@ -21,6 +21,7 @@ from joelclaw_bus.cron import Expression
 from joelclaw_bus.cron import parse as parse_expression
 from joelclaw_bus.errors import RegistrationInvalid
 from joelclaw_bus.event import Event, Failure, Tick
+from joelclaw_bus.pace import Debounce, Limit, RateLimit, limit_of, problem_of_pace
 from joelclaw_bus.run_names import check_function
 from joelclaw_contracts import EventModel, NameInvalid
 
@@ -32,7 +33,6 @@ OnFailure = Callable[[Failure], Sequence[EventModel]]
 OnInvalid = Callable[[bytes, Exception, str], Sequence[EventModel]]
 Misfire = Literal["latest", "all", "none"]
 Overlap = Literal["skip", "queue"]
-LONGEST_PERIOD = 86_400 * 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,42 +66,6 @@ def event(model: type[EventModel], when: Callable[[Event[Any]], bool] | None = N
 
 def cron(expression: str, *, misfire: Misfire = "latest", overlap: Overlap = "skip") -> CronTrigger:
     return CronTrigger(parse_expression(expression), misfire, overlap)
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """At most `most` runs at once, per `key` of the event where one is given."""
-
-    most: int
-    key: Callable[[Event[Any]], str] | None = None
-
-    def key_of(self, e: Event[Any]) -> str:
-        return self.key(e) if self.key else ""
-
-
-@dataclass(frozen=True, slots=True)
-class RateLimit:
-    """At most `most` runs start in any `period` seconds, per `key` of the event where one is given."""
-
-    most: int
-    period: float
-    key: Callable[[Event[Any]], str] | None = None
-
-    def key_of(self, e: Event[Any]) -> str:
-        return self.key(e) if self.key else ""
-
-
-@dataclass(frozen=True, slots=True)
-class Debounce:
-    """Of the events of one `key` only the last runs, once none has come for `delay` seconds; or, while they don't stop
-    coming, `max_wait` seconds after the first of them (None: however long that is)."""
-
-    delay: float
-    key: Callable[[Event[Any]], str] | None = None
-    max_wait: float | None = None
-
-    def key_of(self, e: Event[Any]) -> str:
-        return self.key(e) if self.key else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +171,9 @@ class Functions:
         RegistrationInvalid says what is wrong with the declaration.
         """
         models = [t.model for t in on if isinstance(t, EventTrigger)]
-        problem = _problem(id, on, retries, no_retries_because, concurrency, exclusive)
+        problem = _problem(id, on, retries, no_retries_because)
         problem = problem or problem_of_cancels(cancel_on, models, ticks=len(models) < len(on))
-        problem = problem or _pace_problem(rate_limit, debounce)
+        problem = problem or problem_of_pace(concurrency, exclusive, rate_limit, debounce)
         if problem or id in self._all:
             raise RegistrationInvalid(id, problem or "is registered already")
 
@@ -220,8 +184,8 @@ class Functions:
                 tuple(on),
                 retries,
                 backoff,
-                _limit(concurrency),
-                _limit(exclusive),
+                limit_of(concurrency),
+                limit_of(exclusive),
                 on_failure,
                 timeout,
                 tuple(awaits),
@@ -234,29 +198,11 @@ class Functions:
         return register
 
 
-def _limit(limit: Limit | int | None) -> Limit | None:
-    return limit if limit is None or isinstance(limit, Limit) else Limit(limit)
-
-
-def _pace_problem(rate: RateLimit | None, debounce: Debounce | None) -> str:
-    if rate and rate.most < 1:
-        return f"has a rate_limit of {rate.most} runs; it must be at least 1"
-    if rate and not 0.001 <= rate.period <= LONGEST_PERIOD:
-        return f"has a rate_limit for {rate.period:g} s; a period is 0.001 to {LONGEST_PERIOD} s"
-    if debounce and not 0.001 <= debounce.delay <= LONGEST_PERIOD:
-        return f"has a debounce of {debounce.delay:g} s; a delay is 0.001 to {LONGEST_PERIOD} s"
-    if debounce and debounce.max_wait is not None and not debounce.delay <= debounce.max_wait <= LONGEST_PERIOD:
-        return f"has a debounce with max_wait={debounce.max_wait:g}; it is its delay to {LONGEST_PERIOD} s"
-    return ""
-
-
 def _problem(
     id: str,
     on: Sequence[EventTrigger | CronTrigger],
     retries: int,
     because: str,
-    concurrency: Limit | int | None,
-    exclusive: Limit | int | None,
 ) -> str:
     try:
         check_function(id)
@@ -271,9 +217,4 @@ def _problem(
         return "can't wait for cron/tick; give on=[cron(…)]"
     if type(retries) is not int or retries < 0 or (retries == 0 and not because.endswith(".md")):
         return "retries must be 1 or more, or 0 with no_retries_because='docs/decisions/….md'"
-    if concurrency is not None and exclusive is not None:
-        return "has both concurrency and exclusive; exclusive counts executing runs too"
-    for word, limit in (("concurrency", _limit(concurrency)), ("exclusive", _limit(exclusive))):
-        if limit and (type(limit.most) is not int or limit.most < 1):
-            return f"has {word}={limit.most!r}; say how many runs, a whole number of at least 1"
     return ""

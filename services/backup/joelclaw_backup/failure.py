@@ -78,3 +78,10 @@ class BackupFailed(Exception):
 
 class NotRestored(BackupFailed):
     """What failed while a set was put into a person's directory: as likely that directory's trouble as the set's."""
+
+
+class DamagedSet(BackupFailed):
+    """A set that was read afresh and is not what left the source: no other directory helps."""
+
+    def __reduce__(self) -> tuple[type[BackupFailed], tuple[FailureClass, str]]:
+        return DamagedSet, (self.failure_class, str(self))

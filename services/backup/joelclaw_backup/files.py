@@ -32,11 +32,13 @@ def make_directory(name: str, at: Folder) -> Folder:
 
 class HashingFile:
     """A new file that knows the hash of what was written to it; or one that is gone on with after its first `size`
-    bytes, which `digest` has seen."""
+    bytes, which `digest` has seen. alone: see `Folder.go_on`."""
 
-    def __init__(self, name: str, at: Folder, size: int = 0, digest: hashlib._Hash | None = None) -> None:
+    def __init__(
+        self, name: str, at: Folder, size: int = 0, digest: hashlib._Hash | None = None, *, alone: bool = False
+    ) -> None:
         self.name = name
-        self._file = at.create(name) if digest is None else at.go_on(name, size)
+        self._file = at.create(name) if digest is None else at.go_on(name, size, alone=alone)
         self._hash = digest or hashlib.sha256()
         self._size = size
 
@@ -94,14 +96,22 @@ def going_on(name: str, source: Folder, target: Folder) -> Generator[int, None, 
             file.close()
 
 
-def adding(name: str, source: Folder, target: Folder, as_name: str, size: int) -> Generator[int, None, FileRecord]:
+def adding(
+    name: str, source: Folder, target: Folder, as_name: str, size: int
+) -> Generator[int, None, FileRecord | None]:
     """The same where the first `size` bytes may lie in `target` under `as_name`: they are hashed there, and the rest is
-    added. Whether they were right only the record tells."""
+    added. Whether they were right only the record tells. None where that part can't be read, or isn't ours alone."""
     digest = hashlib.sha256()
-    with closing(target.read(as_name)) as theirs:
-        yield from _handled(theirs, digest.update)
+    try:
+        with closing(target.read(as_name)) as theirs:
+            yield from _handled(theirs, digest.update)
+    except OSError:
+        return None
     with closing(source.read(name, start=size)) as ours:
-        file = HashingFile(as_name, target, size, digest)
+        try:
+            file = HashingFile(as_name, target, size, digest, alone=True)
+        except OSError:
+            return None
         try:
             yield from _handled(ours, file.write)
             return file.finish()

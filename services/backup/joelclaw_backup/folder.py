@@ -78,8 +78,9 @@ class Folder(Protocol):
     def create(self, name: str) -> Writing:
         """A new file. FileExistsError."""
 
-    def go_on(self, name: str, size: int) -> Writing:
-        """A file that is there, cut to `size`, from its end."""
+    def go_on(self, name: str, size: int, *, alone: bool = False) -> Writing:
+        """A file that is there, cut to `size`, from its end. alone: OSError unless it belongs to us and has no other
+        name; nobody else can open it from then on."""
 
     def unlink(self, name: str) -> None: ...
     def rmdir(self, name: str) -> None:

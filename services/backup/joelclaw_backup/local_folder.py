@@ -6,6 +6,7 @@ checked when the directory was opened is what is written to, whatever is mounted
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import stat
@@ -63,10 +64,16 @@ class LocalFolder:
     def create(self, name: str) -> LocalWriting:
         return LocalWriting(os.open(name, _WRITE | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=self._fd))
 
-    def go_on(self, name: str, size: int) -> LocalWriting:
-        fd = os.open(name, _WRITE, dir_fd=self._fd)
-        os.ftruncate(fd, size)
-        os.lseek(fd, size, os.SEEK_SET)
+    def go_on(self, name: str, size: int, *, alone: bool = False) -> LocalWriting:
+        fd = os.open(name, _WRITE | os.O_NONBLOCK, dir_fd=self._fd)
+        try:
+            if alone:
+                _require_ours(name, fd)
+            os.ftruncate(fd, size)
+            os.lseek(fd, size, os.SEEK_SET)
+        except BaseException:  # whatever it was: the handle is closed, and it goes on
+            os.close(fd)
+            raise
         return LocalWriting(fd)
 
     def unlink(self, name: str) -> None:
@@ -104,6 +111,16 @@ class LocalFolder:
 
     def about(self) -> dict[str, Any]:
         return {}
+
+
+def _require_ours(name: str, fd: int) -> None:
+    """The open file is this user's, under one name, nobody else could write it, and none can read it from now on: what
+    is secret may go into it."""
+    told = os.fstat(fd)
+    shared = told.st_nlink != 1 or told.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if not stat.S_ISREG(told.st_mode) or told.st_uid != os.geteuid() or shared:
+        raise PermissionError(errno.EPERM, "it is not ours alone", name)
+    os.fchmod(fd, 0o600)
 
 
 class LocalReading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from joelclaw_backup.artefacts import Artefact, find, in_use, read_artefact, rea
 from joelclaw_backup.checks import GOOD, Check, remember
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.destination import Destination
+from joelclaw_backup.failure import BackupFailed
 from joelclaw_backup.fetch import Scratch, fetching
 from joelclaw_backup.folder import Folder
 from joelclaw_backup.inspection import Finding, Inspected, inspecting, read_set
@@ -49,24 +50,24 @@ def reading_again(
 ) -> Generator[int | None, None, tuple[Inspected, Artefact]]:
     """Reads all of a set: what was found, remembered before it is told, and the set as it stands then. adopt: a person
     asked for it, so that a claimed set that passes is verified from now on."""
-    with _opened(at, artefact) as (shelf, folder):
+    with opened(at, artefact) as (shelf, folder):
         inspected = yield from inspecting(folder, artefact=artefact, finished=True)
-        _remember(at, shelf, folder, artefact, check_of(inspected, "verify"), adopt=adopt)
+        remember_look(at, shelf, folder, artefact, check_of(inspected, "verify"), adopt=adopt)
         return inspected, read_artefact(shelf, artefact, at.aside)
 
 
 def fetching_set(at: Shelved, artefact: str, scratch: Scratch) -> Generator[int | None, None, Inspected]:
     """Reads all of a set into a scratch directory; nothing is remembered yet: more is to be found out."""
-    with _opened(at, artefact) as (_, folder):
+    with opened(at, artefact) as (_, folder):
         known = read_set(folder, artefact).manifest
         return (yield from fetching(folder, artefact, scratch, known.bytes if known else 0, finished=True))
 
 
 def remembering(at: Shelved, artefact: str, check: Check) -> Generator[None, None, Artefact]:
     """Adds a look to what is remembered of a set, a drill that a person asked for; the set as it stands then."""
-    with _opened(at, artefact) as (shelf, folder):
+    with opened(at, artefact) as (shelf, folder):
         yield
-        _remember(at, shelf, folder, artefact, check, adopt=check.by == "drill")
+        remember_look(at, shelf, folder, artefact, check, adopt=check.by == "drill")
         return read_artefact(shelf, artefact, at.aside)
 
 
@@ -81,10 +82,10 @@ def rechecking(at: Shelved, spare: str) -> Generator[int | None, None, dict[str,
     if not waiting:
         return {"id": "", "verdict": "", "detail": "", "bytes": 0}
     longest = min(waiting, key=lambda a: (a.read_ms, a.id))
-    with _opened(at, longest.id) as (shelf, folder):
+    with opened(at, longest.id) as (shelf, folder):
         inspected = yield from inspecting(folder, artefact=longest.id, finished=True)
         check = check_of(inspected, "recheck")
-        _remember(at, shelf, folder, longest.id, check)
+        remember_look(at, shelf, folder, longest.id, check)
     return {"id": longest.id, "verdict": check.verdict, "detail": check.detail, "bytes": inspected.bytes}
 
 
@@ -108,7 +109,7 @@ def verdict_of(findings: tuple[Finding, ...]) -> Finding | None:
 
 
 @contextmanager
-def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
+def opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
     """The set, open and marked as read, so that no pruning takes it away meanwhile. FileNotFoundError."""
     with ExitStack() as stack:
         shelf = stack.enter_context(open_shelf(at.destination, at.target, make=False))
@@ -118,9 +119,15 @@ def _opened(at: Shelved, artefact: str) -> Iterator[tuple[Shelf, Folder]]:
         yield shelf, folder
 
 
-def _remember(at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check, *, adopt: bool = False) -> None:
+def remember_look(
+    at: Shelved, shelf: Shelf, folder: Folder, artefact: str, check: Check, *, adopt: bool = False
+) -> None:
+    """Adds a look at an open set to what is remembered of it. OSError when it can be kept neither there nor aside."""
     remember(folder, shelf.folder, artefact, check, at.aside)
     found = read_artefact(shelf, artefact, at.aside)
     if adopt and check.verdict == GOOD and found.claimed_ms and found.verified:
         ledger.enter(at.aside, found.verified)
-    repoint_latest(shelf, at.aside)  # a passing drill may have lifted what kept it from being the newest
+    # A passing drill may have lifted what kept it from being the newest. Where nothing can be written the look is made
+    # and remembered all the same; the next set that is stored mends the link, and this suite never goes by it.
+    with suppress(OSError, BackupFailed):
+        repoint_latest(shelf, at.aside)

@@ -19,7 +19,7 @@ from joelclaw_backup.checks import Check, remember_aside
 from joelclaw_backup.clock import now_ms
 from joelclaw_backup.drill import drill as drill_set
 from joelclaw_backup.drill import since
-from joelclaw_backup.failure import BackupFailed, NotRestored
+from joelclaw_backup.failure import BackupFailed, DamagedSet, NotRestored
 from joelclaw_backup.here import Here, looked_at, on_shelf
 from joelclaw_backup.killable import Told, run_here
 from joelclaw_backup.looking import Shelved, finding, reading_again, remembering
@@ -127,11 +127,12 @@ def restore(
     at, set_ = found
     try:
         return run_here(at.destination.path, restoring_set, told, at, set_.id, Path(into), force)
+    except DamagedSet:
+        raise
     except BackupFailed as failed:
         raise NotRestored(failed.failure_class, str(failed)) from failed
     except (OSError, TimeoutError) as error:
-        why = error.strerror if isinstance(error, OSError) else ""
-        raise NotRestored(class_of(error), f"{set_.id} can't be restored into {into}: {why or error}") from error
+        raise NotRestored(class_of(error), f"{set_.id} can't be restored into {into}: {_told(error)}") from error
 
 
 def prune(environ: Mapping[str, str], target: str = "redis", *, dry_run: bool = False) -> Model:
@@ -185,6 +186,11 @@ def _found(here: Here, artefact: str, *, doubtful: bool = False) -> tuple[Shelve
     if trouble is not None and not found:
         raise trouble
     return max(found, key=lambda pair: pair[1].id if doubtful else worth(pair[1]), default=None)
+
+
+def _told(error: OSError) -> str:
+    """Without its number, and with the file it is about: one of several is in the way."""
+    return f"{error.filename}: {error.strerror}" if error.strerror and error.filename else error.strerror or str(error)
 
 
 def _unmade(by: str, error: BaseException) -> Check:

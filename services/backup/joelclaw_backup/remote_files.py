@@ -33,7 +33,9 @@ class RemoteReading:
             self._coming.append((self._asked, size, self._ask(self._asked, size)))
             self._asked += size
         if not self._coming:
-            return self._session.result(Phase.READ_BACK, self._ask(self._had, BLOCK))  # it may have grown
+            block = self._session.result(Phase.READ_BACK, self._ask(self._had, BLOCK))  # it may have grown
+            self._had += len(block)
+            return block
         at, size, future = self._coming.popleft()
         block = self._session.result(Phase.READ_BACK, future)
         if len(block) < size:  # it ends early: what was asked for beyond is nothing

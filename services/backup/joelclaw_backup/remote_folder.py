@@ -99,7 +99,9 @@ class RemoteFolder:
             raise
         return RemoteWriting(self._session, file, 0, self._not_full)
 
-    def go_on(self, name: str, size: int) -> RemoteWriting:
+    def go_on(self, name: str, size: int, *, alone: bool = False) -> RemoteWriting:
+        if alone:
+            raise OSError(errno.ENOTSUP, f"whose {name} is can't be told over SFTP")
         file = self._session.do(
             Phase.TRANSFER, lambda sftp: sftp.open(self._at(name), asyncssh.FXF_WRITE, encoding=None)
         )

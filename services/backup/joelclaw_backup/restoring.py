@@ -12,13 +12,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from joelclaw_backup.artefacts import in_use, read_artefact
-from joelclaw_backup.failure import BackupFailed, FailureClass
+from joelclaw_backup.artefacts import read_artefact
+from joelclaw_backup.checks import Check
+from joelclaw_backup.clock import now_ms
+from joelclaw_backup.failure import BackupFailed, DamagedSet, FailureClass
 from joelclaw_backup.files import adding, copying, hashing, open_directory
 from joelclaw_backup.folder import Folder
-from joelclaw_backup.looking import Shelved
-from joelclaw_backup.records import FileRecord
-from joelclaw_backup.shelf import open_shelf
+from joelclaw_backup.looking import Shelved, opened, remember_look
+from joelclaw_backup.records import FileRecord, iso
 from joelclaw_backup.space import require_room
 
 COMING = ".coming"
@@ -26,17 +27,27 @@ COMING = ".coming"
 
 def restoring_set(at: Shelved, artefact: str, into: Path, force: bool) -> Generator[int | None, None, dict[str, Any]]:
     """{"id", "into", "files", "bytes", "sentBytes", "standing"}. BackupFailed, classified."""
-    with open_shelf(at.destination, at.target, make=False) as shelf:
+    with opened(at, artefact) as (shelf, source):
         told = read_artefact(shelf, artefact, at.aside)
         if told.manifest is None:
             raise BackupFailed(
                 FailureClass.HASH_DIFFERS, f"{artefact} has no manifest that can be read: {told.problem}"
             )
-        with closing(shelf.folder.folder(artefact)) as source:
-            in_use(source, alone=False)
-            into.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(open_directory(into)) as target:
+        into.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(open_directory(into)) as target:
+            if target.lock() is False:
+                why = f"another restore into {into} is at work; wait for its end, or name another directory"
+                raise BackupFailed(FailureClass.RESOURCE_UNAVAILABLE, why)
+            try:
                 sent = yield from _restore(source, target, told.manifest.files, into, force)
+            except _Differs as error:
+                kept = "it counts no more"
+                try:
+                    remember_look(at, shelf, source, artefact, error.check)
+                except OSError as lost:
+                    kept = f"that can't be remembered: {lost}"
+                why = f"{artefact} is damaged: {error.check.detail}; it was not put into {into}; {kept}"
+                raise DamagedSet(FailureClass.HASH_DIFFERS, why) from error
     return {
         "id": artefact,
         "into": str(into),
@@ -45,6 +56,23 @@ def restoring_set(at: Shelved, artefact: str, into: Path, force: bool) -> Genera
         "sentBytes": sent,
         "standing": told.standing,
     }
+
+
+class _Differs(Exception):
+    """A file of the set itself, read afresh, is not what left the source."""
+
+    def __init__(self, found: FileRecord, file: FileRecord) -> None:
+        detail = f"{file.name}: it is not what left the source"
+        self.check = Check.model_validate(
+            {
+                "at": iso(now_ms()),
+                "by": "restore",
+                "verdict": FailureClass.HASH_DIFFERS.value,
+                "detail": detail,
+                "rereadBytes": found.size,
+            }
+        )
+        super().__init__(detail)
 
 
 def _restore(
@@ -60,21 +88,21 @@ def _restore(
     if (strangers or wrong) and not force:
         why = f"{into} is not empty ({', '.join([*wrong, *strangers][:3])})"
         raise BackupFailed(FailureClass.TARGET_NOT_EMPTY, f"{why}; nothing was written; use --force to restore into it")
-    require_room(target, sum(file.size for file in missing), 0, f"the restored copy in {into}")
+    needed = sum(file.size - _begun(file, target) for file in missing)  # what came in part lies there already
+    require_room(target, needed, 0, f"the restored copy in {into}")
     sent = 0
     for file in missing:
         known = _begun(file, target)
         found = (yield from adding(file.name, source, target, file.name + COMING, known)) if known else None
+        sent += found.size - known if found else 0
         if found is None or not _is_it(found, file):
-            known = 0
             with suppress(FileNotFoundError):
                 target.unlink(file.name + COMING)
             found = yield from copying(file.name, source, target, file.name + COMING)
-        sent += file.size - known
+            sent += found.size
         if not _is_it(found, file):
             target.unlink(file.name + COMING)
-            why = f"{file.name} is not what left the source; it was not put into {into}"
-            raise BackupFailed(FailureClass.HASH_DIFFERS, why)
+            raise _Differs(found, file)
         target.rename(file.name + COMING, file.name)
         target.sync()
     for file in missing:

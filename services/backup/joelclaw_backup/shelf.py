@@ -56,6 +56,8 @@ class Shelf:
 
     def drop_latest(self) -> None:
         """No set is the newest good one any more."""
+        if not self.holds(LATEST):  # where nothing can be written, taking away what isn't there is refused, too
+            return
         with suppress(FileNotFoundError):
             self.folder.unlink(LATEST)
             self.folder.sync()

@@ -13,7 +13,8 @@
 from __future__ import annotations
 
 from joelclaw_bus.event import Event, Failure
-from joelclaw_bus.functions import Functions, Limit, event
+from joelclaw_bus.functions import Functions, event
+from joelclaw_bus.pace import Limit
 from joelclaw_bus.step import Step
 from joelclaw_contracts import (
     Audit,

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")
+
+
+def require_root() -> None:
+    if os.geteuid():
+        missing = "faults mount file systems of their own, which this user can't"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
 
 
 @contextmanager
@@ -26,6 +34,17 @@ def tmpfs(at: Path, size: int) -> Iterator[Path]:
 
 def remount(at: Path, options: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{options}", str(at)], check=True)
+
+
+@contextmanager
+def read_only(at: Path) -> Iterator[None]:
+    """A directory that can be read and not written, as a share that its server exports so."""
+    subprocess.run(["mount", "--bind", str(at), str(at)], check=True)
+    try:
+        remount(at, "bind,ro")
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(at)], check=True)
 
 
 def unmount(at: Path) -> None:

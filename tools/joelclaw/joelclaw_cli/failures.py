@@ -115,6 +115,11 @@ _CODES = {
     "EventInvalid": ("payload_invalid", "docs/events.md describes every field; joelclaw bus send --help", USAGE),
     "ConfigError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
     "SettingsError": ("config_invalid", "joelclaw nas config show tells what is read from where", USAGE),
+    "DamagedSet": (
+        "copy_damaged",
+        "restore another: joelclaw backup list; joelclaw backup verify ID reads all of this one again",
+        FAULT,
+    ),
     "NotRestored": (
         "restore_failed",
         "mend what it says, or name another directory with --into; joelclaw nas status tells of the copy's own place",

@@ -40,7 +40,10 @@ class OutboxCalls(Calls):
                 taken.lost.append(name.decode("utf-8", "replace"))
                 continue
             try:
-                taken.items.append((OutboxItem.decode(raw), tries))
+                item = OutboxItem.decode(raw)
+                if item.id.encode("utf-8", "surrogatepass") != name:
+                    raise ValueError(f"it lies under another name than its own, {item.id!r}")
+                taken.items.append((item, tries))
             except ValueError as error:  # anyone may have written it: it must not stop those behind it
                 taken.unreadable.append((name, str(error)))
         return taken

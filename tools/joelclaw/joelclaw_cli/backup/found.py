@@ -116,5 +116,8 @@ def _claimed(environ: dict[str, str], artefact: str) -> str:
     if name != "latest":
         return ""
     wanted = [target] if target in TARGETS else TARGETS
-    every = (copy for one in wanted for copy in backups().list_artefacts(environ, one))
-    return str(max((copy["id"] for copy in every if copy["standing"] == "claimed"), default=""))
+    every = [copy for one in wanted for copy in backups().list_artefacts(environ, one) if copy["standing"] == "claimed"]
+    newest = max(
+        every, key=lambda copy: str(copy["verifiedAt"]), default=None
+    )  # an id's own time is held against nothing
+    return str(newest["id"]) if newest else ""

@@ -9,7 +9,20 @@ from typing import ClassVar
 
 import anyio
 
-from joelclaw_bus import Backoff, Event, Functions, OutboxItem, Publisher, Step, Store, cron, event
+from joelclaw_bus import (
+    Backoff,
+    Debounce,
+    Event,
+    Functions,
+    OutboxItem,
+    Publisher,
+    RateLimit,
+    Step,
+    Store,
+    cancel_on,
+    cron,
+    event,
+)
 from joelclaw_bus.observer import EventBuried, LeaseLost, OutboxDelivered, RunEnded, TakenOver, WriteRefused
 from joelclaw_contracts import EventModel
 from tests.support.seen import Seen
@@ -26,6 +39,14 @@ class Job(EventModel):
 
 class Answer(EventModel):
     event_name: ClassVar[str] = "test/answer"
+
+    name: str
+
+
+class Gone(EventModel):
+    """Nobody sends it: what it would cancel waits for it all the same."""
+
+    event_name: ClassVar[str] = "test/gone"
 
     name: str
 
@@ -78,6 +99,18 @@ class Everything:
         async def waiter(e: Event[Job], step: Step) -> None:
             answer = await step.wait_for_event("answer", Answer, match={"name": e.data.name}, timeout=600)
             assert answer is not None
+
+        @self.functions.function(
+            "test/paced",
+            on=[event(Job)],
+            retries=1,
+            backoff=quick,
+            cancel_on=[cancel_on(Gone, "name")],
+            rate_limit=RateLimit(1_000, 60),
+            debounce=Debounce(0.02, key=lambda e: e.data.name),
+        )
+        async def paced(e: Event[Job], step: Step) -> None:
+            return None
 
         @self.functions.function("test/tick", on=[cron(SECONDS)], retries=1)
         async def tick(e: Event[EventModel], step: Step) -> None:
@@ -174,4 +207,4 @@ class Everything:
 
 
 STEPS = "test/steps"
-FUNCTIONS = (STEPS, "test/crowd", "test/one-by-one", "test/long", "test/waiter")
+FUNCTIONS = (STEPS, "test/crowd", "test/one-by-one", "test/long", "test/waiter", "test/paced")

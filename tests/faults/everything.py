@@ -135,6 +135,13 @@ class Everything:
         """More than a few runs are open: on a slow machine more work would only pile up."""
         return bool(await store.call("ZCARD", store.keys.slot(Job.event_name).open) > 2 * len(FUNCTIONS))
 
+    async def leave_a_delivery(self, store: Store) -> None:
+        """As a worker does that dies with an event in hand: an entry that somebody takes over. Before any worker."""
+        stream = store.keys.slot(Job.event_name).stream
+        await store.call("XGROUP", "CREATE", stream, STEPS, "0", "MKSTREAM")
+        await self.send(store, 1)
+        await store.call("XREADGROUP", "GROUP", STEPS, "dead", "STREAMS", stream, ">")
+
     async def leave_an_item(self, store: Store) -> None:
         """As a worker does that dies between a step and its delivery: an item that a sweep finds."""
         slot, n = store.keys.slot(Job.event_name), len(self.sent)

@@ -94,6 +94,7 @@ async def refused_everywhere(server: Server, text: str) -> Seen:
         open_store(StoreSettings(proxy.url)) as store,
     ):
         everything.crowded(direct)
+        await everything.leave_a_delivery(direct)
 
         async def send() -> None:
             if await everything.has_much_to_do(direct):
